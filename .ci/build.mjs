@@ -1,0 +1,39 @@
+// Bundles the programs: one ESM file each, runnable by Node 20 without node_modules
+// (but for `libsql`, whose binary is loaded from its package by the coordinator).
+import { build } from "esbuild";
+import { existsSync } from "node:fs";
+
+const programs = [
+  { entry: "agent/main.ts", out: "dist/castellan-agent.js" },
+  { entry: "agent/root-helper/main.ts", out: "dist/castellan-root.js" },
+  { entry: "coordinator/main.ts", out: "dist/castellan.js", external: ["libsql"] },
+  { entry: "test/demo/main.ts", out: "dist/demo.js", external: ["libsql"] },
+  { entry: "test/bench/main.ts", out: "dist/bench.js", external: ["libsql"] },
+];
+
+await Promise.all(
+  programs
+    .filter(({ entry }) => existsSync(entry))
+    .map(({ entry, out, external = [] }) =>
+      build({
+        entryPoints: [entry],
+        outfile: out,
+        bundle: true,
+        platform: "node",
+        format: "esm",
+        target: "node20",
+        sourcemap: "linked",
+        legalComments: "none",
+        external: [...external, "pg-native", "bufferutil", "utf-8-validate"],
+        // CommonJS packages inside an ESM bundle still call require().
+        banner: {
+          js: [
+            "#!/usr/bin/env node",
+            'import { createRequire as __createRequire } from "node:module";',
+            "const require = __createRequire(import.meta.url);",
+          ].join("\n"),
+        },
+        logLevel: "warning",
+      }),
+    ),
+);
