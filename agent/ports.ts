@@ -1,0 +1,195 @@
+import type { Login, Progress, SecretName } from "#shared/domain/commands.ts";
+import type { NodeFacts } from "#shared/domain/facts.ts";
+import type { Product } from "#shared/products/product.ts";
+import type { Log } from "#shared/log.ts";
+import type { Secret } from "#shared/secret.ts";
+import type { Clock } from "#shared/time.ts";
+import type { AgentSettings } from "./settings.ts";
+
+/** What the agent's steps and observers need of the world. Implemented in adapters/, wired in main.ts. */
+export type Ports = {
+  readonly settings: AgentSettings;
+  readonly product: Product;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly programs: Programs;
+  readonly files: Files;
+  readonly databases: Databases;
+  readonly secrets: Secrets;
+  readonly rootHelper: RootHelper;
+  readonly ledger: Ledger;
+  readonly jobs: Jobs;
+  /** Look at everything again now; the result is also reported. */
+  readonly observe: () => Promise<NodeFacts>;
+};
+
+export type ProgramOptions = {
+  readonly input?: string;
+  /** Added to a minimal environment (PATH, LANG=C.UTF-8, HOME). Never a secret. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+};
+
+export type ProgramResult = {
+  /** null when it was ended by a signal or could not be started. */
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  /** Last lines, bounded. */
+  readonly stderr: readonly string[];
+  readonly durationMs: number;
+  readonly timedOut: boolean;
+};
+
+export type Programs = {
+  /**
+   * Runs a program from an allowed directory with an argument list. Never rejects for an exit code.
+   * @throws Failure REFUSED when the allow-list has no such directory; RESOURCE_MISSING when there is no such program.
+   */
+  run(program: string, args: readonly string[], options?: ProgramOptions): Promise<ProgramResult>;
+};
+
+export type FileSnapshot = {
+  /** The bytes as latin1 text: one character a byte, so nothing is lost. */
+  readonly text: string;
+  /** sha256, hex. */
+  readonly hash: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly modifiedAt: number;
+};
+
+/** Writes are refused outside the allow-list, with symbolic links resolved (Failure REFUSED). */
+export type Files = {
+  /** null where there is no such file. @throws Failure RESOURCE_MISSING for a directory, too large, unreadable. */
+  read(path: string): Promise<FileSnapshot | null>;
+  /**
+   * Write beside, fsync, rename, fsync the folder. Owner and mode are kept (or `mode` for a new file);
+   * the previous version is kept below the state directory. Answers the new hash.
+   */
+  replace(path: string, text: string, mode?: number): Promise<string>;
+  remove(path: string): Promise<void>;
+  /** Makes the directory and missing parents; answers those that it made, outermost first. */
+  makeDirectory(path: string, mode: number): Promise<readonly string[]>;
+  /** null where there is nothing. */
+  stat(path: string): Promise<FileStat | null>;
+  list(path: string): Promise<readonly string[]>;
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a tree only if the directory still is the one with this device and inode. */
+  removeTree(path: string, identity: FileIdentity): Promise<void>;
+  filesystem(path: string): Promise<{
+    readonly measuredAt: string;
+    readonly device: number;
+    readonly freeBytes: number;
+    readonly totalBytes: number;
+    readonly freeInodes: number;
+    readonly type: string;
+  }>;
+};
+
+export type FileIdentity = { readonly device: number; readonly inode: number };
+export type FileStat = FileIdentity & {
+  readonly kind: "file" | "directory" | "link" | "other";
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+};
+
+export type Row = Readonly<Record<string, unknown>>;
+
+export type Session = AsyncDisposable & {
+  /** Column names come back in lower case. @throws Failure with the SQLSTATE in its message. */
+  query(sql: string, parameters?: readonly unknown[]): Promise<readonly Row[]>;
+  /** `server_version_num`, e.g. 150018. */
+  readonly versionNumber: number;
+};
+
+export type Databases = {
+  /**
+   * SQL on this host's own database over the one long-lived connection; queued, one at a time.
+   * @throws Failure DATABASE_UNREACHABLE while there is no connection.
+   */
+  readonly own: Pick<Session, "query"> & { readonly versionNumber: number | null };
+  /** A new session; the password comes from the host's store. @throws Failure DATABASE_UNREACHABLE or AUTHENTICATION_FAILED, SQLSTATE in the message. */
+  connect(login: Login, options?: { readonly timeoutMs?: number }): Promise<Session>;
+  /** A new session to this host's own database, any database name. */
+  connectOwn(database: string): Promise<Session>;
+};
+
+export type Secrets = {
+  get(name: SecretName): Promise<Secret | null>;
+  names(): Promise<readonly SecretName[]>;
+  /** A password file (0600, libpq format) for these logins, removed on dispose. */
+  passwordFile(logins: readonly Login[]): Promise<AsyncDisposable & { readonly path: string }>;
+};
+
+/** The only way to anything that needs root: fixed verbs, no arguments but root-owned settings. */
+export type RootHelper = {
+  verbs(): Promise<readonly string[]>;
+  /** @throws Failure REFUSED when the sudoers line is missing; PROGRAM_FAILED with its message. */
+  run(verb: string, input?: string): Promise<ProgramResult>;
+  /** Starts the verb and keeps its stdin open, so that the moment of action costs no process start. */
+  open(verb: string): Promise<RootHelperSession>;
+};
+export type RootHelperSession = AsyncDisposable & {
+  /** Sends a line, answers the helper's next line. */
+  ask(line: string): Promise<string>;
+};
+
+/** What we made on this host and may take back: written (fsynced) before the effect. */
+export type Ledger = {
+  get(key: string): Promise<LedgerEntry | null>;
+  put(key: string, entry: LedgerEntry): Promise<void>;
+  delete(key: string): Promise<void>;
+  /** Keys that begin with `prefix`. */
+  list(prefix: string): Promise<readonly { readonly key: string; readonly entry: LedgerEntry }[]>;
+};
+export type LedgerEntry = {
+  readonly operationId: string;
+  readonly at: number;
+  readonly facts: Readonly<Record<string, unknown>>;
+};
+
+/** Detached jobs: they outlive the agent and are adopted again only when everything matches. */
+export type Jobs = {
+  /** Starts argv detached (own session, own folder, output to files) and answers at once. */
+  start(job: JobRequest): Promise<JobState>;
+  /** null where there is none of that name. Re-reads pid, /proc start time, boot id, exit status. */
+  look(name: string): Promise<JobState | null>;
+  /** SIGTERM, then SIGKILL, to the job's exact process group; waits until it is gone. */
+  end(name: string): Promise<void>;
+  /** Forgets an ended job's folder. */
+  remove(name: string): Promise<void>;
+};
+export type JobRequest = {
+  readonly name: string;
+  readonly operationId: string;
+  readonly generation: number;
+  readonly program: string;
+  /** Holds no secret: it is stored and stands in /proc. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+};
+export type JobState = {
+  readonly name: string;
+  readonly operationId: string;
+  readonly generation: number;
+  readonly pid: number;
+  /** lost: not running and no exit status was written (killed, host went down). */
+  readonly status: "running" | "ended" | "lost";
+  readonly exitCode: number | null;
+  readonly startedAt: number;
+  readonly stderr: readonly string[];
+};
+
+/** What one execution of a command knows besides its arguments. */
+export type StepContext = Ports & {
+  readonly operationId: string;
+  readonly stepId: string;
+  readonly signal: AbortSignal;
+  readonly progress: (progress: Progress) => void;
+};

@@ -1,0 +1,78 @@
+import * as z from "zod";
+import { commandKinds, type CommandKind } from "#shared/domain/commands.ts";
+import { NodePaths, PoolKind, PoolPaths, ProductId } from "#shared/domain/cluster.ts";
+import { AbsolutePath, Address, Identifier, Name, Port } from "#shared/domain/names.ts";
+
+/**
+ * agent.yaml: what this host allows, whatever a coordinator says. Written by `castellan-agent join`,
+ * edited by the site, never by the coordinator.
+ */
+export const AgentSettings = z.strictObject({
+  node: Name,
+  coordinator: z.strictObject({
+    /** wss://HOST:PORT/agent */
+    url: z.url({ protocol: /^wss$/ }),
+    /** The coordinator's own certificate (PEM), pinned at join. */
+    certificateFile: AbsolutePath,
+    /** Per-agent secret made at join; 0600. */
+    secretFile: AbsolutePath,
+  }),
+  stateDirectory: AbsolutePath,
+  product: ProductId,
+  paths: NodePaths,
+  database: z.strictObject({
+    /** Address or socket directory for our own SQL on this host. */
+    host: z.string(),
+    port: Port,
+    name: Identifier,
+    user: Identifier,
+  }),
+  pool: PoolPaths.extend({
+    kind: PoolKind.exclude(["none"]),
+    /** pcp login; its password is the secret `pcp`. */
+    pcpUser: Identifier,
+    pcpHost: Address,
+    binDirectory: AbsolutePath,
+  }).nullable(),
+  start: z.discriminatedUnion("mode", [
+    z.strictObject({ mode: z.literal("ctl") }),
+    z.strictObject({
+      mode: z.literal("unit"),
+      unit: z.string().regex(/^[A-Za-z0-9@._-]+\.service$/),
+    }),
+  ]),
+  allow: z.strictObject({
+    /** Files and directories that may be written: the path itself or anything below it. */
+    paths: z.array(AbsolutePath),
+    /** Directories whose programs may be run. */
+    programs: z.array(AbsolutePath),
+    verbs: z.array(z.enum(commandKinds as readonly [CommandKind, ...CommandKind[]])), // non-empty by its map
+  }),
+  guard: z.strictObject({
+    mode: z.enum(["observe"]),
+    /** node-cron expressions of the periodic checks. */
+    schedules: z.strictObject({ rehash: z.string(), host: z.string(), guard: z.string() }),
+  }),
+  limits: z.strictObject({
+    observeEveryMs: z.int().positive(),
+    reconnectFirstMs: z.int().positive(),
+    reconnectMostMs: z.int().positive(),
+    watchedFileBytes: z.int().positive(),
+    /** Finished commands kept to answer a repeated id. */
+    keptResults: z.int().positive(),
+  }),
+});
+export type AgentSettings = z.infer<typeof AgentSettings>;
+
+export const defaultGuard: AgentSettings["guard"] = {
+  mode: "observe",
+  schedules: { rehash: "*/5 * * * * *", host: "*/30 * * * * *", guard: "*/2 * * * * *" },
+};
+
+export const defaultLimits: AgentSettings["limits"] = {
+  observeEveryMs: 2_000,
+  reconnectFirstMs: 100,
+  reconnectMostMs: 10_000,
+  watchedFileBytes: 10 * 1024 * 1024,
+  keptResults: 500,
+};

@@ -1,0 +1,160 @@
+import * as z from "zod";
+import { VerifyLevel } from "#shared/domain/commands.ts";
+import type { ClusterDeclaration } from "#shared/domain/cluster.ts";
+import type { NodeFacts } from "#shared/domain/facts.ts";
+import { AbsolutePath, Address, Name, Port } from "#shared/domain/names.ts";
+import type { FailureRecord } from "#shared/domain/operation.ts";
+import type { Progress } from "#shared/domain/commands.ts";
+import type { CheckResult, Forecast, Plan } from "../operations/plan.ts";
+import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.ts";
+
+/**
+ * HTTP+JSON below /api, on the unix socket in the coordinator's state directory. An error answers
+ * `{ "error": FailureRecord }` with status 4xx/5xx. `GET …/watch` streams one JSON object a line.
+ *
+ *  GET  /api/status                          StatusAnswer
+ *  POST /api/tokens                          TokenRequest → TokenAnswer
+ *  POST /api/clusters/import                 ImportRequest → ImportAnswer
+ *  GET  /api/clusters                        ClusterAnswer[]
+ *  GET  /api/clusters/:name                  ClusterAnswer (CONFIG_INVALID with file:line:column if malformed)
+ *  POST /api/clusters/:name/preflight        AddNodeRequest → PreflightAnswer
+ *  POST /api/clusters/:name/nodes            AddNodeRequest → AddNodeAnswer
+ *  POST /api/clusters/:name/pool-prepare     PoolPrepareRequest → AddNodeAnswer
+ *  GET  /api/operations                      OperationRecord[]
+ *  GET  /api/operations/:id                  OperationRecord
+ *  GET  /api/operations/:id/watch            stream of OperationUpdate until a state that does not go on by itself
+ *  POST /api/operations/:id/resume           OperationRecord
+ *  POST /api/operations/:id/abort            OperationRecord
+ *  GET  /api/why/:subject                    WhyAnswer (operation id or node)
+ *  GET  /api/alerts?all=1                    AlertRecord[]
+ *  GET  /api/events?after=N                  EventRecord[]
+ */
+
+export const TokenRequest = z.strictObject({
+  node: Name,
+  validMinutes: z.int().positive().max(10_080),
+});
+export type TokenAnswer = {
+  readonly node: string;
+  readonly joinLine: string;
+  readonly expiresAt: number;
+};
+
+export const ImportRequest = z.strictObject({
+  name: Name,
+  /** Joined agents that make up the cluster; all joined ones of one system identifier when empty. */
+  nodes: z.array(Name),
+  dryRun: z.boolean(),
+});
+export type ImportAnswer = {
+  readonly yaml: string;
+  readonly file: string;
+  readonly written: boolean;
+  readonly declaration: ClusterDeclaration;
+  readonly warnings: readonly string[];
+};
+
+export type ClusterAnswer = {
+  readonly file: string;
+  readonly yaml: string;
+  readonly hash: string;
+  readonly declaration: ClusterDeclaration;
+};
+
+export const AddNodeRequest = z.strictObject({
+  node: Name,
+  address: Address,
+  port: Port.nullable(),
+  dataDirectory: AbsolutePath.nullable(),
+  nic: z.string().nullable(),
+  /** What is not given follows this node; the newest standby when null. */
+  like: Name.nullable(),
+  /** Node to copy from; the primary when null. */
+  source: Name.nullable(),
+  maxRateBytesPerSecond: z.number().positive().nullable(),
+  verify: VerifyLevel,
+  onFailure: z.enum(["pause", "rollback"]),
+  dryRun: z.boolean(),
+  acceptNotPromotable: z.boolean(),
+  /** Consent to way (c): every session through the pool reconnects once. */
+  acceptRollingPoolRestart: z.boolean(),
+  requestedBy: z.string().max(200),
+});
+export type AddNodeRequest = z.infer<typeof AddNodeRequest>;
+
+export type PreflightAnswer = {
+  readonly checks: readonly CheckResult[];
+  readonly forecast: Forecast | null;
+};
+export type AddNodeAnswer = {
+  readonly plan: Plan;
+  /** null for a dry run. */ readonly operation: OperationRecord | null;
+};
+
+export const PoolPrepareRequest = z.strictObject({
+  node: Name,
+  address: Address,
+  port: Port.nullable(),
+  dataDirectory: AbsolutePath.nullable(),
+  dryRun: z.boolean(),
+  requestedBy: z.string().max(200),
+});
+
+export type NodeStatus = {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly agent: "connected" | "away" | "not-joined";
+  readonly agentVersion: string | null;
+  readonly lastSeenAt: number | null;
+  readonly database: NodeFacts["database"]["status"] | "unknown";
+  readonly role: "primary" | "standby" | null;
+  readonly upstream: string | null;
+  readonly replicationState: string | null;
+  readonly syncState: string | null;
+  readonly lagBytes: number | null;
+  readonly slotActive: boolean | null;
+  /** By management node: what that pool says of this node. */
+  readonly pools: readonly {
+    readonly on: string;
+    readonly status: string;
+    readonly role: string;
+  }[];
+  readonly findings: readonly string[];
+};
+export type ClusterStatus = {
+  readonly name: string;
+  readonly product: string;
+  readonly pool: string;
+  readonly nodes: readonly NodeStatus[];
+  /** Why the declaration can't be read, if it can't. */
+  readonly problem: string | null;
+  readonly operation: {
+    readonly id: string;
+    readonly state: string;
+    readonly subject: string;
+  } | null;
+  readonly openAlerts: number;
+};
+export type StatusAnswer = {
+  readonly version: string;
+  readonly epoch: number;
+  readonly at: number;
+  readonly clusters: readonly ClusterStatus[];
+  /** Joined agents that no declaration names yet. */
+  readonly unassigned: readonly NodeStatus[];
+};
+
+/** One line of a watch stream: the record whenever it changed, progress in between. */
+export type OperationUpdate =
+  | { readonly type: "operation"; readonly operation: OperationRecord }
+  | { readonly type: "progress"; readonly stepId: string; readonly progress: Progress };
+
+export type WhyAnswer = {
+  readonly subject: string;
+  readonly lines: readonly string[];
+  readonly events: readonly EventRecord[];
+  readonly alerts: readonly AlertRecord[];
+};
+
+export type ErrorAnswer = { readonly error: FailureRecord };

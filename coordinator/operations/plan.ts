@@ -1,0 +1,104 @@
+import type {
+  BackendRow,
+  CommandArgs,
+  CommandKind,
+  Preconditions,
+} from "#shared/domain/commands.ts";
+import type { ClusterDeclaration, NodeDeclaration } from "#shared/domain/cluster.ts";
+import * as z from "zod";
+
+/** An operation as data: journaled before anything is touched, printed by --dry-run and by `operation show`. */
+export type Plan = {
+  /** The declaration that it was made from, resolved, and the file's sha256 at that moment. */
+  readonly declaration: ClusterDeclaration;
+  readonly declarationHash: string;
+  readonly checks: readonly CheckResult[];
+  readonly forecast: Forecast | null;
+  readonly steps: readonly PlanStep[];
+  /** What an operator must know beforehand, e.g. open client sessions that the registration touches. */
+  readonly notes: readonly string[];
+};
+
+export type PlanStep = PlanStepBase & (AgentStep | CoordinatorStep);
+
+type PlanStepBase = {
+  /** Unique in the plan and readable: `create-slot/srv127`. */
+  readonly id: string;
+  /** Headline in the live tree; steps of one phase stand together. */
+  readonly phase: PhaseId;
+  /** What it does, as a sentence. */
+  readonly title: string;
+  /** Exact edits as diffs (masked), SQL, command lines. Depends on the arguments only. */
+  readonly preview: readonly string[];
+};
+
+export const phases = [
+  "hba",
+  "slots",
+  "base-backup",
+  "files",
+  "start",
+  "verify",
+  "register",
+  "synchronous",
+  "regime",
+  "proof",
+  "declare",
+] as const;
+export type PhaseId = (typeof phases)[number];
+
+/** One command to one agent. */
+export type AgentStep = {
+  [K in CommandKind]: {
+    readonly on: string;
+    readonly kind: K;
+    readonly args: CommandArgs<K>;
+    readonly preconditions: Preconditions;
+  };
+}[CommandKind];
+
+/** What needs several agents at one moment, or the coordinator's own files. */
+export type CoordinatorStep =
+  | {
+      readonly on: null;
+      readonly kind: "attach-pool";
+      readonly args: {
+        readonly row: BackendRow;
+        /** Management nodes with the port of each one's pool. */
+        readonly pools: readonly { readonly node: string; readonly port: number }[];
+        readonly holdDoor: boolean;
+        readonly holdMs: number;
+      };
+    }
+  | {
+      readonly on: null;
+      readonly kind: "declare-node";
+      readonly args: { readonly node: NodeDeclaration };
+    };
+
+export type CoordinatorStepKind = CoordinatorStep["kind"];
+
+export const CheckResult = z.strictObject({
+  id: z.string(),
+  title: z.string(),
+  node: z.string().nullable(),
+  status: z.enum(["pass", "warn", "fail"]),
+  found: z.string(),
+  wanted: z.string(),
+  /** What to do or type; empty when it passes. */
+  fix: z.string(),
+});
+export type CheckResult = z.infer<typeof CheckResult>;
+
+export type Forecast = {
+  readonly bytesToCopy: number;
+  readonly bytesPerSecond: number;
+  readonly walBytesPerSecond: number;
+  readonly secondsToCopy: number;
+  /** WAL that the slot will hold back at the end of the copy. */
+  readonly slotBytes: number;
+  readonly walBudgetBytes: number;
+  readonly targetFreeBytes: number;
+  /** Empty when it fits. */
+  readonly refusals: readonly string[];
+};

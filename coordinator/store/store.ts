@@ -1,0 +1,130 @@
+import type {
+  OperationHeader,
+  OperationState,
+  StepState,
+  FailureRecord,
+} from "#shared/domain/operation.ts";
+import type { Plan } from "../operations/plan.ts";
+
+/** The journal: everything the coordinator must still know after kill -9. Every write is on disk when it returns. */
+export type Store = Disposable & {
+  /** Counted up at every start of a coordinator: fences older ones. */
+  readonly epoch: number;
+
+  // agents
+  createToken(record: TokenRecord): void;
+  /** The token's node if it is valid and unused; marks it used in the same transaction. */
+  redeemToken(
+    tokenHash: string,
+    node: string,
+    now: number,
+  ): "ok" | "unknown" | "expired" | "used" | "other-node";
+  putAgent(record: AgentRecord): void;
+  agent(node: string): AgentRecord | null;
+  agents(): readonly AgentRecord[];
+
+  // operations
+  /** Takes the cluster's lease in the same transaction; the holder if someone else has it. */
+  createOperation(
+    header: OperationHeader,
+    plan: Plan,
+    options: OperationOptions,
+  ): OperationRecord | { readonly heldBy: OperationRecord };
+  operation(id: string): OperationRecord | null;
+  operations(filter?: {
+    readonly cluster?: string;
+    readonly unfinished?: boolean;
+  }): readonly OperationRecord[];
+  /** Also releases the lease when the state is terminal. */
+  setOperationState(
+    id: string,
+    state: OperationState,
+    now: number,
+    failure?: FailureRecord | null,
+  ): void;
+  setStep(id: string, index: number, step: Partial<StepRecord>): void;
+  leaseHolder(cluster: string): OperationRecord | null;
+
+  // drift, alerts, events
+  setBaseline(
+    node: string,
+    path: string,
+    hash: string | null,
+    maskedText: string | null,
+    now: number,
+  ): void;
+  baselines(node: string): readonly BaselineRecord[];
+  /** Opens the alert of this cause or refreshes the open one. */
+  raiseAlert(
+    alert: Omit<AlertRecord, "id" | "state" | "firstSeenAt" | "lastSeenAt" | "count">,
+    now: number,
+  ): AlertRecord;
+  resolveAlert(cause: string, now: number): void;
+  alerts(filter?: { readonly open?: boolean }): readonly AlertRecord[];
+  addEvent(event: Omit<EventRecord, "sequence">): EventRecord;
+  events(after: number, limit: number): readonly EventRecord[];
+};
+
+export type TokenRecord = {
+  readonly hash: string;
+  readonly node: string;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+};
+export type AgentRecord = {
+  readonly node: string;
+  readonly secretHash: string;
+  readonly joinedAt: number;
+};
+export type OperationOptions = { readonly onFailure: "pause" | "rollback" };
+
+export type StepRecord = {
+  readonly index: number;
+  readonly state: StepState;
+  /** Counts up with every command sent for it: part of the command's id. */
+  readonly attempt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly evidence: unknown;
+  readonly failure: FailureRecord | null;
+};
+
+export type OperationRecord = OperationHeader &
+  OperationOptions & {
+    readonly state: OperationState;
+    readonly plan: Plan;
+    readonly steps: readonly StepRecord[];
+    readonly startedAt: number | null;
+    readonly endedAt: number | null;
+    readonly failure: FailureRecord | null;
+  };
+
+export type BaselineRecord = {
+  readonly node: string;
+  readonly path: string;
+  readonly hash: string | null;
+  readonly maskedText: string | null;
+  readonly acceptedAt: number;
+};
+
+export type AlertRecord = {
+  readonly id: number;
+  readonly cause: string;
+  readonly severity: "info" | "warning" | "critical";
+  readonly node: string | null;
+  readonly summary: string;
+  readonly detail: string;
+  readonly state: "open" | "resolved";
+  readonly firstSeenAt: number;
+  readonly lastSeenAt: number;
+  readonly count: number;
+};
+
+export type EventRecord = {
+  readonly sequence: number;
+  readonly at: number;
+  readonly kind: string;
+  readonly node: string | null;
+  readonly operationId: string | null;
+  readonly data: unknown;
+};

@@ -1,0 +1,416 @@
+import * as z from "zod";
+import { ClusterDeclaration, NodeDeclaration } from "./cluster.ts";
+import {
+  AbsolutePath,
+  Address,
+  Identifier,
+  Lsn,
+  Name,
+  OperationId,
+  Port,
+  SlotName,
+} from "./names.ts";
+
+/**
+ * The typed verbs an agent can execute: arguments in, result out. The union of commands, the agent's
+ * executors and the plan printer all follow from this one map; there is no verb outside it.
+ * `effect`: read changes nothing; change makes or edits something of ours and can be undone;
+ * destroy is what only undo may do.
+ */
+
+/** Secrets are named slots: the value comes from the host's own store, never over the wire. */
+export const SecretName = z.enum(["database", "replication", "pcp"]);
+export type SecretName = z.infer<typeof SecretName>;
+
+export const Login = z.strictObject({
+  host: Address,
+  port: Port,
+  user: Identifier,
+  database: Identifier,
+  replication: z.boolean(),
+  secret: SecretName,
+});
+export type Login = z.infer<typeof Login>;
+
+export const HbaRule = z.strictObject({
+  type: z.enum(["host", "hostssl", "hostnossl"]),
+  database: z.string().regex(/^[^\s"#]+$/),
+  user: z.string().regex(/^[^\s"#]+$/),
+  /** CIDR, e.g. 192.168.4.159/32 */
+  address: z.string().regex(/^[0-9A-Fa-f.:]+\/\d{1,3}$/),
+  method: z.enum(["md5", "scram-sha-256", "trust", "cert"]),
+});
+export type HbaRule = z.infer<typeof HbaRule>;
+
+export const Upstream = z.strictObject({
+  node: Name,
+  host: Address,
+  port: Port,
+  user: Identifier,
+  database: Identifier,
+});
+export type Upstream = z.infer<typeof Upstream>;
+
+export const TablespaceMapping = z.strictObject({ from: AbsolutePath, to: AbsolutePath });
+
+export const BackendRow = z.strictObject({
+  id: z.int().nonnegative(),
+  hostname: Address,
+  port: Port,
+  weight: z.number().nonnegative(),
+  dataDirectory: AbsolutePath,
+  applicationName: Name,
+});
+export type BackendRow = z.infer<typeof BackendRow>;
+
+/** HAmodule.conf from the model: a value is text or the name of a secret (written base64). */
+export const HaModuleModel = z.strictObject({
+  scalars: z.array(
+    z.strictObject({
+      key: z.string(),
+      value: z.union([z.string(), z.strictObject({ secret: SecretName })]),
+    }),
+  ),
+  arrays: z.array(z.strictObject({ key: z.string(), values: z.array(z.string()) })),
+});
+export type HaModuleModel = z.infer<typeof HaModuleModel>;
+
+export const VerifyLevel = z.enum(["none", "counts", "content"]);
+export type VerifyLevel = z.infer<typeof VerifyLevel>;
+
+const Evidence = z.strictObject({
+  /** Was the wanted state there before anything was done? */
+  alreadyDone: z.boolean(),
+  /** Lines for people: what was seen when it was read back. */
+  lines: z.array(z.string()),
+  /** Files that this command changed: they become the accepted baselines. */
+  files: z.array(z.strictObject({ path: z.string(), hash: z.string().nullable() })),
+});
+export type Evidence = z.infer<typeof Evidence>;
+
+export const commands = {
+  /** On the new host, before anything is touched: directories, ports, programs, libraries, limits. */
+  "probe-target": {
+    effect: "read",
+    args: z.strictObject({
+      dataDirectory: AbsolutePath,
+      stagingDirectory: AbsolutePath,
+      port: Port,
+      address: Address,
+      directories: z.array(AbsolutePath),
+      sharedPreloadLibraries: z.array(z.string()),
+      extensions: z.array(z.string()),
+      nic: z.string().nullable(),
+      trustAddresses: z.array(Address),
+    }),
+    result: z.strictObject({
+      dataDirectory: z.strictObject({
+        state: z.enum(["absent", "empty", "not-empty", "not-a-directory", "unreadable"]),
+        mode: z.int().nullable(),
+        owner: z.string().nullable(),
+        isMountPoint: z.boolean(),
+        entries: z.array(z.string()),
+        parentWritable: z.boolean(),
+      }),
+      stagingState: z.enum(["absent", "ours", "foreign"]),
+      portInUse: z.boolean(),
+      addressIsLocal: z.boolean(),
+      nicPrefix: z.int().nullable(),
+      directories: z.array(
+        z.strictObject({
+          path: z.string(),
+          exists: z.boolean(),
+          writable: z.boolean(),
+          freeBytes: z.number(),
+          freeInodes: z.number(),
+          type: z.string(),
+        }),
+      ),
+      missingLibraries: z.array(z.string()),
+      missingExtensions: z.array(z.string()),
+      missingPrograms: z.array(z.string()),
+      locales: z.array(z.string()),
+      licenceFile: z.enum(["present", "missing", "not-needed"]),
+      trustReachable: z.array(z.strictObject({ address: z.string(), reachable: z.boolean() })),
+      kernel: z.record(z.string(), z.string()),
+      clockMs: z.number(),
+    }),
+  },
+  /** Real logins from this host; each answers with the server's own SQLSTATE when it fails. */
+  "probe-logins": {
+    effect: "read",
+    args: z.strictObject({ logins: z.array(Login).max(32) }),
+    result: z.strictObject({
+      results: z.array(
+        z.strictObject({
+          login: Login,
+          ok: z.boolean(),
+          sqlState: z.string().nullable(),
+          message: z.string().nullable(),
+          serverVersion: z.string().nullable(),
+          latencyMs: z.number(),
+        }),
+      ),
+    }),
+  },
+  /** TCP, ssh (BatchMode, as vendor scripts need it) and VIP reachability from this host. */
+  "probe-reach": {
+    effect: "read",
+    args: z.strictObject({
+      tcp: z.array(z.strictObject({ host: Address, port: Port })).max(64),
+      ssh: z.array(z.strictObject({ host: Address, user: Identifier })).max(16),
+    }),
+    result: z.strictObject({
+      tcp: z.array(
+        z.strictObject({
+          host: z.string(),
+          port: z.int(),
+          answer: z.enum(["open", "refused", "silent", "unresolved"]),
+        }),
+      ),
+      ssh: z.array(
+        z.strictObject({
+          host: z.string(),
+          user: z.string(),
+          ok: z.boolean(),
+          message: z.string(),
+        }),
+      ),
+    }),
+  },
+  /** Bytes per second of one TCP session to a database (a large SELECT, nothing is written). */
+  "measure-throughput": {
+    effect: "read",
+    args: z.strictObject({ upstream: Upstream, bytes: z.int().positive().max(268_435_456) }),
+    result: z.strictObject({ bytesPerSecond: z.number() }),
+  },
+  /** WAL bytes per second over a short window on this node's own database. */
+  "measure-wal-rate": {
+    effect: "read",
+    args: z.strictObject({ windowMs: z.int().positive().max(10_000) }),
+    result: z.strictObject({ bytesPerSecond: z.number() }),
+  },
+  "open-hba": {
+    effect: "change",
+    args: z.strictObject({ file: AbsolutePath, rules: z.array(HbaRule).min(1) }),
+    result: Evidence,
+  },
+  /** The logins must all succeed; used after open-hba as the proof from the new host. */
+  "prove-login": {
+    effect: "read",
+    args: z.strictObject({ logins: z.array(Login).min(1) }),
+    result: Evidence,
+  },
+  "create-slot": {
+    effect: "change",
+    args: z.strictObject({
+      slot: SlotName,
+      forNode: Name,
+      /** Reserve WAL at once: only on the node that will be streamed from. */
+      reserve: z.boolean(),
+      /** Most WAL that this slot may hold back, for ever; null for an unreserved slot. */
+      walBudgetBytes: z.number().positive().nullable(),
+    }),
+    result: Evidence,
+  },
+  /** A detached job that outlives the agent; copies into the staging directory. */
+  "base-backup": {
+    effect: "change",
+    args: z.strictObject({
+      source: Upstream,
+      slot: SlotName,
+      /** Where the reserved slot is, when `source` is a standby: wait until its replay ≥ restart_lsn. */
+      slotHolder: Upstream,
+      stagingDirectory: AbsolutePath,
+      dataDirectory: AbsolutePath,
+      tablespaces: z.array(TablespaceMapping),
+      maxRateBytesPerSecond: z.number().positive().nullable(),
+      expectedBytes: z.number().nonnegative(),
+      stallMs: z.int().positive(),
+      systemIdentifier: z.string(),
+    }),
+    result: Evidence.extend({ copiedBytes: z.number(), elapsedMs: z.number() }),
+  },
+  "write-node-files": {
+    effect: "change",
+    args: z.strictObject({
+      cluster: ClusterDeclaration,
+      node: NodeDeclaration,
+      upstream: Upstream,
+      stagingDirectory: AbsolutePath,
+      /** Server settings to be in force on this node; null comments the setting out. */
+      settings: z.array(z.strictObject({ name: z.string(), value: z.string().nullable() })),
+      hbaRules: z.array(HbaRule),
+      /** Where config is outside the data directory: the like-node's masked text to start from. */
+      outsideFiles: z.array(
+        z.strictObject({ path: AbsolutePath, text: z.string(), mode: z.int() }),
+      ),
+      haModule: HaModuleModel.nullable(),
+      directories: z.array(AbsolutePath),
+    }),
+    result: Evidence,
+  },
+  "place-data-directory": {
+    effect: "change",
+    args: z.strictObject({ stagingDirectory: AbsolutePath, dataDirectory: AbsolutePath }),
+    result: Evidence,
+  },
+  "start-database": {
+    effect: "change",
+    args: z.strictObject({ dataDirectory: AbsolutePath, stallMs: z.int().positive() }),
+    result: Evidence,
+  },
+  /** On the new node: right upstream, right name, slot active there, lag under the limit. */
+  "prove-streaming": {
+    effect: "read",
+    args: z.strictObject({
+      upstream: Upstream,
+      applicationName: Name,
+      slot: SlotName,
+      lagLimitBytes: z.number().nonnegative(),
+      stallMs: z.int().positive(),
+    }),
+    result: Evidence.extend({ lagBytes: z.number(), upstreamLsn: Lsn }),
+  },
+  "verify-data": {
+    effect: "read",
+    args: z.strictObject({
+      upstream: Upstream,
+      level: VerifyLevel,
+      /** Compared are the largest tables first, up to this many. */
+      maxTables: z.int().positive(),
+      stallMs: z.int().positive(),
+    }),
+    result: Evidence.extend({
+      tables: z.array(
+        z.strictObject({
+          database: z.string(),
+          table: z.string(),
+          outcome: z.enum(["equal", "different", "changed-meanwhile"]),
+          rows: z.number().nullable(),
+        }),
+      ),
+    }),
+  },
+  /** KB_ALL_IP and ALL_NODE_NAME in every copy of HAmodule.conf on this node. */
+  "register-ha-lists": {
+    effect: "change",
+    args: z.strictObject({ files: z.array(AbsolutePath).min(1), node: Name, address: Address }),
+    result: Evidence,
+  },
+  /** Append the row, reload, read back as loaded (down). */
+  "append-backend": {
+    effect: "change",
+    args: z.strictObject({ file: AbsolutePath, row: BackendRow }),
+    result: Evidence,
+  },
+  /** Drop client data segments to the pool's port; ends by itself in the kernel after `forMs`. */
+  "hold-door": {
+    effect: "change",
+    args: z.strictObject({ ports: z.array(Port).min(1), forMs: z.int().positive().max(1_000) }),
+    result: Evidence.extend({ held: z.boolean(), reason: z.string().nullable() }),
+  },
+  "release-door": {
+    effect: "change",
+    args: z.strictObject({ ports: z.array(Port).min(1) }),
+    result: Evidence,
+  },
+  /** Attach on the watchdog's leader; the row must be identical to what was declared. */
+  "attach-backend": {
+    effect: "change",
+    args: z.strictObject({ row: BackendRow }),
+    result: Evidence,
+  },
+  /** This pool shows the row up, with the right role. */
+  "prove-backend": {
+    effect: "read",
+    args: z.strictObject({ row: BackendRow, stallMs: z.int().positive() }),
+    result: Evidence,
+  },
+  "set-synchronous-list": {
+    effect: "change",
+    args: z.strictObject({
+      /** The whole new value, e.g. `1 (srv127, srv129, srv159)`. */
+      value: z.string().regex(/^[^\0\n']*$/),
+      /** Value that it replaces; anything else found is a conflict. */
+      expected: z.string(),
+    }),
+    result: Evidence,
+  },
+  /** The new node joins its cluster's regime: cron line, run flag, incomplete marker removed. */
+  "join-regime": {
+    effect: "change",
+    args: z.strictObject({
+      dataDirectory: AbsolutePath,
+      /** Is the vendor's cron check still in charge in this cluster? */
+      vendorInCharge: z.boolean(),
+    }),
+    result: Evidence,
+  },
+  /** Reads through this host's pool until one was answered by the new node. */
+  "prove-reads": {
+    effect: "read",
+    args: z.strictObject({
+      pool: Upstream.omit({ node: true }),
+      nodeAddress: Address,
+      nodePort: Port,
+      stallMs: z.int().positive(),
+    }),
+    result: Evidence.extend({ readsAsked: z.int(), readsAnsweredByNode: z.int() }),
+  },
+} as const satisfies Record<
+  string,
+  { effect: "read" | "change" | "destroy"; args: z.ZodType; result: z.ZodType }
+>;
+
+export type CommandKind = keyof typeof commands;
+export const commandKinds = Object.keys(commands) as readonly CommandKind[]; // the keys of the map above
+export type CommandArgs<K extends CommandKind> = z.infer<(typeof commands)[K]["args"]>;
+export type CommandResult<K extends CommandKind> = z.infer<(typeof commands)[K]["result"]>;
+/** Kinds whose effect can be taken back: each has an undo on the agent. */
+export type UndoableKind = {
+  [K in CommandKind]: (typeof commands)[K]["effect"] extends "change" ? K : never;
+}[CommandKind];
+
+export function isUndoable(kind: CommandKind): kind is UndoableKind {
+  return commands[kind].effect === "change";
+}
+
+/** Checked by the agent right before the effect; what is null is not checked. */
+export const Preconditions = z.strictObject({
+  systemIdentifier: z.string().nullable(),
+  role: z.enum(["primary", "standby"]).nullable(),
+  timeline: z.int().nullable(),
+});
+export type Preconditions = z.infer<typeof Preconditions>;
+
+/** run: check, apply, verify. undo: take back what was ours, if anything. */
+export const CommandPhase = z.enum(["run", "undo"]);
+export type CommandPhase = z.infer<typeof CommandPhase>;
+
+/** A command on the wire. `args` is validated against the kind's own schema by the receiver. */
+export const CommandEnvelope = z.strictObject({
+  /** At most once in effect however often it is sent: the same id answers with the stored result. */
+  id: z.string().regex(/^[a-z0-9:/._-]{1,128}$/i),
+  epoch: z.int().positive(),
+  /** null for probes outside an operation. */
+  operationId: OperationId.nullable(),
+  stepId: z.string().max(96),
+  kind: z.enum(commandKinds as readonly [CommandKind, ...CommandKind[]]), // non-empty by the map above
+  phase: CommandPhase,
+  args: z.unknown(),
+  /** Not begun after this moment (the agent's clock, corrected by the measured offset). */
+  expiresAt: z.number(),
+  preconditions: Preconditions,
+});
+export type CommandEnvelope = z.infer<typeof CommandEnvelope>;
+
+/** Numbers of a long step, for the live tree. */
+export const Progress = z.strictObject({
+  doneBytes: z.number().nullable(),
+  totalBytes: z.number().nullable(),
+  bytesPerSecond: z.number().nullable(),
+  /** One line for people: what it is at. */
+  note: z.string().max(400),
+});
+export type Progress = z.infer<typeof Progress>;

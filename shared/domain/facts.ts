@@ -1,0 +1,244 @@
+import * as z from "zod";
+import { ProductId, PoolKind } from "./cluster.ts";
+
+/**
+ * What one agent observes: whole and versioned, never a verdict. Each top-level section is replaced
+ * as a whole when it changes (that is the "delta"). Times are ms since the epoch, sizes are bytes.
+ */
+
+export const HostFacts = z.strictObject({
+  hostname: z.string(),
+  bootId: z.string(),
+  clockMs: z.number(),
+  kernel: z.string(),
+  architecture: z.string(),
+  /** `ldd --version`'s number, e.g. 2.36; null on another libc. Collations follow it. */
+  glibc: z.string().nullable(),
+  user: z.strictObject({ name: z.string(), uid: z.int(), gid: z.int() }),
+  addresses: z.array(
+    z.strictObject({
+      nic: z.string(),
+      address: z.string(),
+      prefix: z.int(),
+      family: z.enum(["ipv4", "ipv6"]),
+    }),
+  ),
+  memoryBytes: z.number(),
+  limits: z.strictObject({ openFiles: z.number().nullable(), processes: z.number().nullable() }),
+  /** Filesystems under the directories that matter (data, WAL, archive, tablespaces, state). */
+  filesystems: z.array(
+    z.strictObject({
+      directory: z.string(),
+      /** Nearest existing parent that was measured. */
+      measuredAt: z.string(),
+      device: z.number(),
+      freeBytes: z.number(),
+      totalBytes: z.number(),
+      freeInodes: z.number(),
+      type: z.string(),
+    }),
+  ),
+  /** Can the root helper be called, and which of its verbs? Empty without the sudoers line. */
+  rootHelperVerbs: z.array(z.string()),
+  secrets: z.array(z.string()),
+});
+export type HostFacts = z.infer<typeof HostFacts>;
+
+export const ReplicationRow = z.strictObject({
+  applicationName: z.string(),
+  clientAddress: z.string().nullable(),
+  state: z.string(),
+  syncState: z.string(),
+  sentLsn: z.string().nullable(),
+  writeLsn: z.string().nullable(),
+  flushLsn: z.string().nullable(),
+  replayLsn: z.string().nullable(),
+});
+export type ReplicationRow = z.infer<typeof ReplicationRow>;
+
+export const SlotRow = z.strictObject({
+  name: z.string(),
+  type: z.string(),
+  active: z.boolean(),
+  restartLsn: z.string().nullable(),
+  /** WAL kept back for it; null where it reserves none. */
+  retainedBytes: z.number().nullable(),
+  xmin: z.string().nullable(),
+});
+export type SlotRow = z.infer<typeof SlotRow>;
+
+export const DatabaseFacts = z.strictObject({
+  /** absent: no data directory; unreachable: a postmaster lives but gives no session. */
+  status: z.enum(["absent", "stopped", "running", "unreachable"]),
+  /** Why there is no session, in the server's words; never a secret. */
+  problem: z.string().nullable(),
+  postmasterPid: z.int().nullable(),
+  hasStandbyMarker: z.boolean(),
+  /** Left by a base backup of ours that was never finished. */
+  hasIncompleteMarker: z.boolean(),
+  role: z.enum(["primary", "standby"]).nullable(),
+  systemIdentifier: z.string().nullable(),
+  timeline: z.int().nullable(),
+  versionText: z.string().nullable(),
+  versionNumber: z.int().nullable(),
+  /** `pg_basebackup --version` and the server binary's, as numbers like 150018; null if not found. */
+  clientVersionNumber: z.int().nullable(),
+  binaryVersionText: z.string().nullable(),
+  /** Settings in force, by lower-case name: those that any check looks at. */
+  settings: z.record(z.string(), z.string()),
+  pendingRestart: z.array(z.string()),
+  dataDirectory: z.string().nullable(),
+  configFile: z.string().nullable(),
+  hbaFile: z.string().nullable(),
+  identFile: z.string().nullable(),
+  /** Insert position of a primary, replay position of a standby. */
+  position: z.string().nullable(),
+  receivedPosition: z.string().nullable(),
+  replication: z.array(ReplicationRow),
+  slots: z.array(SlotRow),
+  receiver: z
+    .strictObject({
+      status: z.string(),
+      slot: z.string().nullable(),
+      conninfo: z.string(),
+      timeline: z.int().nullable(),
+    })
+    .nullable(),
+  databases: z.array(
+    z.strictObject({
+      name: z.string(),
+      bytes: z.number(),
+      encoding: z.string(),
+      collate: z.string(),
+    }),
+  ),
+  tablespaces: z.array(
+    z.strictObject({ oid: z.int(), name: z.string(), location: z.string(), bytes: z.number() }),
+  ),
+  extensions: z.array(z.strictObject({ name: z.string(), version: z.string() })),
+  clientSessions: z.int(),
+  archiver: z
+    .strictObject({ failedCount: z.number(), lastFailedWal: z.string().nullable() })
+    .nullable(),
+});
+export type DatabaseFacts = z.infer<typeof DatabaseFacts>;
+
+export const PoolRow = z.strictObject({
+  id: z.int(),
+  hostname: z.string(),
+  port: z.int(),
+  /** up, down, waiting, unused */
+  status: z.string(),
+  role: z.string(),
+  weight: z.number(),
+});
+export type PoolRow = z.infer<typeof PoolRow>;
+
+export const PoolFacts = z.strictObject({
+  kind: PoolKind,
+  status: z.enum(["running", "stopped", "unreachable"]),
+  problem: z.string().nullable(),
+  pid: z.int().nullable(),
+  version: z.string().nullable(),
+  rows: z.array(PoolRow),
+  /** Does the watchdog name this host leader? null without a watchdog. */
+  isLeader: z.boolean().nullable(),
+  clientSessions: z.int(),
+  settings: z.record(z.string(), z.string()),
+});
+export type PoolFacts = z.infer<typeof PoolFacts>;
+
+export const FileFormat = z.enum([
+  "server-conf",
+  "auto-conf",
+  "recovery-conf",
+  "hba",
+  "ident",
+  "ha-module",
+  "pool-conf",
+  "pool-hba",
+  "pool-passwd",
+  "pcp-conf",
+  "cron",
+  "pass",
+  "signal",
+]);
+export type FileFormat = z.infer<typeof FileFormat>;
+
+export const FileFacts = z.strictObject({
+  path: z.string(),
+  format: FileFormat,
+  state: z.enum(["present", "absent", "unreadable", "not-a-file", "too-large"]),
+  /** sha256 of the bytes, hex. */
+  hash: z.string().nullable(),
+  owner: z.string().nullable(),
+  mode: z.int().nullable(),
+  modifiedAt: z.number().nullable(),
+  /** Content (latin1, byte-preserving) with every secret value masked; null for formats whose content never leaves. */
+  maskedText: z.string().nullable(),
+});
+export type FileFacts = z.infer<typeof FileFacts>;
+
+export const GuardFinding = z.strictObject({
+  rule: z.string(),
+  because: z.string(),
+  severity: z.enum(["info", "warning", "critical"]),
+  since: z.number(),
+  /** What enforce mode would do, in words. */
+  would: z.array(z.string()),
+  evidence: z.string(),
+});
+export type GuardFinding = z.infer<typeof GuardFinding>;
+
+export const GuardFacts = z.strictObject({
+  mode: z.enum(["observe", "enforce", "maintenance"]),
+  findings: z.array(GuardFinding),
+  checks: z.array(
+    z.strictObject({
+      name: z.string(),
+      schedule: z.string(),
+      lastRunAt: z.number().nullable(),
+      lastResult: z.string().nullable(),
+    }),
+  ),
+});
+export type GuardFacts = z.infer<typeof GuardFacts>;
+
+export const AgentFacts = z.strictObject({
+  version: z.string(),
+  startedAt: z.number(),
+  product: ProductId,
+  /** Verbs that this host's own allow-list admits. */
+  verbs: z.array(z.string()),
+  poolKind: PoolKind,
+  root: z.string().nullable(),
+  binDirectory: z.string(),
+  dataDirectory: z.string(),
+  databasePort: z.int(),
+  startMode: z.enum(["unit", "ctl"]),
+  /** Slots that we made on this node, from the agent's ledger. */
+  ownSlots: z.array(
+    z.strictObject({
+      name: z.string(),
+      operationId: z.string(),
+      forNode: z.string(),
+      walBudgetBytes: z.number().nullable(),
+    }),
+  ),
+});
+export type AgentFacts = z.infer<typeof AgentFacts>;
+
+export const NodeFacts = z.strictObject({
+  agent: AgentFacts,
+  host: HostFacts,
+  database: DatabaseFacts,
+  pool: PoolFacts.nullable(),
+  files: z.array(FileFacts),
+  guard: GuardFacts,
+});
+export type NodeFacts = z.infer<typeof NodeFacts>;
+export type FactsSection = keyof NodeFacts;
+
+/** Sections that changed since `base`; a receiver that does not hold `base` asks for the whole. */
+export const FactsDelta = NodeFacts.partial();
+export type FactsDelta = z.infer<typeof FactsDelta>;

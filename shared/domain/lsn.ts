@@ -1,0 +1,19 @@
+/** A position in the WAL as the server prints it, e.g. `0/3000148`. */
+export function parseLsn(text: string): bigint | null {
+  const match = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/.exec(text.trim());
+  const high = match?.[1];
+  const low = match?.[2];
+  if (high === undefined || low === undefined) return null;
+  return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
+}
+
+export function printLsn(position: bigint): string {
+  return `${(position >> 32n).toString(16).toUpperCase()}/${(position & 0xffffffffn).toString(16).toUpperCase()}`;
+}
+
+/** Bytes from `from` to `to`; null where either is not a position. May be negative. */
+export function lsnDistance(from: string | null, to: string | null): number | null {
+  const a = from === null ? null : parseLsn(from);
+  const b = to === null ? null : parseLsn(to);
+  return a === null || b === null ? null : Number(b - a);
+}

@@ -1,0 +1,26 @@
+import * as z from "zod";
+
+/** Name of a cluster or node: also used in file names, slots and application_name. */
+export const Name = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/, "a letter, then letters, digits, _ or -, up to 63");
+
+/** PostgreSQL docs: slot names may contain lower-case letters, digits and underscores only. */
+export const SlotName = z.string().regex(/^[a-z0-9_]{1,63}$/, "lower-case letters, digits and _");
+
+/** A slot for this node as the products' installers name it. */
+export function slotNameFor(node: string): string {
+  return `slot_${node.toLowerCase().replaceAll("-", "_")}`;
+}
+
+export const Port = z.int().min(1).max(65_535);
+export const AbsolutePath = z
+  .string()
+  .regex(/^\/[^\0\n]*$/, "an absolute path")
+  .refine((p) => !p.split("/").includes(".."), "no .. in a path");
+/** IPv4/IPv6 address or host name; never starts with a dash, so it can't be taken for an option. */
+export const Address = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}$/, "a host or address");
+/** A database or role name as the server knows it. */
+export const Identifier = z.string().regex(/^[^\0\n]{1,63}$/);
+export const Lsn = z.string().regex(/^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/);
+export const OperationId = z.string().regex(/^op-[a-z0-9]{8,20}$/);

@@ -1,0 +1,143 @@
+import * as z from "zod";
+import { CommandEnvelope, Progress } from "../domain/commands.ts";
+import { FactsDelta, NodeFacts } from "../domain/facts.ts";
+import { FailureRecord } from "../domain/operation.ts";
+import { Name } from "../domain/names.ts";
+
+/** First message of an agent. The coordinator answers `welcome`, or closes with a reason. */
+const Hello = z.strictObject({
+  type: z.literal("hello"),
+  protocol: z.int(),
+  agentVersion: z.string(),
+  node: Name,
+  /** New at every start of the agent; two live ones for a node are two agents claiming it. */
+  instanceId: z.string(),
+  highestEpoch: z.int().nonnegative(),
+  clockMs: z.number(),
+});
+
+/** A whole snapshot. `version` counts up within one instance of the agent. */
+const Facts = z.strictObject({
+  type: z.literal("facts"),
+  version: z.int().positive(),
+  facts: NodeFacts,
+});
+
+/** The sections that changed after `base`. A receiver without `base` asks with `resend-facts`. */
+const FactsChanged = z.strictObject({
+  type: z.literal("facts-changed"),
+  base: z.int().positive(),
+  version: z.int().positive(),
+  sections: FactsDelta,
+});
+
+const CommandAccepted = z.strictObject({
+  type: z.literal("command-accepted"),
+  commandId: z.string(),
+});
+
+const CommandProgress = z.strictObject({
+  type: z.literal("command-progress"),
+  commandId: z.string(),
+  progress: Progress,
+});
+
+/** Sent again after a reconnect until acknowledged. */
+const CommandEnded = z.strictObject({
+  type: z.literal("command-ended"),
+  commandId: z.string(),
+  /** interrupted: the agent was restarted meanwhile; nothing was run from disk. */
+  outcome: z.enum(["done", "failed", "refused", "interrupted"]),
+  /** The kind's result when done. */
+  result: z.unknown(),
+  failure: FailureRecord.nullable(),
+});
+
+/** Something that happened on the host while nobody asked. Sent again until acknowledged. */
+const HostEvent = z.strictObject({
+  type: z.literal("host-event"),
+  eventId: z.string(),
+  at: z.number(),
+  kind: z.enum(["file-changed", "guard-finding", "guard-cleared", "wal-budget"]),
+  /** One per cause: opening twice is one alert. */
+  cause: z.string(),
+  severity: z.enum(["info", "warning", "critical"]),
+  summary: z.string(),
+  /** Masked diff or evidence. */
+  detail: z.string(),
+});
+
+export const AgentMessage = z.discriminatedUnion("type", [
+  Hello,
+  Facts,
+  FactsChanged,
+  CommandAccepted,
+  CommandProgress,
+  CommandEnded,
+  HostEvent,
+]);
+export type AgentMessage = z.infer<typeof AgentMessage>;
+
+const Welcome = z.strictObject({
+  type: z.literal("welcome"),
+  protocol: z.int(),
+  coordinatorVersion: z.string(),
+  epoch: z.int().positive(),
+  clockMs: z.number(),
+  /** How often each side pings, and after how long a silence it gives the link up. */
+  heartbeat: z.strictObject({ everyMs: z.int().positive(), lostAfterMs: z.int().positive() }),
+});
+
+const Command = z.strictObject({ type: z.literal("command"), command: CommandEnvelope });
+const CommandAcknowledged = z.strictObject({
+  type: z.literal("command-acknowledged"),
+  commandId: z.string(),
+});
+/** Stop working on it (an abort): the agent ends it as failed and keeps it undoable. */
+const CancelCommand = z.strictObject({
+  type: z.literal("cancel-command"),
+  commandId: z.string(),
+  epoch: z.int().positive(),
+});
+const HostEventAcknowledged = z.strictObject({
+  type: z.literal("host-event-acknowledged"),
+  eventId: z.string(),
+});
+const ResendFacts = z.strictObject({ type: z.literal("resend-facts") });
+/** Observe everything now and send the whole snapshot (before planning). */
+const ObserveNow = z.strictObject({ type: z.literal("observe-now") });
+/** Accepted content of watched files, by sha256: what the agent compares with. */
+const Baselines = z.strictObject({
+  type: z.literal("baselines"),
+  files: z.array(z.strictObject({ path: z.string(), hash: z.string().nullable() })),
+});
+
+export const CoordinatorMessage = z.discriminatedUnion("type", [
+  Welcome,
+  Command,
+  CommandAcknowledged,
+  CancelCommand,
+  HostEventAcknowledged,
+  ResendFacts,
+  ObserveNow,
+  Baselines,
+]);
+export type CoordinatorMessage = z.infer<typeof CoordinatorMessage>;
+
+/** WebSocket close codes that are ours; the reason says more. */
+export const closeCodes = {
+  badMessage: 4400,
+  badSecret: 4401,
+  alreadyConnected: 4409,
+  wrongProtocol: 4426,
+  shuttingDown: 4503,
+} as const;
+
+/** POST /agent/join, over TLS pinned by the fingerprint in the pasted line. */
+export const JoinRequest = z.strictObject({
+  token: z.string().min(16).max(128),
+  node: Name,
+  agentVersion: z.string(),
+  protocol: z.int(),
+});
+export const JoinAnswer = z.strictObject({ secret: z.string(), certificatePem: z.string() });
