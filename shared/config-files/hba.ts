@@ -1,0 +1,198 @@
+import { parseIp, prefixMask, type IpAddress } from "./ip-address.ts";
+import { readHbaFields, type HbaField, type HbaToken } from "./hba-fields.ts";
+import { byteOrderMark, type Complaint, type Line, printLines, splitLines } from "./text-file.ts";
+
+/** sys_hba.conf, pg_hba.conf, cluster_hba.conf, pool_hba.conf. */
+export type HbaConf = {
+  readonly file: string;
+  readonly lines: readonly Line[];
+  /** In file order. The first one that matches a connection decides. */
+  readonly rules: readonly HbaRule[];
+  /** `include`, `include_if_exists`, `include_dir` (PostgreSQL 16): the rules there aren't known here. */
+  readonly includes: readonly { readonly line: number; readonly text: string }[];
+  readonly complaints: readonly Complaint[];
+};
+
+export const hbaTypes = [
+  "local",
+  "host",
+  "hostssl",
+  "hostnossl",
+  "hostgssenc",
+  "hostnogssenc",
+] as const;
+export type HbaType = (typeof hbaTypes)[number];
+
+export type HbaRule = {
+  readonly type: HbaType;
+  readonly databases: readonly HbaToken[];
+  readonly users: readonly HbaToken[];
+  /** Null for `local`. */
+  readonly address: HbaAddress | null;
+  readonly method: string;
+  /** As written: `map=cluster`. */
+  readonly options: readonly string[];
+  readonly line: number;
+  /** Differs from `line` where lines are continued with a backslash. */
+  readonly endLine: number;
+  readonly column: number;
+};
+
+export type HbaAddress =
+  | { readonly kind: "all" | "samehost" | "samenet" }
+  | {
+      readonly kind: "range";
+      readonly base: IpAddress;
+      readonly mask: bigint;
+      readonly text: string;
+    }
+  | { readonly kind: "name"; readonly name: string };
+
+export type HbaParseOptions = {
+  readonly file?: string;
+  /** PostgreSQL 14 and later join a line that ends in a backslash with the next one; older servers don't. */
+  readonly continuations?: boolean;
+};
+
+/** `host replication SYSTEM 192.168.4.159/32 md5` gives one rule whose address is a range. */
+export function parseHba(text: string, options: HbaParseOptions = {}): HbaConf {
+  const { file = "", continuations = true } = options;
+  const lines = splitLines(text);
+  const rules: HbaRule[] = [];
+  const includes: { line: number; text: string }[] = [];
+  const complaints: Complaint[] = [];
+  if (text.startsWith(byteOrderMark)) {
+    const message = "the file starts with a byte order mark, which becomes part of the first word";
+    const hint = "Save it without a byte order mark.";
+    complaints.push({ file, line: 1, column: 1, message, hint });
+  }
+  for (let index = 0; index < lines.length; index += 1) {
+    const line = lines[index];
+    if (line === undefined) break;
+    const pieces = [line.text];
+    while (continuations && pieces.at(-1)?.endsWith("\\") && index + 1 < lines.length) {
+      pieces.push(pieces.pop()?.slice(0, -1) ?? "");
+      index += 1;
+      pieces.push(lines[index]?.text ?? "");
+    }
+    const content = pieces.join("");
+    const fields = readHbaFields(content);
+    const first = fields[0];
+    if (first === undefined) continue;
+    const firstWord = first.tokens[0]?.value ?? "";
+    if (/^include(?:_if_exists|_dir)?$/.test(firstWord)) {
+      includes.push({ line: line.number, text: content.trim() });
+      continue;
+    }
+    const rule = readRule(fields);
+    const place = { line: line.number, endLine: index + 1, column: first.at + 1 };
+    if (rule.kind === "rule") {
+      rules.push({ ...rule.rule, ...place });
+    } else {
+      const { message, hint } = rule;
+      complaints.push({ file, line: line.number, column: rule.at + 1, message, hint });
+    }
+  }
+  return { file, lines, rules, includes, complaints };
+}
+
+export function printHba(conf: HbaConf): string {
+  return printLines(conf.lines);
+}
+
+type ReadRule =
+  | { readonly kind: "rule"; readonly rule: Omit<HbaRule, "line" | "endLine" | "column"> }
+  | {
+      readonly kind: "broken";
+      readonly at: number;
+      readonly message: string;
+      readonly hint: string;
+    };
+
+function readRule(fields: readonly HbaField[]): ReadRule {
+  const [typeField, databases, users, ...rest] = fields;
+  const end = fields.at(-1)?.end ?? 0;
+  const word = typeField?.tokens[0]?.value ?? "";
+  const type = hbaTypes.find((known) => known === word);
+  if (type === undefined || typeField?.tokens.length !== 1) {
+    const message = `${JSON.stringify(word)} is no connection type`;
+    return broken(typeField?.at ?? 0, message, `Use one of ${hbaTypes.join(", ")}.`);
+  }
+  if (databases === undefined || users === undefined) {
+    return broken(end, "database and user are missing", `Write ${shapeOf(type)}.`);
+  }
+  let address: HbaAddress | null = null;
+  if (type !== "local") {
+    const read = readAddress(rest, end);
+    if (read.kind === "broken") return read;
+    address = read.address;
+    rest.splice(0, read.used);
+  }
+  const [method, ...options] = rest;
+  if (method === undefined) return broken(end, "the method is missing", `Write ${shapeOf(type)}.`);
+  return {
+    kind: "rule",
+    rule: {
+      type,
+      databases: databases.tokens,
+      users: users.tokens,
+      address,
+      method: wordOf(method),
+      options: options.map(wordOf),
+    },
+  };
+}
+
+type ReadAddress =
+  | { readonly kind: "address"; readonly address: HbaAddress; readonly used: 1 | 2 }
+  | Extract<ReadRule, { kind: "broken" }>;
+
+function readAddress(fields: readonly HbaField[], end: number): ReadAddress {
+  const [field, maskField] = fields;
+  const token = field?.tokens[0];
+  if (field === undefined || token === undefined) {
+    return broken(end, "the address is missing", "Write an address such as 192.168.4.0/24.");
+  }
+  if (field.tokens.length > 1) {
+    return broken(field.at, "a rule takes one address", "Write one line for each address.");
+  }
+  const { value, quoted } = token;
+  if (!quoted && (value === "all" || value === "samehost" || value === "samenet")) {
+    return { kind: "address", address: { kind: value }, used: 1 };
+  }
+  const slash = value.indexOf("/");
+  const base = parseIp(slash === -1 ? value : value.slice(0, slash));
+  if (base === null) {
+    if (slash === -1) return { kind: "address", address: { kind: "name", name: value }, used: 1 };
+    return broken(field.at, `${value} is no address range`, "A host name takes no mask.");
+  }
+  if (slash !== -1) {
+    const digits = value.slice(slash + 1);
+    const mask = /^[0-9]{1,3}$/.test(digits) ? prefixMask(base.family, Number(digits)) : null;
+    const limit = base.family === 4 ? 32 : 128;
+    if (mask === null) {
+      return broken(field.at, `${value} has an invalid mask`, `Use a mask from 0 to ${limit}.`);
+    }
+    return { kind: "address", address: { kind: "range", base, mask, text: value }, used: 1 };
+  }
+  const maskText = maskField === undefined ? "" : wordOf(maskField);
+  const mask = parseIp(maskText);
+  if (mask === null || mask.family !== base.family) {
+    const hint = `Write ${value}/${base.family === 4 ? 32 : 128}, or a mask after the address.`;
+    return broken(field.at, `${value} has no mask`, hint);
+  }
+  const text = `${value} ${maskText}`;
+  return { kind: "address", address: { kind: "range", base, mask: mask.bits, text }, used: 2 };
+}
+
+function wordOf(field: HbaField): string {
+  return field.tokens.map((token) => token.value).join(",");
+}
+
+function shapeOf(type: HbaType): string {
+  return type === "local" ? "local DATABASE USER METHOD" : `${type} DATABASE USER ADDRESS METHOD`;
+}
+
+function broken(at: number, message: string, hint: string): Extract<ReadRule, { kind: "broken" }> {
+  return { kind: "broken", at, message, hint };
+}
