@@ -34,6 +34,8 @@ export const AgentSettings = z.strictObject({
     pcpHost: Address,
     binDirectory: AbsolutePath,
   }).nullable(),
+  /** How the root helper is called, e.g. sudo -n NODE castellan-root.js; null where it is not installed. */
+  rootHelper: z.array(z.string().min(1)).min(1).nullable(),
   start: z.discriminatedUnion("mode", [
     z.strictObject({ mode: z.literal("ctl") }),
     z.strictObject({
