@@ -131,7 +131,7 @@ function judgeAddress(rule: HbaRule, client: IpAddress | null, options: HbaMatch
 }
 
 function judgeDatabase(token: HbaToken, query: HbaQuery, options: HbaMatchOptions): Verdict {
-  const keyword = token.quoted ? null : token.value;
+  const keyword = token.quoted ? "" : token.value;
   if (query.replication) return sure(keyword === "replication");
   switch (keyword) {
     case "all":

@@ -1,0 +1,58 @@
+import { backendIdOf, type BackendRow, parsePoolConf } from "./pool-conf.ts";
+import { quoteSetting } from "./setting-line.ts";
+import { appendLines, removeLines } from "./text-file.ts";
+
+/**
+ * Appends the lines of one backend, in the style of the rows before it. Lines that are there already with the same value
+ * are left alone, so that a second run changes nothing; a line with another value is a conflict, never overwritten.
+ */
+export function appendBackend(text: string, row: BackendRow): string {
+  const pool = parsePoolConf(text);
+  const missing: string[] = [];
+  for (const [name, value] of rowSettings(row)) {
+    const present = pool.settings.get(name);
+    if (present === undefined) {
+      missing.push(`${name}${equalsStyle(text)}${value}`);
+    } else if (present.value !== value.replace(/^'([^]*)'$/, "$1").replaceAll("''", "'")) {
+      const where = `line ${present.line}`;
+      throw new RangeError(
+        `${name} is already ${present.raw} in ${where}: backend ids are never reused`,
+      );
+    }
+  }
+  return appendLines(text, missing);
+}
+
+/** Takes out the active lines of that id and nothing else; the other ids stay as they are. */
+export function removeBackend(text: string, id: number): string {
+  const lines = parsePoolConf(text)
+    .conf.entries.filter((entry) => !entry.commentedOut && backendIdOf(entry.name) === id)
+    .map((entry) => entry.line);
+  return removeLines(text, new Set(lines));
+}
+
+function rowSettings(row: BackendRow): readonly (readonly [string, string])[] {
+  if (!Number.isInteger(row.id) || row.id < 0 || row.id > 9999 || row.hostname === "") {
+    throw new RangeError(`backend ${row.id} needs a whole number as id and a hostname`);
+  }
+  const settings: [string, string][] = [
+    [`backend_hostname${row.id}`, quoteSetting(row.hostname, true)],
+  ];
+  if (row.port !== null) settings.push([`backend_port${row.id}`, String(row.port)]);
+  settings.push([`backend_weight${row.id}`, String(row.weight)]);
+  const texts = [
+    ["data_directory", row.dataDirectory],
+    ["flag", row.flag],
+    ["application_name", row.applicationName],
+  ] as const;
+  for (const [name, value] of texts) {
+    if (value !== null) settings.push([`backend_${name}${row.id}`, quoteSetting(value, true)]);
+  }
+  return settings;
+}
+
+/** The vendor's installer writes `key=value`, pgpool's sample `key = value`. */
+function equalsStyle(text: string): string {
+  const lines = text.match(/^[ \t]*backend_hostname[0-9]+[ \t]*=[ \t]*/gm);
+  return /[ \t]*=[ \t]*$/.exec(lines?.at(-1) ?? "")?.[0] ?? " = ";
+}
