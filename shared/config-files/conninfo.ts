@@ -108,17 +108,27 @@ export function readPassword(conninfo: Conninfo, encoding: PasswordEncoding): st
 const secretKeys: ReadonlySet<string> = new Set(["password", "sslpassword", "oauth_client_secret"]);
 
 /** For showing: secret values become `[secret]`, in broken strings and URIs as well. */
-export function maskConninfo(text: string): string {
-  const { pairs, problem } = parseConninfo(text);
+export function maskConninfo(text: string, mark: (secret: string) => string = markSecret): string {
+  const bare = text.replace(/(:\/\/[^:/@\s]*:)([^@\s]*)@/g, (_, before: string, secret: string) => {
+    return `${before}${mark(secret)}@`;
+  });
+  const { pairs, problem } = parseConninfo(bare);
   const edits = pairs
     .filter((pair) => secretKeys.has(pair.key.toLowerCase()))
-    .map((pair) => ({ start: pair.valueStart, end: pair.valueEnd, text: "[secret]" }));
-  if (problem === null) return applyEdits(text, edits);
-  const rest = text
-    .slice(problem.at)
-    .replace(/(password|secret)(\s*=)[^]*$/i, "$1$2[secret]")
-    .replace(/(:\/\/[^:/@\s]*):[^@\s]*@/g, "$1:[secret]@");
-  return applyEdits(text, [...edits, { start: problem.at, end: text.length, text: rest }]);
+    .map((pair) => ({ start: pair.valueStart, end: pair.valueEnd, text: mark(pair.value) }));
+  if (problem !== null) {
+    const rest = bare.slice(problem.at);
+    const secret = /(?:pass[a-z]*|secret)\s*=\s*/i.exec(rest);
+    if (secret !== null) {
+      const start = problem.at + secret.index + secret[0].length;
+      edits.push({ start, end: bare.length, text: mark(bare.slice(start)) });
+    }
+  }
+  return applyEdits(bare, edits);
+}
+
+function markSecret(): string {
+  return "[secret]";
 }
 
 function quoteConninfo(value: string): string {

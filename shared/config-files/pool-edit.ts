@@ -8,12 +8,13 @@ import { appendLines, removeLines } from "./text-file.ts";
  */
 export function appendBackend(text: string, row: BackendRow): string {
   const pool = parsePoolConf(text);
+  const equals = equalsStyle(text);
   const missing: string[] = [];
-  for (const [name, value] of rowSettings(row)) {
+  for (const { name, value, printed } of rowSettings(row)) {
     const present = pool.settings.get(name);
     if (present === undefined) {
-      missing.push(`${name}${equalsStyle(text)}${value}`);
-    } else if (present.value !== value.replace(/^'([^]*)'$/, "$1").replaceAll("''", "'")) {
+      missing.push(`${name}${equals}${printed}`);
+    } else if (present.value !== value) {
       const where = `line ${present.line}`;
       throw new RangeError(
         `${name} is already ${present.raw} in ${where}: backend ids are never reused`,
@@ -31,23 +32,25 @@ export function removeBackend(text: string, id: number): string {
   return removeLines(text, new Set(lines));
 }
 
-function rowSettings(row: BackendRow): readonly (readonly [string, string])[] {
+type RowSetting = { readonly name: string; readonly value: string; readonly printed: string };
+
+function rowSettings(row: BackendRow): readonly RowSetting[] {
   if (!Number.isInteger(row.id) || row.id < 0 || row.id > 9999 || row.hostname === "") {
     throw new RangeError(`backend ${row.id} needs a whole number as id and a hostname`);
   }
-  const settings: [string, string][] = [
-    [`backend_hostname${row.id}`, quoteSetting(row.hostname, true)],
-  ];
-  if (row.port !== null) settings.push([`backend_port${row.id}`, String(row.port)]);
-  settings.push([`backend_weight${row.id}`, String(row.weight)]);
-  const texts = [
-    ["data_directory", row.dataDirectory],
-    ["flag", row.flag],
-    ["application_name", row.applicationName],
-  ] as const;
-  for (const [name, value] of texts) {
-    if (value !== null) settings.push([`backend_${name}${row.id}`, quoteSetting(value, true)]);
-  }
+  const settings: RowSetting[] = [];
+  const add = (what: string, value: string | number | null): void => {
+    if (value === null) return;
+    const name = `backend_${what}${row.id}`;
+    const printed = typeof value === "number" ? String(value) : quoteSetting(value, true);
+    settings.push({ name, value: String(value), printed });
+  };
+  add("hostname", row.hostname);
+  add("port", row.port);
+  add("weight", row.weight);
+  add("data_directory", row.dataDirectory);
+  add("flag", row.flag);
+  add("application_name", row.applicationName);
   return settings;
 }
 

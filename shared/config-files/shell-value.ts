@@ -40,8 +40,11 @@ export function readShellValue(text: string): ShellValue {
 
 /** Whether the value can be written between double quotes so that every reader understands the same. */
 export function isPlainText(value: string): boolean {
-  if (value === "" || /["$`\\#]/.test(value)) return false;
-  return [...value].every((char) => char >= " " && char !== "\u007f");
+  if (value === "" || /["$`\\#\u007f]/.test(value)) return false;
+  for (let index = 0; index < value.length; index += 1) {
+    if (value.charCodeAt(index) < 32) return false;
+  }
+  return true;
 }
 
 /** Whether the value can stand in an array without quotes. */

@@ -1,0 +1,36 @@
+/** The formats that this folder knows. `other` is text about which nothing is known. */
+export const fileFormats = [
+  "server-conf",
+  "recovery-conf",
+  "hba",
+  "ha-module",
+  "pool-conf",
+  "pool-status",
+  "password-hashes",
+  "pcp-pass",
+  "pg-pass",
+  "cron",
+  "other",
+] as const;
+export type FileFormat = (typeof fileFormats)[number];
+
+/** The first pattern that fits the path decides. */
+const patterns: readonly (readonly [RegExp, FileFormat])[] = [
+  [/(?:^|\/)recovery\.(?:conf|done)$/, "recovery-conf"],
+  [/(?:^|\/)HAmodule\.conf$/, "ha-module"],
+  [/(?:^|\/)[^/]*_?hba\.conf$/, "hba"],
+  [/(?:^|\/)(?:kingbasecluster|pgpool)\.conf$/, "pool-conf"],
+  [/(?:^|\/)(?:kingbasecluster|pgpool)_status$/, "pool-status"],
+  [/(?:^|\/)(?:pcp\.conf|cluster_passwd|pool_passwd)$/, "password-hashes"],
+  [/(?:^|\/)\.?pcppass$/, "pcp-pass"],
+  [/(?:^|\/)\.?[^/]*(?:pgpass|kbpass)[^/]*$/, "pg-pass"],
+  [/(?:^|\/)(?:KINGBASECRON|crontab)$/, "cron"],
+  [/(?:^|\/)cron\.[a-z]+\/[^/]+$/, "cron"],
+  [/(?:^|\/)[^/]*ident\.conf$/, "other"],
+  [/\.conf$/, "server-conf"],
+];
+
+/** By the file's name: `/data/kingbase.auto.conf` is `server-conf`. */
+export function formatOfPath(path: string): FileFormat {
+  return patterns.find(([pattern]) => pattern.test(path))?.[1] ?? "other";
+}
