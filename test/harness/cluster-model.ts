@@ -1,0 +1,100 @@
+import { randomBytes } from "node:crypto";
+import type { Host } from "./host.ts";
+import type { Lab } from "./lab.ts";
+import { chooseLane, type Lane, type LaneOptions, type NodePaths } from "./postgres.ts";
+import type { Login } from "./sql-client.ts";
+
+export type ClusterOptions = LaneOptions & {
+  /** "ESHA" when not given. */
+  readonly name?: string;
+  /** Hosts of existing nodes: the first is the primary, all of them (at most two) run a pool. */
+  readonly nodes: readonly string[];
+  /** A host that gets the software and nothing else. */
+  readonly newNode?: string;
+  readonly port?: number;
+  /** Added to the servers' configuration ("max_wal_senders": "4"). */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Durable writes (benches); off otherwise. */
+  readonly fsync?: boolean;
+  /** Size of the table `bulk`, about; 0 when not given. */
+  readonly sizeMb?: number;
+  /** A tablespace `castellan_ts` with a table in it, at this path on every node's host. */
+  readonly tablespace?: string;
+  /** KingbaseES: SYNC_FLAG and the list in force. */
+  readonly synchronous?: boolean;
+  /** KingbaseES: vendor cron lines active (the scripts are loggers that do nothing) or commented (the default). */
+  readonly cronActive?: boolean;
+};
+
+export type Passwords = {
+  readonly superuser: string;
+  readonly replication: string;
+  readonly app: string;
+  readonly pcp: string;
+  /** The product's internal superuser (KingbaseES only; the vendor's well-known default). */
+  readonly maintenance: string;
+};
+
+export type ClusterNode = {
+  readonly name: string;
+  readonly host: Host;
+  readonly address: string;
+  readonly port: number;
+  readonly paths: NodePaths;
+  /** The slot that this node uses, or will use, on its upstream. */
+  readonly slot: string;
+};
+
+/** What the cluster is made of, before and after it runs. */
+export type ClusterModel = {
+  readonly lab: Lab;
+  readonly name: string;
+  readonly lane: Lane;
+  readonly options: ClusterOptions;
+  readonly port: number;
+  readonly passwords: Passwords;
+  readonly nodes: readonly ClusterNode[];
+  readonly newNode: ClusterNode | null;
+};
+
+/** Names, ports, paths and fresh passwords of a cluster: nothing is made yet. */
+export function clusterModel(lab: Lab, options: ClusterOptions): ClusterModel {
+  const lane = chooseLane(lab, options);
+  const name = options.name ?? "ESHA";
+  const port = options.port ?? lane.defaultPort;
+  const describe = (hostName: string): ClusterNode => {
+    const host = lab.host(hostName);
+    const paths = lane.paths(host, name);
+    return { name: hostName, host, address: host.address, port, paths, slot: `slot_${hostName}` };
+  };
+  const superuser = `su-${randomBytes(6).toString("hex")}`;
+  return {
+    lab,
+    name,
+    lane,
+    options,
+    port,
+    nodes: options.nodes.map(describe),
+    newNode: options.newNode === undefined ? null : describe(options.newNode),
+    passwords: {
+      superuser,
+      replication:
+        lane.replicationUser === lane.superuser
+          ? superuser
+          : `re-${randomBytes(6).toString("hex")}`,
+      app: `app-${randomBytes(6).toString("hex")}`,
+      pcp: `pcp-${randomBytes(6).toString("hex")}`,
+      maintenance: "KINGBASEADMIN",
+    },
+  };
+}
+
+export function superuserLogin(model: ClusterModel, node: ClusterNode, database: string): Login {
+  return {
+    address: node.address,
+    port: model.port,
+    user: model.lane.superuser,
+    password: model.passwords.superuser,
+    database,
+  };
+}

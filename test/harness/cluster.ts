@@ -1,0 +1,62 @@
+import type pg from "pg";
+import { buildDatabases } from "./build-databases.ts";
+import { isServerRunning, startServer, stopServer } from "./database-server.ts";
+import {
+  clusterModel,
+  superuserLogin,
+  type ClusterModel,
+  type ClusterNode,
+  type ClusterOptions,
+} from "./cluster-model.ts";
+import type { Lab } from "./lab.ts";
+import { openClient, queryOnce, type Login, type Row } from "./sql-client.ts";
+
+export interface TestCluster extends ClusterModel, AsyncDisposable {
+  /** Any node by its name, the new one included. */
+  node(name: string): ClusterNode;
+  /** One statement as the superuser on a node's server. */
+  sql(node: string, statement: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** A connected superuser client of a node's server; the caller ends it. */
+  client(node: string, database?: string): Promise<pg.Client>;
+  login(node: string): Login;
+  start(node: string): Promise<void>;
+  stop(node: string, mode?: "fast" | "immediate"): Promise<void>;
+  isRunning(node: string): Promise<boolean>;
+}
+
+/**
+ * Builds and starts a primary and its streaming standbys, with the tables `ledger` (the load's) and
+ * `bulk` in the application's database. All hosts must be powered on.
+ */
+export async function createCluster(lab: Lab, options: ClusterOptions): Promise<TestCluster> {
+  const model = clusterModel(lab, options);
+  await buildDatabases(model);
+  const all = [...model.nodes, ...(model.newNode === null ? [] : [model.newNode])];
+  const node = (name: string): ClusterNode => {
+    const found = all.find((candidate) => candidate.name === name);
+    if (found === undefined) throw new Error(`no node ${name} in ${model.name}`);
+    return found;
+  };
+  const server = (name: string) => ({ ...node(name), lane: model.lane });
+  const login = (name: string): Login => superuserLogin(model, node(name), model.lane.database);
+  return {
+    ...model,
+    node,
+    login,
+    sql: (name, statement, values) => queryOnce(lab, login(name), statement, values),
+    client: (name, database) =>
+      openClient(lab, { ...login(name), ...(database === undefined ? {} : { database }) }),
+    start: (name) => startServer(server(name)),
+    stop: (name, mode) => stopServer(server(name), mode),
+    isRunning: (name) => isServerRunning(server(name)),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(
+        all
+          .filter(({ host, paths }) => host.isUp() && host.exists(paths.dataDir))
+          .map(async ({ name }) => {
+            if (await isServerRunning(server(name))) await stopServer(server(name), "immediate");
+          }),
+      );
+    },
+  };
+}

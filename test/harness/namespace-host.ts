@@ -1,0 +1,157 @@
+import { spawn } from "node:child_process";
+import { openSync, rmSync, existsSync, closeSync } from "node:fs";
+import { join } from "node:path";
+import { hostFiles } from "./host-files.ts";
+import { initArguments, inside, privateFolders } from "./host-init.ts";
+import type { ExecOptions, Host, HostSpec, SpawnOptions } from "./host.ts";
+import type { Network } from "./network.ts";
+import { childrenOf, isAlive, killHard } from "./processes.ts";
+import { run } from "./run.ts";
+import { dieWithUs, spawnProcess } from "./spawned.ts";
+import { cleanEnvironment, findUser, type OsUser } from "./users.ts";
+import { waitFor } from "./wait-for.ts";
+
+export type NamespaceHost = Host & {
+  /** Pid of the host's init as the machine sees it; null while the host is off. */
+  initPid(): number | null;
+  /** For process exit: nothing asynchronous runs any more. */
+  killSync(): void;
+};
+
+/** A host made of network, mount, uts, ipc and pid namespaces. It is off until `boot()`. */
+export function createNamespaceHost(
+  spec: HostSpec,
+  base: string,
+  network: Network,
+  { outlives }: { readonly outlives: boolean },
+): NamespaceHost {
+  let init: number | null = null;
+  const up = (): number => {
+    if (init === null || !isAlive(init)) throw new Error(`${spec.name} is powered off`);
+    return init;
+  };
+  const user = (name: string): OsUser | null => findUser(name, join(base, "etc/passwd"));
+  const mustUser = (name: string): OsUser => {
+    const found = user(name);
+    if (found === null) throw new Error(`no OS user ${name} on ${spec.name}`);
+    return found;
+  };
+  const path = (file: string): string => mapPath(file, base, init);
+  const enter = (argv: readonly string[], options: ExecOptions & SpawnOptions): string[] => [
+    "nsenter",
+    "--target",
+    String(up()),
+    "--all",
+    `--wdns=${options.cwd ?? "/"}`,
+    "--",
+    ...becomeUser(options.user, options.capabilities),
+    ...argv,
+  ];
+  const environment = (options: ExecOptions): Record<string, string> => ({
+    ...cleanEnvironment(mustUser(options.user ?? "root")),
+    ...options.env,
+  });
+  const boot = async (): Promise<void> => {
+    if (init !== null && isAlive(init)) throw new Error(`${spec.name} is powered on already`);
+    init = await startInit(spec.name, base, network.namespaceOf(spec.name), outlives);
+    await network.setLink(spec.name, "up");
+  };
+  return {
+    ...spec,
+    root: "",
+    nodePath: inside.node,
+    projectPath: inside.project,
+    nativePostgres: inside.native,
+    ...hostFiles(path, user),
+    path,
+    isUp: () => init !== null && isAlive(init),
+    initPid: () => init,
+    exec: (argv, options = {}) =>
+      run(enter(argv, options), {
+        env: environment(options),
+        input: options.input,
+        reject: options.reject,
+        timeoutMs: options.timeoutMs,
+      }),
+    spawn: (argv, options = {}) =>
+      spawnProcess(enter(argv, options), {
+        env: environment(options),
+        logFile: options.logFile,
+        behind: true,
+      }),
+    boot,
+    powerOff: async () => {
+      const pid = up();
+      await network.setLink(spec.name, "down");
+      killHard(pid);
+      await waitFor(() => !existsSync(`/proc/${pid}`), { what: `${spec.name} to be off` });
+      init = null;
+    },
+    cutLink: () => network.setLink(spec.name, "down"),
+    healLink: () => network.setLink(spec.name, "up"),
+    nft: async (ruleset) => {
+      const argv = ["nft", "-f", "-"];
+      await run(enter(argv, {}), { env: environment({}), input: ruleset });
+    },
+    killSync: () => {
+      if (init !== null && isAlive(init)) killHard(init);
+      init = null;
+    },
+  };
+}
+
+function becomeUser(user: string | undefined, capabilities: readonly string[] = []): string[] {
+  if (user === undefined || user === "root") return [];
+  const added = capabilities.map((name) => `+${name}`).join(",");
+  return [
+    "setpriv",
+    `--reuid=${user}`,
+    `--regid=${user}`,
+    "--init-groups",
+    ...(added === "" ? [] : [`--inh-caps=${added}`, `--ambient-caps=${added}`]),
+    "--",
+  ];
+}
+
+function mapPath(file: string, base: string, init: number | null): string {
+  const real = file.replace(/^\/var\/run(?=\/|$)/, "/run");
+  if (privateFolders.some((folder) => real === `/${folder}` || real.startsWith(`/${folder}/`))) {
+    return join(base, real);
+  }
+  const onlyWhileUp = /^\/(?:run|dev\/shm|proc)(?=\/|$)/.test(real);
+  if (!onlyWhileUp) return real;
+  if (init === null) throw new Error(`${file} exists only while the host is powered on`);
+  return `/proc/${init}/root${real}`;
+}
+
+async function startInit(
+  name: string,
+  base: string,
+  namespace: string,
+  outlives: boolean,
+): Promise<number> {
+  rmSync(join(base, "ready"), { force: true });
+  const log = openSync(join(base, "init.log"), "a");
+  const unshare = "unshare --mount --uts --ipc --pid --fork --kill-child --mount-proc".split(" ");
+  const argv = [
+    ...(outlives ? ["setsid"] : dieWithUs),
+    "ip",
+    "netns",
+    "exec",
+    namespace,
+    ...unshare,
+    "sh",
+    ...initArguments(base, name),
+  ];
+  const [file = "", ...args] = argv;
+  const outer = spawn(file, args, { stdio: ["ignore", log, log], cwd: "/", detached: outlives });
+  closeSync(log);
+  outer.unref();
+  return waitFor(
+    () => {
+      if (outer.exitCode !== null) throw new Error(`see ${join(base, "init.log")}`);
+      return existsSync(join(base, "ready")) && childrenOf(outer.pid ?? 0)[0];
+    },
+    { timeoutMs: 10_000, intervalMs: 5, what: `${name} to boot` },
+  );
+}
