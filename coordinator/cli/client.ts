@@ -1,0 +1,92 @@
+import { request, type IncomingMessage } from "node:http";
+import { createInterface } from "node:readline";
+import { FailureRecord } from "#shared/domain/operation.ts";
+import { Failure } from "#shared/errors.ts";
+
+/** The coordinator's API over its unix socket. Every call throws the coordinator's own Failure. */
+export type ApiClient = {
+  get<T>(path: string): Promise<T>;
+  post<T>(path: string, body: unknown): Promise<T>;
+  /** One parsed JSON value a line, until the coordinator ends the stream or the signal says stop. */
+  watch<T>(path: string, signal: AbortSignal): AsyncIterable<T>;
+};
+
+/** The answers' shapes are the coordinator's own (api/contract.ts): same program, same version. */
+export function createApiClient(socketPath: string): ApiClient {
+  return {
+    get: async <T>(path: string) => (await readJson(await send(socketPath, "GET", path))) as T, // shape by contract.ts
+    post: async <T>(path: string, body: unknown) =>
+      (await readJson(await send(socketPath, "POST", path, body))) as T, // shape by contract.ts
+    async *watch<T>(path: string, signal: AbortSignal) {
+      const response = await send(socketPath, "GET", path, undefined, signal);
+      if (response.statusCode !== 200) await readJson(response);
+      const lines = createInterface({ input: response, crlfDelay: Infinity });
+      try {
+        for await (const line of lines) {
+          if (line !== "") yield JSON.parse(line) as T; // shape by contract.ts
+        }
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      } finally {
+        response.destroy();
+      }
+    },
+  };
+}
+
+function send(
+  socketPath: string,
+  method: "GET" | "POST",
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const call = request(
+      {
+        socketPath,
+        method,
+        path: `/api${path}`,
+        headers: { "content-type": "application/json" },
+        ...(signal === undefined ? {} : { signal }),
+      },
+      resolve,
+    );
+    call.on("error", (cause: NodeJS.ErrnoException) => {
+      reject(unreachable(socketPath, cause));
+    });
+    call.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+function unreachable(socketPath: string, cause: NodeJS.ErrnoException): Failure {
+  if (cause.code === "EACCES") {
+    return new Failure("COORDINATOR_UNREACHABLE", `No permission to use ${socketPath}.`, {
+      cause,
+      hint: "run castellan as the coordinator's user (or through sudo -u)",
+    });
+  }
+  return new Failure(
+    "COORDINATOR_UNREACHABLE",
+    `No coordinator answers on ${socketPath} (${cause.code ?? cause.message}).`,
+    {
+      cause,
+      hint: "start it (systemctl start castellan-coordinator), or name its socket with --socket or CASTELLAN_SOCKET",
+    },
+  );
+}
+
+async function readJson(response: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer); // no encoding set: chunks are buffers
+  const value: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  if (response.statusCode === 200) return value;
+  const error =
+    typeof value === "object" && value !== null && "error" in value ? value.error : null;
+  const record = FailureRecord.safeParse(error);
+  if (!record.success) {
+    throw new Failure("INTERNAL", `The coordinator answered with status ${response.statusCode}.`);
+  }
+  const { code, message, hint, evidence, retryable } = record.data;
+  throw new Failure(code, message, { evidence, retryable, ...(hint === null ? {} : { hint }) });
+}

@@ -1,0 +1,37 @@
+import { Command } from "commander";
+import { version } from "#shared/version.ts";
+import { addClusterCommands } from "./commands/cluster.ts";
+import { addCompletionCommand } from "./commands/completion.ts";
+import { addNodeCommands } from "./commands/node.ts";
+import { addOperationCommands } from "./commands/operation.ts";
+import { addStatusCommands } from "./commands/status.ts";
+import { addTokenCommands } from "./commands/token.ts";
+import type { CliContext } from "./context.ts";
+
+/** The tree of `castellan` commands; those that run the coordinator itself are added by main.ts. */
+export function createCommandLine(context: CliContext): Command {
+  const program = new Command("castellan")
+    .description("Runs the standby nodes of KingbaseES V8R3 and PostgreSQL clusters.")
+    .version(version)
+    .option(
+      "--socket <path>",
+      "the coordinator's API socket (default: CASTELLAN_SOCKET, else in the state directory)",
+    )
+    .option("--state-dir <directory>", "the coordinator's state directory", "/var/lib/castellan")
+    .enablePositionalOptions()
+    .showHelpAfterError("(castellan --help lists what there is)")
+    .addHelpText("after", "\nExit status: docs/errors.md lists them all; 0 is success.")
+    .exitOverride();
+  addTokenCommands(program, context);
+  addClusterCommands(program, context);
+  addStatusCommands(program, context);
+  addNodeCommands(program, context);
+  addOperationCommands(program, context);
+  addCompletionCommand(program, context);
+  for (const command of allCommands(program)) command.exitOverride();
+  return program;
+}
+
+function allCommands(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...allCommands(child)]);
+}

@@ -1,0 +1,211 @@
+import type { Command } from "commander";
+import { Failure, failures } from "#shared/errors.ts";
+import {
+  AddNodeRequest,
+  PoolPrepareRequest,
+  type AddNodeAnswer,
+  type PreflightAnswer,
+} from "../../api/contract.ts";
+import { printResult, type CliContext } from "../context.ts";
+import { parseRequest, portOption, sizeOption, withJson } from "../options.ts";
+import { renderChecks, renderForecast } from "../render/checks.ts";
+import { renderPlan } from "../render/plan.ts";
+import { watchOperation } from "../watch-operation.ts";
+
+type NodeOptions = {
+  readonly address: string;
+  readonly port?: number;
+  readonly dataDir?: string;
+  readonly nic?: string;
+  readonly like?: string;
+  readonly source?: string;
+  readonly maxRate?: number;
+  readonly verify?: string;
+  readonly onFailure?: string;
+  readonly dryRun?: boolean;
+  readonly acceptNotPromotable?: boolean;
+  readonly acceptRollingPoolRestart?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+  readonly all?: boolean;
+};
+
+export function addNodeCommands(program: Command, context: CliContext): void {
+  const node = program.command("node").description("data nodes of a cluster");
+  withJson(
+    nodeOptions(
+      node
+        .command("add")
+        .description("add a data node to a running cluster; nothing is stopped or restarted")
+        .argument("<cluster>")
+        .argument("<node>"),
+    )
+      .option(
+        "--dry-run",
+        "print checks, forecast and every step with its exact edits; change nothing",
+      )
+      .option("--on-failure <what>", "pause | rollback", "pause")
+      .option("--verify <level>", "none | counts | content", "counts")
+      .option(
+        "--accept-rolling-pool-restart",
+        "consent to each session reconnecting once, where a pool ignores the reload",
+      )
+      .option("--yes", "don't ask for confirmation"),
+  ).action((cluster: string, name: string, options: NodeOptions) =>
+    addNode(context, cluster, name, options),
+  );
+
+  withJson(
+    nodeOptions(
+      program
+        .command("preflight")
+        .description("every check of node add, and the forecast; changes nothing")
+        .argument("<cluster>")
+        .argument("<node>"),
+    ).option("--all", "show the checks that pass, too"),
+  ).action(async (cluster: string, name: string, options: NodeOptions) => {
+    const request = toRequest(context, name, options, true);
+    const answer = await context
+      .client()
+      .post<PreflightAnswer>(`${clusterPath(cluster)}/preflight`, request);
+    const lines = [
+      ...renderChecks(answer.checks, options.all === true),
+      ...(answer.forecast === null ? [] : renderForecast(answer.forecast)),
+    ];
+    printResult(context, options.json, answer, lines);
+    const failed = answer.checks.some((check) => check.status === "fail");
+    if (failed) context.setExitCode(failures.PREFLIGHT_FAILED.exitCode);
+    else if (answer.forecast !== null && answer.forecast.refusals.length > 0) {
+      context.setExitCode(failures.FORECAST_REFUSED.exitCode);
+    }
+  });
+
+  const pool = program.command("pool").description("the read/write splitter");
+  withJson(
+    pool
+      .command("prepare")
+      .description(
+        "declare a future node's row in every pool now, so that adding it later is an attach alone",
+      )
+      .argument("<cluster>")
+      .argument("<node>")
+      .requiredOption("--address <address>", "the future node's address")
+      .option("--port <port>", "its database port (default: as the other nodes)", portOption)
+      .option("--data-dir <directory>", "its data directory (default: as the other nodes)")
+      .option("--dry-run", "print the edits; change nothing")
+      .option("--yes", "don't ask for confirmation"),
+  ).action(async (cluster: string, name: string, options: NodeOptions) => {
+    const request = parseRequest(PoolPrepareRequest, {
+      node: name,
+      address: options.address,
+      port: options.port ?? null,
+      dataDirectory: options.dataDir ?? null,
+      dryRun: options.dryRun ?? false,
+      requestedBy: context.requestedBy,
+    });
+    await planAndRun(context, `${clusterPath(cluster)}/pool-prepare`, request, name, options);
+  });
+}
+
+function nodeOptions(command: Command): Command {
+  return command
+    .requiredOption("--address <address>", "address of the new node")
+    .option("--port <port>", "its database port", portOption)
+    .option("--data-dir <directory>", "its data directory")
+    .option("--nic <name>", "interface that carries the address")
+    .option(
+      "--like <node>",
+      "node that it follows in all that is not given (default: the newest standby)",
+    )
+    .option("--source <node>", "node to copy from (default: the primary)")
+    .option("--max-rate <size>", "most bytes per second to copy, e.g. 50M", sizeOption)
+    .option("--accept-not-promotable", "add it although the vendor's scripts could not promote it");
+}
+
+function toRequest(
+  context: CliContext,
+  name: string,
+  options: NodeOptions,
+  dryRun: boolean,
+): AddNodeRequest {
+  return parseRequest(AddNodeRequest, {
+    node: name,
+    address: options.address,
+    port: options.port ?? null,
+    dataDirectory: options.dataDir ?? null,
+    nic: options.nic ?? null,
+    like: options.like ?? null,
+    source: options.source ?? null,
+    maxRateBytesPerSecond: options.maxRate ?? null,
+    verify: options.verify ?? "counts",
+    onFailure: options.onFailure ?? "pause",
+    dryRun,
+    acceptNotPromotable: options.acceptNotPromotable ?? false,
+    acceptRollingPoolRestart: options.acceptRollingPoolRestart ?? false,
+    requestedBy: context.requestedBy,
+  });
+}
+
+function clusterPath(cluster: string): string {
+  return `/clusters/${encodeURIComponent(cluster)}`;
+}
+
+async function addNode(
+  context: CliContext,
+  cluster: string,
+  name: string,
+  options: NodeOptions,
+): Promise<void> {
+  const request = toRequest(context, name, options, options.dryRun === true);
+  await planAndRun(context, `${clusterPath(cluster)}/nodes`, request, name, options);
+}
+
+/** Dry run: the whole plan. Otherwise: plan, typed confirmation unless --yes, run, look on. */
+async function planAndRun(
+  context: CliContext,
+  path: string,
+  request: Readonly<Record<string, unknown>>,
+  subject: string,
+  options: NodeOptions,
+): Promise<void> {
+  const post = (dryRun: boolean) =>
+    context.client().post<AddNodeAnswer>(path, { ...request, dryRun });
+  if (options.dryRun === true) {
+    const { plan } = await post(true);
+    printResult(context, options.json, plan, renderPlan(plan));
+    return;
+  }
+  if (options.yes !== true) {
+    const { plan } = await post(true);
+    context.terminal.print(renderPlan(plan));
+    await confirm(context, subject);
+  }
+  const { plan, operation } = await post(false);
+  if (operation === null)
+    throw new Failure("INTERNAL", "The coordinator planned but did not begin.");
+  if (options.json !== true && options.yes === true) {
+    context.terminal.print([
+      ...renderChecks(plan.checks, false),
+      ...(plan.forecast === null ? [] : renderForecast(plan.forecast)),
+      ...plan.notes.map((note) => `note: ${note}`),
+    ]);
+  }
+  if (options.json !== true) {
+    context.terminal.print([
+      `Operation ${operation.id} began. Ctrl-C stops looking, not the operation.`,
+    ]);
+  }
+  await watchOperation(context, operation.id, options.json);
+}
+
+async function confirm(context: CliContext, subject: string): Promise<void> {
+  const answer = await context.ask(`Type the node's name to begin (anything else stops here): `);
+  if (answer === null) {
+    throw new Failure("USAGE", "There is no terminal to confirm on; nothing was changed.", {
+      hint: "repeat with --yes, or with --dry-run to see the plan only",
+    });
+  }
+  if (answer.trim() !== subject) {
+    throw new Failure("USAGE", `"${answer.trim()}" is not ${subject}; nothing was changed.`);
+  }
+}

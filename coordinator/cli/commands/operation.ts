@@ -1,0 +1,65 @@
+import type { Command } from "commander";
+import type { OperationRecord } from "../../store/store.ts";
+import { printResult, type CliContext } from "../context.ts";
+import { withJson } from "../options.ts";
+import { renderOperationList, renderOperationWithPlan } from "../render/operation.ts";
+import { watchOperation } from "../watch-operation.ts";
+
+export function addOperationCommands(program: Command, context: CliContext): void {
+  const operation = program.command("operation").description("what was asked for, and how it went");
+  const path = (id: string) => `/operations/${encodeURIComponent(id)}`;
+
+  withJson(operation.command("list").description("all of them, newest first")).action(
+    async (options: { json?: boolean }) => {
+      const records = await context.client().get<OperationRecord[]>("/operations");
+      printResult(context, options.json, records, renderOperationList(records));
+    },
+  );
+  withJson(
+    operation.command("show").description("steps, evidence, times, plan").argument("<id>"),
+  ).action(async (id: string, options: { json?: boolean }) => {
+    const record = await context.client().get<OperationRecord>(path(id));
+    printResult(context, options.json, record, renderOperationWithPlan(record));
+  });
+  withJson(
+    operation.command("watch").description("look on until it ends or pauses").argument("<id>"),
+  ).action(async (id: string, options: { json?: boolean }) =>
+    watchOperation(context, id, options.json),
+  );
+  withJson(
+    operation
+      .command("resume")
+      .description("go on from the first unfinished step, after the cause is mended")
+      .argument("<id>")
+      .option("--detach", "don't look on"),
+  ).action(async (id: string, options: { detach?: boolean; json?: boolean }) =>
+    change(context, `${path(id)}/resume`, id, options),
+  );
+  withJson(
+    operation
+      .command("abort")
+      .description("stop it and take back everything that it made")
+      .argument("<id>")
+      .option("--detach", "don't look on"),
+  ).action(async (id: string, options: { detach?: boolean; json?: boolean }) => {
+    await change(context, `${path(id)}/abort`, id, options);
+    if (options.detach === true) return;
+    // Rolled back is what was asked for here.
+    const { state } = await context.client().get<OperationRecord>(path(id));
+    if (state === "rolled-back" || state === "cancelled") context.setExitCode(0);
+  });
+}
+
+async function change(
+  context: CliContext,
+  path: string,
+  id: string,
+  options: { detach?: boolean; json?: boolean },
+): Promise<void> {
+  const record = await context.client().post<OperationRecord>(path, {});
+  if (options.detach === true) {
+    printResult(context, options.json, record, [`operation ${id} is ${record.state}`]);
+    return;
+  }
+  await watchOperation(context, id, options.json);
+}

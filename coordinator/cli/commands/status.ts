@@ -1,0 +1,66 @@
+import type { Command } from "commander";
+import type { AlertRecord } from "../../store/store.ts";
+import type { StatusAnswer, WhyAnswer } from "../../api/contract.ts";
+import { printResult, type CliContext } from "../context.ts";
+import { withJson } from "../options.ts";
+import { renderAlerts } from "../render/alerts.ts";
+import { renderStatus } from "../render/status.ts";
+
+export function addStatusCommands(program: Command, context: CliContext): void {
+  withJson(
+    program
+      .command("status")
+      .description("every cluster and node as the agents see it")
+      .option("--watch", "again every second until Ctrl-C"),
+  ).action(async (options: { watch?: boolean; json?: boolean }) => {
+    const read = () => context.client().get<StatusAnswer>("/status");
+    if (options.watch !== true) {
+      const status = await read();
+      printResult(context, options.json, status, renderStatus(status));
+      return;
+    }
+    while (!context.interrupted.aborted) {
+      const status = await read();
+      if (options.json === true) context.terminal.print([JSON.stringify(status)]);
+      else if (context.terminal.isInteractive) context.terminal.draw(renderStatus(status));
+      else context.terminal.print(renderStatus(status));
+      await pause(1_000, context.interrupted);
+    }
+    context.terminal.drawDone();
+  });
+
+  withJson(
+    program
+      .command("why")
+      .description("what was decided about an operation or a node, and from what")
+      .argument("<id|node>"),
+  ).action(async (subject: string, options: { json?: boolean }) => {
+    const answer = await context.client().get<WhyAnswer>(`/why/${encodeURIComponent(subject)}`);
+    printResult(context, options.json, answer, answer.lines);
+  });
+
+  const alert = program.command("alert").description("drift, guard findings, lost redundancy");
+  withJson(
+    alert.command("list").description("open alerts").option("--all", "resolved ones too"),
+  ).action(async (options: { all?: boolean; json?: boolean }) => {
+    const alerts = await context
+      .client()
+      .get<AlertRecord[]>(`/alerts${options.all === true ? "?all=1" : ""}`);
+    printResult(context, options.json, alerts, renderAlerts(alerts));
+  });
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
+    const done = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

@@ -1,0 +1,34 @@
+import { InvalidArgumentError, type Command } from "commander";
+import { Failure } from "#shared/errors.ts";
+import type * as z from "zod";
+import { parseSize } from "./render/units.ts";
+
+export function withJson(command: Command): Command {
+  return command.option("--json", "print the answer as JSON");
+}
+
+export function portOption(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new InvalidArgumentError(`ports go from 1 to 65535.`);
+  }
+  return port;
+}
+
+export function sizeOption(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === null || bytes <= 0)
+    throw new InvalidArgumentError("a size such as 50M or 1G is wanted.");
+  return bytes;
+}
+
+/** What a person typed as the request's schema wants it, or a USAGE failure naming the option. */
+export function parseRequest<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue?.path.map(String).join(".") ?? "";
+  throw new Failure("USAGE", `${where}: ${issue?.message ?? "not valid"}`, {
+    hint: "repeat the command with --help to see what it takes",
+  });
+}

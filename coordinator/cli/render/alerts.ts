@@ -1,0 +1,12 @@
+import type { AlertRecord } from "../../store/store.ts";
+import { indent } from "./table.ts";
+import { renderTime } from "./units.ts";
+
+export function renderAlerts(alerts: readonly AlertRecord[]): readonly string[] {
+  if (alerts.length === 0) return ["No alerts."];
+  return alerts.flatMap((alert) => [
+    `${alert.severity.padEnd(8)}  ${alert.state.padEnd(8)}  ${alert.node ?? "-"}  ${alert.summary}`,
+    `          since ${renderTime(alert.firstSeenAt)}, last seen ${renderTime(alert.lastSeenAt)}, cause ${alert.cause}`,
+    ...indent(alert.detail === "" ? [] : alert.detail.trimEnd().split("\n"), "          "),
+  ]);
+}
