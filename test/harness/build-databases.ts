@@ -190,6 +190,7 @@ async function copyData(model: ClusterModel, from: ClusterNode, to: ClusterNode)
   if (lane.layout === "debian") {
     const folder = dirname(paths.configFile);
     await host.makeDirectory(dirname(folder), { owner: lane.osUser });
+    await host.makeDirectory(paths.root, { owner: lane.osUser });
     await copyTree(from, to, folder, folder);
   }
   await copyTree(from, to, paths.dataDir, from.paths.dataDir);

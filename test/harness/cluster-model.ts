@@ -20,6 +20,10 @@ export type ClusterOptions = LaneOptions & {
   readonly sizeMb?: number;
   /** A tablespace `castellan_ts` with a table in it, at this path on every node's host. */
   readonly tablespace?: string;
+  /** A pool on each of the existing nodes, with a watchdog and a VIP in namespaces. */
+  readonly pool?: boolean;
+  /** Added to, or put in place of, the settings of the pools' files. */
+  readonly poolSettings?: Readonly<Record<string, string>>;
   /** KingbaseES: SYNC_FLAG and the list in force. */
   readonly synchronous?: boolean;
   /** KingbaseES: vendor cron lines active (the scripts are loggers that do nothing) or commented (the default). */
@@ -97,4 +101,9 @@ export function superuserLogin(model: ClusterModel, node: ClusterNode, database:
     password: model.passwords.superuser,
     database,
   };
+}
+
+/** The pool's virtual address: .201 of the hosts' network. */
+export function poolVip(model: ClusterModel): string {
+  return model.lab.gateway.replace(/\.1$/, ".201");
 }

@@ -9,9 +9,14 @@ import {
   type ClusterOptions,
 } from "./cluster-model.ts";
 import type { Lab } from "./lab.ts";
+import { createPools, type PoolNode, type Pools } from "./pool.ts";
 import { openClient, queryOnce, type Login, type Row } from "./sql-client.ts";
 
 export interface TestCluster extends ClusterModel, AsyncDisposable {
+  /** Null when the cluster was asked for without. */
+  readonly pools: Pools | null;
+  /** One statement through the pool (the VIP, or the first pool) as the application's user. */
+  poolSql(statement: string, values?: readonly unknown[]): Promise<Row[]>;
   /** Any node by its name, the new one included. */
   node(name: string): ClusterNode;
   /** One statement as the superuser on a node's server. */
@@ -31,6 +36,7 @@ export interface TestCluster extends ClusterModel, AsyncDisposable {
 export async function createCluster(lab: Lab, options: ClusterOptions): Promise<TestCluster> {
   const model = clusterModel(lab, options);
   await buildDatabases(model);
+  const pools = options.pool === true ? await createPools(model, options) : null;
   const all = [...model.nodes, ...(model.newNode === null ? [] : [model.newNode])];
   const node = (name: string): ClusterNode => {
     const found = all.find((candidate) => candidate.name === name);
@@ -41,6 +47,11 @@ export async function createCluster(lab: Lab, options: ClusterOptions): Promise<
   const login = (name: string): Login => superuserLogin(model, node(name), model.lane.database);
   return {
     ...model,
+    pools,
+    poolSql: (statement, values) => {
+      if (pools === null) throw new Error(`cluster ${model.name} has no pool`);
+      return queryOnce(lab, pools.login("app"), statement, values);
+    },
     node,
     login,
     sql: (name, statement, values) => queryOnce(lab, login(name), statement, values),
@@ -50,6 +61,7 @@ export async function createCluster(lab: Lab, options: ClusterOptions): Promise<
     stop: (name, mode) => stopServer(server(name), mode),
     isRunning: (name) => isServerRunning(server(name)),
     [Symbol.asyncDispose]: async () => {
+      await Promise.all((pools?.nodes ?? []).map((pool) => stopIfRunning(pools, pool)));
       await Promise.all(
         all
           .filter(({ host, paths }) => host.isUp() && host.exists(paths.dataDir))
@@ -59,4 +71,8 @@ export async function createCluster(lab: Lab, options: ClusterOptions): Promise<
       );
     },
   };
+}
+
+async function stopIfRunning(pools: Pools | null, { name, host, pool }: PoolNode): Promise<void> {
+  if (host.isUp() && host.exists(pool.pidFile)) await pools?.stop(name);
 }

@@ -1,4 +1,4 @@
-import type { ClusterModel, ClusterNode } from "#test/harness/cluster-model.ts";
+import { poolVip, type ClusterModel, type ClusterNode } from "#test/harness/cluster-model.ts";
 import { recoveryConf } from "#test/harness/server-files.ts";
 import { cronFile, haModule } from "./ha-module.ts";
 
@@ -55,11 +55,6 @@ async function writeFor(model: ClusterModel, node: ClusterNode): Promise<void> {
     await host.writeFile(`${paths.root}/${folder}/HAmodule.conf`, ha, own);
   }
   await writeCron(model, node);
-}
-
-/** The pool's virtual address: .201 of the hosts' network. */
-export function poolVip(model: ClusterModel): string {
-  return model.lab.gateway.replace(/\.1$/, ".201");
 }
 
 /** The vendor's cron file, and scripts in the vendor's places that only log that they ran. */
