@@ -1,7 +1,7 @@
 import { endsInBackslash, haAssignment, parseHaModule } from "./ha-module.ts";
 import { haModuleKeys } from "./ha-module-keys.ts";
 import { isPlainText, isPlainWord } from "./shell-value.ts";
-import { applyEdits, lineEnding, splitLines } from "./text-file.ts";
+import { applyEdits, splitLines } from "./text-file.ts";
 
 /** Sets `NAME="value"` (a bare number stays bare) in the line that counts, or adds the line. */
 export function setScalar(text: string, name: string, value: string): string {
@@ -88,7 +88,8 @@ function arrayToEdit(text: string, name: string) {
  * after it, our newline would bring that line to life.
  */
 function insertAssignment(text: string, assignment: string): string {
-  const line = assignment + lineEnding(text);
+  // Never CRLF: the scripts would take the carriage return for a part of the value.
+  const line = `${assignment}\n`;
   const lines = splitLines(text);
   let index = lines.length - 1;
   const last = lines[index];

@@ -7,7 +7,7 @@ export type LineChange = {
 };
 
 /** Beyond this many differing lines the middle is shown as replaced: it bounds time (N × D) and memory (D²). */
-const maxDistance = 600;
+const maxDistance = 1000;
 
 /** What changed, in order, smallest first (Myers 1986). Equal beginnings and ends cost nothing. */
 export function diffLines(

@@ -38,7 +38,7 @@ function maskText(pathOrFormat: string, text: string, mark: Mark): string {
   const masked: Line[] = [];
   let swallowed = false;
   for (const line of splitLines(text)) {
-    const shown = swallowed ? mark(line.text) : maskLine(format, line.text, mark);
+    const shown: string = swallowed ? mark(line.text) : maskLine(format, line.text, mark);
     // Some readers join a line that ends in a backslash with the next one: a secret may go on there.
     swallowed = line.text.endsWith("\\") && (swallowed || shown !== line.text);
     masked.push({ ...line, text: shown });
@@ -126,7 +126,7 @@ function maskValue(rest: string, mark: Mark): string {
   }
   const bare = new RegExp(String.raw`^([^\s"'\\#]+)${tail}`).exec(rest);
   if (bare !== null) return `${mark(bare[1] ?? "")}${bare[2] ?? ""}`;
-  return /^[ \t\r]*(?:#.*)?$/.test(rest) ? rest : mark(rest);
+  return rest.trim() === "" ? rest : mark(rest);
 }
 
 function maskConninfoRest(line: string, mark: Mark): string {

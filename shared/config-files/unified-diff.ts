@@ -54,12 +54,12 @@ function printHunk(
   const pieces = [`@@ -${range(beforeStart, beforeCount)} +${range(afterStart, afterCount)} @@\n`];
   let at = beforeStart;
   for (const change of changes) {
-    pieces.push(...printLinesWith(" ", before.slice(at, change.beforeStart)));
-    pieces.push(...printLinesWith("-", before.slice(change.beforeStart, change.beforeEnd)));
-    pieces.push(...printLinesWith("+", after.slice(change.afterStart, change.afterEnd)));
+    pieces.push(printLinesWith(" ", before.slice(at, change.beforeStart)));
+    pieces.push(printLinesWith("-", before.slice(change.beforeStart, change.beforeEnd)));
+    pieces.push(printLinesWith("+", after.slice(change.afterStart, change.afterEnd)));
     at = change.beforeEnd;
   }
-  pieces.push(...printLinesWith(" ", before.slice(at, at + tail)));
+  pieces.push(printLinesWith(" ", before.slice(at, at + tail)));
   return pieces.join("");
 }
 
@@ -69,8 +69,10 @@ function range(start: number, count: number): string {
   return count === 1 ? String(first) : `${first},${count}`;
 }
 
-function printLinesWith(sign: " " | "-" | "+", lines: readonly string[]): readonly string[] {
-  return lines.map((line) =>
-    line.endsWith("\n") ? sign + line : `${sign}${line}\n\\ No newline at end of file\n`,
-  );
+function printLinesWith(sign: " " | "-" | "+", lines: readonly string[]): string {
+  return lines
+    .map((line) =>
+      line.endsWith("\n") ? sign + line : `${sign}${line}\n\\ No newline at end of file\n`,
+    )
+    .join("");
 }

@@ -1,0 +1,142 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { fileFormats, formatOfPath } from "#shared/config-files/file-format.ts";
+import { maskChange, maskSecrets } from "#shared/config-files/mask-secrets.ts";
+import { configText, fixture, runs } from "./fixture.ts";
+
+const secrets = [
+  "MTIzNDU2",
+  "Y2FzdGVsbGFu",
+  "YXV0aA==",
+  "3afebd0fba6df9fc2cf82c0b09926bcc",
+  "f7902af5f3f7cdcad02b5ca09320d102",
+  "pass:word",
+];
+
+test.each(["HAmodule.conf", "recovery.conf", "kingbasecluster.conf", "cluster_passwd", "pcppass"])(
+  "no secret of %s is shown, and the rest stays readable",
+  (name) => {
+    const text = fixture(`kes/${name}`);
+    const masked = maskSecrets(`/x/${name}`, text);
+    for (const secret of secrets) expect(masked).not.toContain(secret);
+    expect(masked).toContain("[secret]");
+    const lines = text.split("\n");
+    const changed = masked.split("\n").filter((line, index) => line !== lines[index]);
+    expect(changed.every((line) => line.includes("[secret]"))).toBe(true);
+    expect(maskSecrets(`/x/${name}`, masked)).toBe(masked);
+  },
+);
+
+test.each(["postgresql-15.conf", "postgresql-18.conf", "pgpool-4.3.conf", "kes/sys_hba.conf"])(
+  "%s holds no secret and is shown as it is",
+  (name) => {
+    expect(maskSecrets(name, fixture(name))).toBe(fixture(name));
+  },
+);
+
+describe("a secret is hidden wherever it may stand", () => {
+  test.each([
+    ["recovery-conf", "primary_conninfo = 'host=a password=hunter2 user=b'"],
+    ["recovery-conf", "#primary_conninfo = 'host=a password=''hunter2 c=hunter2'' user=b'"],
+    ["recovery-conf", String.raw`primary_conninfo = 'password=\'hunter2 hunter2\''`],
+    ["recovery-conf", "primary_conninfo = 'host=a password=hunter2"],
+    ["recovery-conf", "primary_conninfo = 'postgresql://u:hunter2@h/db?x=y'"],
+    ["recovery-conf", "restore_command = 'PGPASSWORD=hunter2 scp x'"],
+    ["recovery-conf", "restore_command = 'fetch --password hunter2 x'"],
+    ["server-conf", "ssl_passphrase_command = 'echo hunter2'"],
+    ["server-conf", "ext.password 'hunter2'"],
+    ["server-conf", "ext.password'hunter2'"],
+    ["pool-conf", "health_check_password12='hunter2'"],
+    ["pool-conf", "#wd_authkey = 'hunter2' # ours"],
+    ["pool-conf", "sr_check_password = 'hunter2"],
+    ["pool-conf", "failover_command='f.sh -W hunter2 %H'"],
+    ["ha-module", 'KB_PASS="hunter2"hunter2'],
+    ["ha-module", "KB_PASS=hunter2 # note"],
+    ["ha-module", "#KB_PASS='hunter2'"],
+    ["ha-module", "KB_PASS=\\\nhunter2\\\nhunter2"],
+    ["ha-module", " KB_PASS = hunter2"],
+    ["hba", "host all all all ldap ldapserver=x ldapbindpasswd=hunter2"],
+    ["hba", 'host all all all radius radiussecrets="hunter2 hunter2"'],
+    ["password-hashes", "SYSTEM:hunter2"],
+    ["password-hashes", "hunter2"],
+    ["pcp-pass", "h:9898:u:hunter2:hunter2"],
+    ["pg-pass", String.raw`h\:x:5432:db:u:hunter2`],
+    ["pg-pass", "hunter2"],
+    ["cron", "0 1 * * * kingbase  ksql -W hunter2 -U SYSTEM"],
+    ["cron", "0 1 * * * kingbase  KCIPASSWORD='hunter2 hunter2' ksql"],
+    ["other", "password: x\nexport PGPASSWORD=hunter2"],
+  ])("%s: %s", (format, text) => {
+    expect(maskSecrets(format, text)).not.toContain("hunter2");
+    expect(maskSecrets(format, text)).toContain("[secret]");
+  });
+
+  test("names of files and empty values are no secrets", () => {
+    const text = "pool_passwd = 'pool_passwd'\nsr_check_password = ''\npassword_encryption = md5\n";
+    expect(maskSecrets("pool-conf", text)).toBe(text);
+  });
+
+  test("the comment after a secret stays", () => {
+    expect(maskSecrets("ha-module", 'KB_PASS="x"  # base64\r\n')).toBe(
+      'KB_PASS="[secret]"  # base64\r\n',
+    );
+  });
+
+  test("any text in any format is masked without failing, line by line", () => {
+    fc.assert(
+      fc.property(configText, fc.constantFrom(...fileFormats), (text, format) => {
+        const masked = maskSecrets(format, text);
+        expect(masked.split("\n")).toHaveLength(text.split("\n").length);
+      }),
+      runs,
+    );
+  });
+
+  test("whatever the password is, it doesn't show", () => {
+    const secret = fc.stringMatching(/^[!-~]{8,16}$/);
+    fc.assert(
+      fc.property(secret, (password) => {
+        fc.pre(!"[secret]".includes(password));
+        const quoted = password.replaceAll("\\", "\\\\").replaceAll("'", "\\'");
+        const conninfo = `host=a password='${quoted}'`;
+        const setting = conninfo.replaceAll("\\", "\\\\").replaceAll("'", "''");
+        for (const [format, text] of [
+          ["recovery-conf", `primary_conninfo = '${setting}'\n`],
+          ["pool-conf", `sr_check_password = '${setting}'\n`],
+          ["ha-module", `KB_PASS=${password}\n`],
+          ["ha-module", `KB_PASS="${password}"\n`],
+          ["pg-pass", `*:*:*:*:${password}`],
+        ] as const) {
+          expect(maskSecrets(format, text)).not.toContain(password);
+        }
+      }),
+      runs,
+    );
+  });
+});
+
+test("a changed secret shows as changed, a moved one doesn't", () => {
+  const { before, after } = maskChange(
+    "ha-module",
+    'KB_PASS="a"\n',
+    '\nKB_PASS="b"\n#KB_PASS="a"\n',
+  );
+  expect(before).toBe('KB_PASS="[secret]"\n');
+  expect(after).toBe('\nKB_PASS="[secret, changed]"\n#KB_PASS="[secret]"\n');
+});
+
+test.each([
+  ["/data/kingbase.auto.conf", "server-conf"],
+  ["/data/recovery.done", "recovery-conf"],
+  ["/etc/postgresql/15/main/pg_hba.conf", "hba"],
+  ["/x/kingbasecluster/etc/HAmodule.conf", "ha-module"],
+  ["/etc/pgpool2/pgpool.conf", "pool-conf"],
+  ["/x/kingbasecluster_status", "pool-status"],
+  ["/etc/pgpool2/pcp.conf", "password-hashes"],
+  ["/home/kingbase/.kbpass", "pg-pass"],
+  ["/home/kingbase/.pcppass", "pcp-pass"],
+  ["/etc/cron.d/KINGBASECRON", "cron"],
+  ["/etc/cron.d/other", "cron"],
+  ["/x/README", "other"],
+])("%s has the format %s", (path, format) => {
+  expect(formatOfPath(path)).toBe(format);
+});
