@@ -63,6 +63,11 @@ export type Store = Disposable & {
   alerts(filter?: { readonly open?: boolean }): readonly AlertRecord[];
   addEvent(event: Omit<EventRecord, "sequence">): EventRecord;
   events(after: number, limit: number): readonly EventRecord[];
+  /** The newest events about a node or an operation, oldest first. */
+  eventsAbout(
+    subject: { readonly node: string } | { readonly operationId: string },
+    limit: number,
+  ): readonly EventRecord[];
 };
 
 export type TokenRecord = {

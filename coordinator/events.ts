@@ -1,0 +1,118 @@
+import type { FailureRecord } from "#shared/domain/operation.ts";
+import type { Log } from "#shared/log.ts";
+import type { Clock } from "#shared/time.ts";
+import type { Store } from "./store/store.ts";
+
+/** Everything the coordinator records as having happened, `noun:verb` in the past, with its data. */
+export type EventData = {
+  /** A host redeemed its token and got its secret. */
+  "agent:joined": { readonly address: string; readonly agentVersion: string };
+  "agent:connected": {
+    readonly address: string;
+    readonly agentVersion: string;
+    readonly instanceId: string;
+  };
+  "agent:lost": { readonly reason: string };
+  /** Away for longer than the limit: also an alert. */
+  "agent:away": { readonly awayMs: number };
+  "agent:returned": { readonly awayMs: number };
+  /** Wrong secret, token, protocol, or a second agent for a node. */
+  "agent:refused": { readonly address: string; readonly reason: string };
+  "agent:misspoke": { readonly reason: string };
+  /** A watched file, a guard rule or a slot's budget, as the agent told it. */
+  "host:reported": {
+    readonly kind: string;
+    readonly cause: string;
+    readonly severity: string;
+    readonly summary: string;
+    readonly detail: string;
+  };
+  "baseline:accepted": {
+    readonly path: string;
+    readonly hash: string | null;
+    readonly why: string;
+  };
+  "operation:created": { readonly kind: string; readonly subject: string; readonly by: string };
+  "operation:moved": {
+    readonly from: string;
+    readonly event: string;
+    readonly to: string;
+    readonly failure: FailureRecord | null;
+  };
+  "step:started": { readonly step: string; readonly phase: string; readonly attempt: number };
+  "step:done": { readonly step: string; readonly phase: string; readonly attempt: number };
+  /** `decision` is the rule that says what happens next. */
+  "step:failed": {
+    readonly step: string;
+    readonly phase: string;
+    readonly attempt: number;
+    readonly failure: FailureRecord;
+    readonly decision: string;
+  };
+};
+export type EventKind = keyof EventData;
+
+export type About = { readonly node?: string | null; readonly operationId?: string | null };
+export type Events = {
+  emit<K extends EventKind>(kind: K, about: About, data: EventData[K]): void;
+};
+
+/** Writes each event into the journal and says it in the log: the one place where log lines are made. */
+export function createEvents(store: Pick<Store, "addEvent">, log: Log, clock: Clock): Events {
+  return {
+    emit: (kind, { node = null, operationId = null }, data) => {
+      store.addEvent({ at: clock.now(), kind, node, operationId, data });
+      const { level, line } = logLines[kind];
+      log[level]({ event: kind, ...(node && { node }), ...(operationId && { operation: operationId }), ...data }, line(data, node ?? "?")); // prettier-ignore
+    },
+  };
+}
+
+type LogLine<K extends EventKind> = {
+  readonly level: "error" | "warn" | "info" | "debug";
+  readonly line: (data: EventData[K], node: string) => string;
+};
+
+const logLines: { readonly [K in EventKind]: LogLine<K> } = {
+  "agent:joined": { level: "info", line: (d, node) => `${node} joined from ${d.address}` },
+  "agent:connected": {
+    level: "info",
+    line: (d, node) => `the agent of ${node} is connected from ${d.address} (${d.agentVersion})`,
+  },
+  "agent:lost": { level: "warn", line: (d, node) => `the agent of ${node} is gone: ${d.reason}` },
+  "agent:away": {
+    level: "error",
+    line: (d, node) => `the agent of ${node} has been away for ${Math.round(d.awayMs / 1000)} s`,
+  },
+  "agent:returned": {
+    level: "info",
+    line: (d, node) => `the agent of ${node} is back after ${Math.round(d.awayMs / 1000)} s`,
+  },
+  "agent:refused": {
+    level: "warn",
+    line: (d) => `an agent at ${d.address} was refused: ${d.reason}`,
+  },
+  "agent:misspoke": {
+    level: "warn",
+    line: (d, node) => `the agent of ${node} sent a bad message: ${d.reason}`,
+  },
+  "host:reported": { level: "info", line: (d, node) => `${node}: ${d.summary}` },
+  "baseline:accepted": {
+    level: "debug",
+    line: (d, node) => `${d.path} on ${node} is accepted (${d.why})`,
+  },
+  "operation:created": {
+    level: "info",
+    line: (d) => `${d.kind} of ${d.subject} was asked for by ${d.by}`,
+  },
+  "operation:moved": {
+    level: "info",
+    line: (d) => `the operation is ${d.to}${d.failure === null ? "" : `: ${d.failure.message}`}`,
+  },
+  "step:started": { level: "info", line: (d) => `${d.step}: ${d.phase} ${d.attempt} begins` },
+  "step:done": { level: "info", line: (d) => `${d.step}: ${d.phase} is done` },
+  "step:failed": {
+    level: "warn",
+    line: (d) => `${d.step}: ${d.phase} ${d.attempt} failed (${d.decision}): ${d.failure.message}`,
+  },
+};

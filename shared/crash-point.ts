@@ -1,0 +1,18 @@
+/** Set to true by the bundler for test bundles only; production bundles hold `false` and no code. */
+declare const CASTELLAN_CRASH_POINTS: boolean;
+
+let reached = 0;
+
+/**
+ * A named instant at which a test may kill this process as the kernel would: no cleanup, no flush.
+ * `CASTELLAN_CRASH_AT=NAME[@N]` (names hold colons) kills when it is reached for the Nth time.
+ */
+export function crashPoint(name: string): void {
+  if (typeof CASTELLAN_CRASH_POINTS === "undefined" || !CASTELLAN_CRASH_POINTS) return;
+  const wanted = process.env["CASTELLAN_CRASH_AT"];
+  if (wanted === undefined) return;
+  const match = /^(.*?)(?:@(\d+))?$/.exec(wanted);
+  if (match?.[1] !== name) return;
+  reached += 1;
+  if (reached >= Number(match[2] ?? 1)) process.kill(process.pid, "SIGKILL");
+}
