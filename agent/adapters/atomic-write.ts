@@ -1,0 +1,60 @@
+import { randomBytes } from "node:crypto";
+import { open, rename, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+export type AtomicWriteOptions = {
+  readonly mode: number;
+  /** Given to the new file where they differ from ours. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Called with the temporary file's path before it is made. */
+  readonly beforeCreate?: (temporary: string) => Promise<void>;
+};
+
+/** What a crash between "write beside" and "rename" leaves looks like. */
+export const temporaryName = /^\..+\.castellan-[0-9a-f]{16}\.tmp$/;
+
+/**
+ * Write beside, fsync, rename, fsync the folder: a reader and a crash see the old bytes or the new
+ * ones, never a mixture. `path` must not be a symbolic link: the link itself would be replaced.
+ */
+export async function writeAtomically(
+  path: string,
+  bytes: Buffer,
+  { mode, owner, beforeCreate }: AtomicWriteOptions,
+): Promise<void> {
+  const temporary = join(
+    dirname(path),
+    `.${basename(path)}.castellan-${randomBytes(8).toString("hex")}.tmp`,
+  );
+  await beforeCreate?.(temporary);
+  try {
+    const file = await open(temporary, "wx", 0o600);
+    try {
+      await file.writeFile(bytes);
+      const made = await file.stat();
+      if (owner !== undefined && (owner.uid !== made.uid || owner.gid !== made.gid)) {
+        await file.chown(owner.uid, owner.gid);
+      }
+      // After chown, which clears set-id bits, and past the umask.
+      await file.chmod(mode);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined); // it may never have been made
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** A rename or unlink is on disk only when its folder is. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,103 @@
+import pg from "pg";
+import type { Secret } from "#shared/secret.ts";
+import type { Row, Session } from "../ports.ts";
+import { databaseFailure } from "./database-failure.ts";
+
+export type SessionTarget = {
+  /** Address, or a directory with the server's unix socket. */
+  readonly host: string;
+  readonly port: number;
+  /** Passed as they are: KingbaseES knows its users and databases in upper case. */
+  readonly user: string;
+  readonly database: string;
+  readonly replication: boolean;
+  readonly password: Secret | null;
+  readonly connectTimeoutMs: number;
+  readonly queryTimeoutMs: number;
+  /** Enforced by the server; null where a long answer is expected. */
+  readonly statementTimeoutMs: number | null;
+};
+
+/** Called once when an established connection ends without our asking. */
+export type OnLost = (reason: string) => void;
+
+/** @throws Failure DATABASE_UNREACHABLE, AUTHENTICATION_FAILED, NOT_FOUND (no such database) */
+export async function openSession(target: SessionTarget, onLost?: OnLost): Promise<Session> {
+  const where = `${target.user}@${target.host}:${target.port}/${
+    target.replication ? "replication" : target.database
+  }`;
+  const client = new pg.Client({
+    host: target.host,
+    port: target.port,
+    user: target.user,
+    database: target.database,
+    ssl: false,
+    application_name: "castellan-agent",
+    keepAlive: true,
+    connectionTimeoutMillis: target.connectTimeoutMs,
+    query_timeout: target.queryTimeoutMs,
+    ...(target.password === null ? {} : { password: target.password.reveal() }),
+    // A walsender takes no statement_timeout of a user's choice into account; nothing is lost.
+    ...(target.statementTimeoutMs === null || target.replication
+      ? {}
+      : { statement_timeout: target.statementTimeoutMs }),
+    ...(target.replication ? { replication: "true" } : {}),
+  });
+  let isOpen = false;
+  const ended = (reason: string): void => {
+    if (!isOpen) return;
+    isOpen = false;
+    onLost?.(reason);
+  };
+  // Without a listener the loss of an idle connection would end the process.
+  client.on("error", (error) => ended(error.message));
+  client.on("end", () => ended("the server closed the connection"));
+  const query = async (sql: string, parameters: readonly unknown[] = []): Promise<Row[]> => {
+    try {
+      // The simple protocol where nothing is bound: a walsender knows no other.
+      const result =
+        parameters.length === 0
+          ? await client.query<Row>(sql)
+          : await client.query<Row>(sql, [...parameters]);
+      return result.rows.map(withLowerCaseNames);
+    } catch (error) {
+      throw databaseFailure(where, error);
+    }
+  };
+  try {
+    await client.connect();
+    const versionNumber = await askVersion(query, target.replication);
+    isOpen = true;
+    return {
+      query,
+      versionNumber,
+      [Symbol.asyncDispose]: async () => {
+        isOpen = false;
+        await client.end().catch(() => undefined); // it may be gone already
+      },
+    };
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw databaseFailure(where, error);
+  }
+}
+
+async function askVersion(
+  query: (sql: string) => Promise<readonly Row[]>,
+  replication: boolean,
+): Promise<number> {
+  try {
+    const [row] = await query("SHOW server_version_num");
+    return Number(row?.["server_version_num"]);
+  } catch (error) {
+    // PostgreSQL docs: SHOW on a replication connection came with version 10.
+    if (replication) return 90_600;
+    throw error;
+  }
+}
+
+function withLowerCaseNames(row: Row): Row {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+}

@@ -1,0 +1,176 @@
+import { createHash, randomBytes } from "node:crypto";
+import { constants, type Stats } from "node:fs";
+import { chmod, lstat, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { basename, dirname, join, normalize } from "node:path";
+import * as z from "zod";
+import { Failure } from "#shared/errors.ts";
+import type { Clock } from "#shared/time.ts";
+import type { FileSnapshot, FileStat, Files } from "../ports.ts";
+import { createAllowedPaths } from "./allowed-paths.ts";
+import { syncDirectory, temporaryName, writeAtomically } from "./atomic-write.ts";
+import { errnoOf, fileFailure, orNull } from "./file-failure.ts";
+import { measureFilesystem } from "./filesystem.ts";
+import { keepPreviousVersion } from "./previous-versions.ts";
+import { openRecordFolder } from "./record-folder.ts";
+
+export type FilesOptions = {
+  readonly allowedPaths: readonly string[];
+  readonly stateDirectory: string;
+  /** Larger files are not read. */
+  readonly mostBytes: number;
+  readonly clock: Clock;
+};
+
+/** Opens the adapter and sweeps what a crash of an earlier run left half-written. */
+export async function createFiles(options: FilesOptions): Promise<Files> {
+  const allowed = createAllowedPaths(options.allowedPaths);
+  const previous = join(options.stateDirectory, "previous");
+  await mkdir(previous, { recursive: true, mode: 0o700 });
+  // Every temporary file is noted here before it is made: exactly those are swept, nothing by guess.
+  const pending = await openRecordFolder(join(options.stateDirectory, "pending"), z.string());
+  for (const { key, record } of pending.entries()) {
+    if (temporaryName.test(basename(record))) await orNull(unlink(record));
+    await pending.delete(key);
+  }
+
+  const replace = async (path: string, text: string, mode?: number): Promise<string> => {
+    const target = await allowed.target(path);
+    const before = await readSnapshot(target, Number.MAX_SAFE_INTEGER);
+    const bytes = Buffer.from(text, "latin1");
+    const note = randomBytes(8).toString("hex");
+    if (before !== null) {
+      await keepPreviousVersion(
+        previous,
+        target,
+        Buffer.from(before.text, "latin1"),
+        options.clock.now(),
+      );
+    }
+    try {
+      await writeAtomically(target, bytes, {
+        mode: mode ?? before?.mode ?? 0o600,
+        ...(before === null ? {} : { owner: { uid: before.uid, gid: before.gid } }),
+        beforeCreate: (temporary) => pending.put(note, temporary),
+      });
+    } finally {
+      await pending.delete(note);
+    }
+    return sha256(bytes);
+  };
+
+  return {
+    read: (path) => naming("read", path, () => readSnapshot(path, options.mostBytes)),
+    replace: (path, text, mode) => naming("written", path, () => replace(path, text, mode)),
+    remove: (path) =>
+      naming("removed", path, async () => {
+        const entry = await allowed.entry(path);
+        if ((await orNull(unlink(entry))) !== null) await syncDirectory(dirname(entry));
+      }),
+    makeDirectory: (path, mode) =>
+      naming("made", path, async () => makeDirectories(await allowed.target(path), mode)),
+    stat: (path) =>
+      naming("looked at", path, async () => {
+        const found = await orNull(lstat(path));
+        return found === null ? null : toFileStat(found);
+      }),
+    list: (path) => naming("listed", path, async () => (await readdir(path)).sort()),
+    rename: (from, to) =>
+      naming("renamed", from, async () => {
+        const [source, target] = [await allowed.entry(from), await allowed.entry(to)];
+        await rename(source, target);
+        await syncDirectory(dirname(target));
+        if (dirname(source) !== dirname(target)) await syncDirectory(dirname(source));
+      }),
+    removeTree: (path, identity) =>
+      naming("removed", path, async () => {
+        const entry = await allowed.entry(path);
+        const found = await orNull(lstat(entry));
+        if (found === null) return;
+        if (found.dev !== identity.device || found.ino !== identity.inode) {
+          throw new Failure("REFUSED", `${path} is not the directory that was made: left alone`, {
+            hint: "Somebody replaced it meanwhile. Look at it, and remove it by hand if it should go.",
+          });
+        }
+        await removeTree(entry);
+      }),
+    filesystem: (path) => naming("measured", path, () => measureFilesystem(normalize(path))),
+  };
+}
+
+async function naming<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fileFailure(action, path, error);
+  }
+}
+
+async function readSnapshot(path: string, mostBytes: number): Promise<FileSnapshot | null> {
+  // O_NONBLOCK: opening a FIFO that somebody put there must not hang the agent.
+  const file = await orNull(open(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  if (file === null) return null;
+  try {
+    const found = await file.stat();
+    if (!found.isFile()) throw new Failure("RESOURCE_MISSING", `${path} is not a regular file`);
+    if (found.size > mostBytes) {
+      throw new Failure(
+        "RESOURCE_MISSING",
+        `${path} has ${found.size} bytes; ${mostBytes} is most`,
+      );
+    }
+    const bytes = await file.readFile();
+    return {
+      text: bytes.toString("latin1"),
+      hash: sha256(bytes),
+      mode: found.mode & 0o7777,
+      uid: found.uid,
+      gid: found.gid,
+      modifiedAt: found.mtimeMs,
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+async function makeDirectories(path: string, mode: number): Promise<readonly string[]> {
+  const missing: string[] = [];
+  for (let at = path; (await orNull(stat(at))) === null; at = dirname(at)) missing.unshift(at);
+  for (const directory of missing) {
+    await mkdir(directory, { mode });
+    await chmod(directory, mode); // past the umask
+    await syncDirectory(dirname(directory));
+  }
+  return missing;
+}
+
+async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true });
+  } catch (error) {
+    // A mount point can be emptied but not removed: empty is all that was asked.
+    if (errnoOf(error) !== "EBUSY" || (await readdir(path)).length > 0) throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+function toFileStat(found: Stats): FileStat {
+  return {
+    kind: found.isFile()
+      ? "file"
+      : found.isDirectory()
+        ? "directory"
+        : found.isSymbolicLink()
+          ? "link"
+          : "other",
+    device: found.dev,
+    inode: found.ino,
+    mode: found.mode & 0o7777,
+    uid: found.uid,
+    gid: found.gid,
+    size: found.size,
+  };
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}

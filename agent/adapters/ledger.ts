@@ -1,0 +1,24 @@
+import * as z from "zod";
+import type { Ledger, LedgerEntry } from "../ports.ts";
+import { openRecordFolder } from "./record-folder.ts";
+
+const Entry: z.ZodType<LedgerEntry> = z.strictObject({
+  operationId: z.string(),
+  at: z.number(),
+  facts: z.record(z.string(), z.unknown()),
+});
+
+/** What we made on this host, below `<stateDirectory>/ledger`: on disk before the effect. */
+export async function createLedger(folder: string): Promise<Ledger> {
+  const records = await openRecordFolder(folder, Entry);
+  return {
+    get: async (key) => records.get(key),
+    put: (key, entry) => records.put(key, entry),
+    delete: (key) => records.delete(key),
+    list: async (prefix) =>
+      records
+        .entries()
+        .filter(({ key }) => key.startsWith(prefix))
+        .map(({ key, record }) => ({ key, entry: record })),
+  };
+}

@@ -1,0 +1,96 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { SecretName } from "#shared/domain/commands.ts";
+import { Failure } from "#shared/errors.ts";
+import { Secret } from "#shared/secret.ts";
+import type { Secrets } from "../ports.ts";
+import { writeAtomically } from "./atomic-write.ts";
+import { fileFailure, orNull } from "./file-failure.ts";
+import { passwordLine } from "./password-line.ts";
+
+export type SecretStore = Secrets & {
+  set(name: SecretName, value: string): Promise<void>;
+  /** Removes password files that a crash left; a young one may still be read by a detached job. */
+  sweepPasswordFiles(olderThanMs: number, now: number): Promise<void>;
+};
+
+/** Passwords of this host: `<stateDirectory>/secrets/NAME`, mode 0600, never sent anywhere. */
+export async function createSecrets(stateDirectory: string): Promise<SecretStore> {
+  const folder = join(stateDirectory, "secrets");
+  const handedOut = join(stateDirectory, "password-files");
+  for (const directory of [folder, handedOut]) {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  }
+  const get = (name: SecretName): Promise<Secret | null> => readSecret(join(folder, name), name);
+  return {
+    get,
+    names: async () => {
+      const files = new Set(await readdir(folder));
+      return SecretName.options.filter((name) => files.has(name));
+    },
+    passwordFile: async (logins) => {
+      const lines: string[] = [];
+      for (const login of logins) lines.push(passwordLine(login, await demand(get, login.secret)));
+      const path = join(handedOut, `pass-${randomBytes(8).toString("hex")}`);
+      try {
+        await writeAtomically(path, Buffer.from(lines.join("")), { mode: 0o600 });
+      } catch (error) {
+        throw fileFailure("written", path, error);
+      }
+      return {
+        path,
+        [Symbol.asyncDispose]: async () => {
+          await orNull(unlink(path));
+        },
+      };
+    },
+    set: async (name, value) => {
+      if (value === "" || /[\0\r\n]/.test(value)) {
+        throw new Failure(
+          "USAGE",
+          `the value of secret ${name} is empty or has a line break in it`,
+          {
+            hint: `Type: castellan-agent secret set ${name} < FILE (one line)`,
+          },
+        );
+      }
+      await writeAtomically(join(folder, name), Buffer.from(value), { mode: 0o600 });
+    },
+    sweepPasswordFiles: async (olderThanMs, now) => {
+      for (const name of await readdir(handedOut)) {
+        const path = join(handedOut, name);
+        const found = await orNull(stat(path));
+        if (found !== null && now - found.mtimeMs >= olderThanMs) await orNull(unlink(path));
+      }
+    },
+  };
+}
+
+async function demand(
+  get: (name: SecretName) => Promise<Secret | null>,
+  name: SecretName,
+): Promise<Secret> {
+  const secret = await get(name);
+  if (secret !== null) return secret;
+  throw new Failure("RESOURCE_MISSING", `this host has no secret ${name}`, {
+    hint: `On this host, as the agent's user: castellan-agent secret set ${name}`,
+  });
+}
+
+async function readSecret(path: string, name: string): Promise<Secret | null> {
+  const file = await orNull(open(path, "r"));
+  if (file === null) return null;
+  try {
+    const found = await file.stat();
+    if ((found.mode & 0o077) !== 0) {
+      const mode = (found.mode & 0o777).toString(8).padStart(4, "0");
+      throw new Failure("REFUSED", `${path} has mode ${mode}: others can read secret ${name}`, {
+        hint: `chmod 600 ${path} (and change the password if somebody may have read it)`,
+      });
+    }
+    return new Secret((await file.readFile("utf8")).replace(/\r?\n$/, ""));
+  } finally {
+    await file.close();
+  }
+}
