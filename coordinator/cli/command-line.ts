@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { defaultStateDirectory } from "../settings.ts";
 import { version } from "#shared/version.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addCompletionCommand } from "./commands/completion.ts";
@@ -17,7 +18,7 @@ export function createCommandLine(context: CliContext): Command {
       "--socket <path>",
       "the coordinator's API socket (default: CASTELLAN_SOCKET, else in the state directory)",
     )
-    .option("--state-dir <directory>", "the coordinator's state directory", "/var/lib/castellan")
+    .option("--state-dir <directory>", "the coordinator's state directory", defaultStateDirectory)
     .enablePositionalOptions()
     .showHelpAfterError("(castellan --help lists what there is)")
     .addHelpText("after", "\nExit status: docs/errors.md lists them all; 0 is success.")

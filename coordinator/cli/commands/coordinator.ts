@@ -5,9 +5,7 @@ import { portOption, withJson } from "../options.ts";
 /** The coordinator's own life cycle, run in this process rather than through the API. */
 export type CoordinatorActions = {
   /** Makes the state directory, certificate, key and settings. */
-  init(
-    options: InitOptions,
-  ): Promise<{
+  init(options: InitOptions): Promise<{
     readonly stateDirectory: string;
     readonly fingerprint: string;
     readonly files: readonly string[];

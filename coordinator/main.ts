@@ -1,0 +1,143 @@
+import { hostname, userInfo } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { CommanderError } from "commander";
+import { createLogUpdate } from "log-update";
+import { asFailure, failures, type Failure } from "#shared/errors.ts";
+import { createApiClient } from "./cli/client.ts";
+import { createCommandLine } from "./cli/command-line.ts";
+import { addCoordinatorCommands } from "./cli/commands/coordinator.ts";
+import type { CliContext, Terminal } from "./cli/context.ts";
+import { runDaemon } from "./daemon.ts";
+import { initCoordinator } from "./init.ts";
+import { loadSettings } from "./settings.ts";
+import { createLog } from "#shared/log.ts";
+
+process.exitCode = await main(process.argv);
+
+/** Answers the exit status; docs/errors.md lists them. */
+async function main(argv: readonly string[]): Promise<number> {
+  const interrupt = new AbortController();
+  let exitCode = 0;
+  const terminal = createTerminal();
+  const program = createCommandLine(
+    createContext(terminal, interrupt.signal, {
+      options: () => program.opts<{ socket?: string; stateDir: string }>(),
+      setExitCode: (code) => {
+        exitCode = code;
+      },
+    }),
+  );
+  addCoordinatorCommands(
+    program,
+    createContext(terminal, interrupt.signal, {
+      options: () => program.opts<{ socket?: string; stateDir: string }>(),
+      setExitCode: () => undefined,
+    }),
+    {
+      init: initCoordinator,
+      run: ({ stateDirectory }) => runUntilStopped(stateDirectory, interrupt.signal),
+    },
+  );
+  const stop = () => {
+    // The second signal is a hurry.
+    if (interrupt.signal.aborted) process.exit(130);
+    interrupt.abort();
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  process.stdout.on("error", () => process.exit(0)); // `castellan … | head`
+  try {
+    await program.parseAsync([...argv]);
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : failures.USAGE.exitCode;
+    const failure = asFailure(error);
+    if (argv.includes("--json")) terminal.print([JSON.stringify({ error: toRecord(failure) })]);
+    else terminal.printError(renderFailureLines(failure));
+    return failures[failure.code].exitCode;
+  } finally {
+    process.off("SIGINT", stop);
+    process.off("SIGTERM", stop);
+  }
+}
+
+async function runUntilStopped(stateDirectory: string, stopped: AbortSignal): Promise<void> {
+  const settings = loadSettings(stateDirectory);
+  await using _daemon = await runDaemon(
+    settings,
+    createLog("castellan-coordinator", settings.logLevel),
+  );
+  if (!stopped.aborted) {
+    await new Promise<void>((resolve) => {
+      stopped.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+}
+
+function createContext(
+  terminal: Terminal,
+  interrupted: AbortSignal,
+  wiring: {
+    readonly options: () => { socket?: string; stateDir: string };
+    readonly setExitCode: (code: number) => void;
+  },
+): CliContext {
+  const stateDirectory = () => wiring.options().stateDir;
+  return {
+    client: () =>
+      createApiClient(
+        wiring.options().socket ??
+          process.env["CASTELLAN_SOCKET"] ??
+          join(stateDirectory(), "api.sock"),
+      ),
+    terminal,
+    requestedBy: `${process.env["SUDO_USER"] ?? userInfo().username}@${hostname()}`,
+    stateDirectory,
+    now: () => Date.now(),
+    interrupted,
+    setExitCode: wiring.setExitCode,
+    ask: async (question) => {
+      if (!process.stdin.isTTY) return null;
+      const lines = createInterface({ input: process.stdin, output: process.stderr });
+      try {
+        return await lines.question(question);
+      } finally {
+        lines.close();
+      }
+    },
+  };
+}
+
+function createTerminal(): Terminal {
+  const live = createLogUpdate(process.stdout);
+  const write = (stream: NodeJS.WriteStream) => (lines: readonly string[]) => {
+    if (lines.length > 0) stream.write(`${lines.join("\n")}\n`);
+  };
+  return {
+    isInteractive: process.stdout.isTTY === true,
+    print: write(process.stdout),
+    printError: write(process.stderr),
+    draw: (lines) => {
+      live(
+        lines.map((line) => line.slice(0, Math.max(20, process.stdout.columns ?? 120))).join("\n"),
+      );
+    },
+    drawDone: () => {
+      live.done();
+    },
+  };
+}
+
+function renderFailureLines(failure: Failure): readonly string[] {
+  return [
+    `castellan: ${failure.message}`,
+    ...failure.evidence.map((line) => `  | ${line}`),
+    ...(failure.hint === undefined ? [] : [`next: ${failure.hint}`]),
+  ];
+}
+
+function toRecord(failure: Failure): object {
+  const { code, message, hint, evidence, retryable } = failure;
+  return { code, message, hint: hint ?? null, evidence, retryable };
+}
