@@ -1,0 +1,106 @@
+import { HelperError } from "./exit-codes.ts";
+import { readTrusted, type Trust } from "./trusted-files.ts";
+
+/** Where the settings are. Nothing in the environment or on the sudo line can name another file. */
+export const settingsFile = "/etc/castellan/root-helper.json";
+
+/** What the helper may touch on this host. Written by `castellan-root install`, root's, read at every start. */
+export type HelperSettings = {
+  /** OS user of the agent, who may call the helper. */
+  readonly user: string;
+  readonly pool: {
+    readonly pidFile: string;
+    /** The pool's binary as /proc/PID/exe shows it: only such a process is signalled. */
+    readonly program: string;
+    /** Client ports, which the door is shut for. */
+    readonly ports: readonly number[];
+  } | null;
+  readonly cron: {
+    /** The vendor's cron file. */
+    readonly file: string;
+    /** OS user and folder in the line of network_rewind.sh. */
+    readonly user: string;
+    readonly folder: string;
+  } | null;
+  /** Root's own folder for saved copies. */
+  readonly stateDirectory: string;
+};
+
+export function loadHelperSettings(file: string, trust?: Trust): HelperSettings {
+  const content = readTrusted(file, "settings", trust);
+  try {
+    return readSettings(JSON.parse(content));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new HelperError("settings", `${file} is wrong: ${why}`, error);
+  }
+}
+
+// By hand, not by a schema library: what runs as root should be small enough to be read.
+function readSettings(value: unknown): HelperSettings {
+  const top = fields(value, "the file", ["user", "pool", "cron", "stateDirectory"]);
+  const pool =
+    top["pool"] === null ? null : fields(top["pool"], "pool", ["pidFile", "program", "ports"]);
+  const cron =
+    top["cron"] === null ? null : fields(top["cron"], "cron", ["file", "user", "folder"]);
+  return {
+    user: userName(top["user"], "user"),
+    pool:
+      pool === null
+        ? null
+        : {
+            pidFile: path(pool["pidFile"], "pool.pidFile"),
+            program: path(pool["program"], "pool.program"),
+            ports: ports(pool["ports"], "pool.ports"),
+          },
+    cron:
+      cron === null
+        ? null
+        : {
+            file: path(cron["file"], "cron.file"),
+            user: userName(cron["user"], "cron.user"),
+            folder: path(cron["folder"], "cron.folder"),
+          },
+    stateDirectory: path(top["stateDirectory"], "stateDirectory"),
+  };
+}
+
+function fields(value: unknown, where: string, names: readonly string[]): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(`${where} must be an object`);
+  }
+  const entries = Object.entries(value);
+  const unknown = entries.find(([name]) => !names.includes(name));
+  if (unknown !== undefined) throw new TypeError(`${where} has an unknown field ${unknown[0]}`);
+  const missing = names.find((name) => !entries.some(([present]) => present === name));
+  if (missing !== undefined) throw new TypeError(`${where} lacks the field ${missing}`);
+  return Object.fromEntries(entries);
+}
+
+/** Refuses what could change its meaning on the way to a program or a file. */
+export function path(value: unknown, where: string): string {
+  if (typeof value !== "string" || !/^\/[A-Za-z0-9._/+@:,=-]*$/.test(value)) {
+    throw new TypeError(`${where} must be an absolute path of letters, digits and ._/+@:,=-`);
+  }
+  if (value.split("/").includes("..")) throw new TypeError(`${where} has .. in it`);
+  return value;
+}
+
+export function userName(value: unknown, where: string): string {
+  if (typeof value !== "string" || !/^[a-z_][a-z0-9_-]{0,31}$/.test(value)) {
+    throw new TypeError(`${where} must be the name of an OS user`);
+  }
+  return value;
+}
+
+export function ports(value: unknown, where: string): readonly number[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > 16) {
+    throw new TypeError(`${where} must be a list of 1 to 16 ports`);
+  }
+  return value.map((port: unknown) => {
+    if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65_535) {
+      throw new TypeError(`${where} has ${JSON.stringify(port)}; ports go from 1 to 65535`);
+    }
+    return port;
+  });
+}

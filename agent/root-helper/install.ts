@@ -1,0 +1,191 @@
+import { mkdirSync, readFileSync, readlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { parsePoolConf, type PoolConf } from "#shared/config-files/pool-conf.ts";
+import { poolSettings } from "#shared/config-files/pool-settings.ts";
+import { productOf, type Product } from "#shared/products/product.ts";
+import { HelperError } from "./exit-codes.ts";
+import { path, ports, settingsFile, userName, type HelperSettings } from "./helper-settings.ts";
+import { findProgram, runProgram } from "./run-program.ts";
+import { assertTrustedProgram, readRegular, removeFile, replaceFile } from "./trusted-files.ts";
+import { verbNames } from "./verb-names.ts";
+
+export const installUsage = `castellan-root install --user USER --product kingbase-v8r3|postgresql
+  [--root DIR] [--bin-dir DIR] [--pool-config FILE [--pool-program FILE] [--pool-port N]...]
+  [--lib-dir DIR] [--node FILE]`;
+
+const sudoersFile = "/etc/sudoers.d/castellan";
+const stateDirectory = "/var/lib/castellan-root";
+
+/**
+ * Run once by root on each host: copies this program to where only root can write, writes its settings and the one
+ * sudoers line. Running it again replaces all three. Answers the lines to show.
+ */
+export async function install(args: readonly string[]): Promise<readonly string[]> {
+  const wanted = readOptions(args);
+  const node = assertTrustedProgram(wanted.node, "refused");
+  const bundle = copyProgram(wanted.libDirectory);
+  mkdirSync(dirname(settingsFile), { recursive: true, mode: 0o755 });
+  const text = `${JSON.stringify(wanted.settings, null, 2)}\n`;
+  replaceFile(settingsFile, text, { uid: 0, gid: 0, mode: 0o644 });
+  await putSudoers(sudoersText(wanted.settings.user, node, bundle));
+  return [
+    `wrote ${bundle}`,
+    `wrote ${settingsFile}`,
+    `wrote ${sudoersFile}: ${wanted.settings.user} may call ${verbNames.length} fixed verbs as root`,
+    `agent.yaml: rootHelper: ${JSON.stringify(["sudo", "-n", node, bundle])}`,
+  ];
+}
+
+type Wanted = {
+  readonly settings: HelperSettings;
+  readonly node: string;
+  readonly libDirectory: string;
+};
+
+function readOptions(args: readonly string[]): Wanted {
+  try {
+    const option = { type: "string" } as const;
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        user: option,
+        product: option,
+        root: option,
+        "bin-dir": option,
+        "pool-config": option,
+        "pool-program": option,
+        "pool-port": { type: "string", multiple: true },
+        "lib-dir": option,
+        node: option,
+      },
+    });
+    const user = userName(values.user, "--user");
+    assertUserExists(user);
+    const product = readProduct(values.product);
+    const root = values.root === undefined ? null : path(values.root, "--root");
+    const folder =
+      values["bin-dir"] === undefined
+        ? product.layout({ root, versionNumber: null }).binDirectory
+        : path(values["bin-dir"], "--bin-dir");
+    const config = values["pool-config"];
+    return {
+      settings: {
+        user,
+        pool:
+          config === undefined
+            ? null
+            : readPool(path(config, "--pool-config"), values["pool-program"], values["pool-port"]),
+        cron: product.vendor === null ? null : { file: product.vendor.cronFile, user, folder },
+        stateDirectory,
+      },
+      node: path(values.node ?? process.execPath, "--node"),
+      libDirectory: path(values["lib-dir"] ?? "/usr/local/lib/castellan", "--lib-dir"),
+    };
+  } catch (error) {
+    if (error instanceof HelperError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new HelperError("usage", `${why}\nusage: ${installUsage}`, error);
+  }
+}
+
+function readProduct(id: string | undefined): Product {
+  if (id === "kingbase-v8r3" || id === "postgresql") return productOf(id);
+  throw new TypeError(`--product is ${id ?? "missing"}; it must be kingbase-v8r3 or postgresql`);
+}
+
+function assertUserExists(user: string): void {
+  const lines = readFileSync("/etc/passwd", "latin1").split("\n");
+  const uid = lines.find((line) => line.startsWith(`${user}:`))?.split(":")[2];
+  // Users of a directory service aren't in the file: sudo itself will know them.
+  if (uid === "0") throw new TypeError(`--user ${user} is root, who needs no helper`);
+}
+
+function readPool(
+  config: string,
+  program: string | undefined,
+  portTexts: readonly string[] | undefined,
+): NonNullable<HelperSettings["pool"]> {
+  const content = readRegular(config, 1024 * 1024);
+  if (content === null) throw new TypeError(`--pool-config ${config} does not exist`);
+  const conf: PoolConf = parsePoolConf(content, config);
+  const { pidFile, port } = poolSettings(conf);
+  if (pidFile === null) throw new TypeError(`${config} has no pid_file_name`);
+  return {
+    pidFile: path(pidFile, `pid_file_name in ${config}`),
+    program:
+      program === undefined
+        ? (runningProgram(pidFile) ??
+          fail("the pool isn't running: name its binary with --pool-program"))
+        : path(program, "--pool-program"),
+    ports: ports((portTexts ?? [String(port ?? 9999)]).map(Number), "--pool-port"),
+  };
+}
+
+function fail(message: string): never {
+  throw new TypeError(message);
+}
+
+/** The binary of the pool that runs now. Only root calls this, and it is shown: root sees what it agrees to. */
+function runningProgram(pidFile: string): string | null {
+  const pid = /^\s*([1-9]\d{0,9})\s*$/.exec(readRegular(pidFile, 64) ?? "")?.[1];
+  if (pid === undefined) return null;
+  try {
+    return path(readlinkSync(`/proc/${pid}/exe`), "the pool's program");
+  } catch {
+    return null;
+  }
+}
+
+/** The agent's user must not be able to change what it may run as root. */
+function copyProgram(folder: string): string {
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  const target = join(folder, "castellan-root.mjs");
+  const own = fileURLToPath(import.meta.url);
+  if (own !== target) {
+    replaceFile(target, readFileSync(own, "latin1"), { uid: 0, gid: 0, mode: 0o755 });
+  }
+  return assertTrustedProgram(target, "refused");
+}
+
+/** Exact node binary, program and verbs: a sudoers command with arguments matches these and no others. */
+export function sudoersText(user: string, node: string, bundle: string): string {
+  for (const file of [node, bundle]) {
+    if (!/^\/[A-Za-z0-9._/+-]+$/.test(file)) {
+      throw new HelperError("refused", `${file} has a character that sudoers gives a meaning to`);
+    }
+  }
+  const calls = verbNames.map((verb) => `${node} ${bundle} ${verb}`).join(", ");
+  return [
+    "# Written by castellan-root install. The agent's fixed verbs, without arguments; see docs/root-helper.md.",
+    `Cmnd_Alias CASTELLAN_ROOT = ${calls}`,
+    // Answers come through pipes at once, and no variable of the caller (NODE_OPTIONS) reaches root.
+    "Defaults!CASTELLAN_ROOT env_reset, !use_pty, !requiretty, !log_input, !log_output",
+    `${user} ALL=(root) NOPASSWD: NOSETENV: CASTELLAN_ROOT`,
+    "",
+  ].join("\n");
+}
+
+async function putSudoers(text: string): Promise<void> {
+  const visudo = findProgram("visudo");
+  if (visudo === null)
+    throw new HelperError("unavailable", "visudo is not installed: install sudo");
+  const folder = dirname(sudoersFile);
+  // sudo reads no file with a dot in its name, so a draft has no effect.
+  const draft = join(folder, ".castellan.draft");
+  const owner = { uid: 0, gid: 0, mode: 0o440 };
+  replaceFile(draft, text, owner);
+  try {
+    const checked = await runProgram(visudo, ["-cf", draft], "", 10_000);
+    if (checked.code !== 0) {
+      throw new HelperError(
+        "refused",
+        `visudo does not accept the line: ${checked.err || checked.out}`,
+      );
+    }
+    replaceFile(sudoersFile, text, owner);
+  } finally {
+    removeFile(draft);
+  }
+}

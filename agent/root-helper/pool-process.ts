@@ -1,0 +1,52 @@
+import { readlinkSync } from "node:fs";
+import { HelperError } from "./exit-codes.ts";
+import type { HelperSettings } from "./helper-settings.ts";
+import { readRegular } from "./trusted-files.ts";
+
+type PoolSettings = NonNullable<HelperSettings["pool"]>;
+
+/** `running PID` or `stopped`. */
+export function poolStatus(pool: PoolSettings): string {
+  const pid = poolPid(pool);
+  return pid === null ? "stopped" : `running ${pid}`;
+}
+
+/** Has the pool read its configuration again. */
+export function reloadPool(pool: PoolSettings): string {
+  const pid = poolPid(pool);
+  if (pid === null) {
+    throw new HelperError("refused", `no pool to reload: ${pool.pidFile} names no living process`);
+  }
+  process.kill(pid, "SIGHUP");
+  return `reloaded ${pid}`;
+}
+
+/**
+ * The pid in the pool's pid file, if that process is the pool. Another user may write that file, so it is believed only
+ * when /proc says that the process runs the pool's own binary.
+ */
+function poolPid(pool: PoolSettings): number | null {
+  const content = readRegular(pool.pidFile, 64);
+  if (content === null) return null;
+  const digits = /^\s*([1-9]\d{0,9})\s*$/.exec(content)?.[1];
+  if (digits === undefined) throw new HelperError("refused", `${pool.pidFile} holds no pid`);
+  const pid = Number(digits);
+  const program = programOf(pid);
+  if (program === null) return null;
+  if (pid === 1 || program !== pool.program) {
+    throw new HelperError(
+      "refused",
+      `${pool.pidFile} names process ${pid}, which is ${program} and not ${pool.program}`,
+    );
+  }
+  return pid;
+}
+
+function programOf(pid: number): string | null {
+  try {
+    // A binary that was upgraded under a running pool has this mark.
+    return readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, "");
+  } catch {
+    return null;
+  }
+}

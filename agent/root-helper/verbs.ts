@@ -1,0 +1,73 @@
+import {
+  commentCron,
+  installNodeLine,
+  readCron,
+  removeNodeLine,
+  restoreCron,
+} from "./cron-file.ts";
+import { holdDoor, mostHeldMs, type DoorIo } from "./door.ts";
+import { HelperError } from "./exit-codes.ts";
+import type { HelperSettings } from "./helper-settings.ts";
+import { findPacketFilter } from "./packet-filter.ts";
+import { poolStatus, reloadPool } from "./pool-process.ts";
+import { offeredVerbs, type VerbName } from "./verb-names.ts";
+
+export type VerbContext = {
+  readonly settings: HelperSettings;
+  readonly io: DoorIo;
+  readonly sleep: (ms: number) => Promise<void>;
+};
+
+type Verb = (context: VerbContext) => string | Promise<string>;
+
+/** What each verb does; the answer is printed. A missing or misspelt verb is a compile error. */
+export const verbs: { readonly [K in VerbName]: Verb } = {
+  /** The verbs that this host offers, one a line. */
+  verbs: async ({ settings }) => {
+    const filter = await findPacketFilter();
+    return offeredVerbs(settings, typeof filter !== "string").join("\n");
+  },
+  /** Keeps clients' data out of the pool's ports for up to a second. */
+  door: async (context) => {
+    const filter = await findPacketFilter();
+    if (typeof filter === "string") {
+      context.io.print(`unavailable ${filter}`);
+      throw new HelperError("unavailable", filter);
+    }
+    await holdDoor(filter, pool(context).ports, context.io);
+    return "";
+  },
+  /** Removes the empty rules that a killed helper left behind. */
+  "door-sweep": async ({ sleep, io }) => {
+    const filter = await findPacketFilter();
+    if (typeof filter === "string") return `nothing to sweep: ${filter}`;
+    // What is still held is over after the longest time that a door can be held.
+    const limit = io.now() + mostHeldMs + 500;
+    while (!(await filter.sweep())) {
+      if (io.now() > limit) throw new HelperError("refused", "another process keeps the door shut");
+      await sleep(100);
+    }
+    return "swept";
+  },
+  "pool-status": (context) => poolStatus(pool(context)),
+  "pool-reload": (context) => reloadPool(pool(context)),
+  "cron-read": (context) => readCron(cron(context)),
+  "cron-install-node-line-commented": (context) =>
+    installNodeLine(cron(context), context.settings.stateDirectory, true),
+  "cron-install-node-line-active": (context) =>
+    installNodeLine(cron(context), context.settings.stateDirectory, false),
+  "cron-remove-node-line": (context) =>
+    removeNodeLine(cron(context), context.settings.stateDirectory),
+  "cron-comment": (context) => commentCron(cron(context), context.settings.stateDirectory),
+  "cron-restore": (context) => restoreCron(cron(context), context.settings.stateDirectory),
+};
+
+function pool({ settings }: VerbContext): NonNullable<HelperSettings["pool"]> {
+  if (settings.pool === null) throw new HelperError("unavailable", "no pool in the settings");
+  return settings.pool;
+}
+
+function cron({ settings }: VerbContext): NonNullable<HelperSettings["cron"]> {
+  if (settings.cron === null) throw new HelperError("unavailable", "no cron file in the settings");
+  return settings.cron;
+}
