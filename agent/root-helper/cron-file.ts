@@ -8,7 +8,7 @@ import {
   type VendorJob,
 } from "#shared/config-files/cron-lines.ts";
 import { appendLines, removeLines, splitLines } from "#shared/config-files/text-file.ts";
-import { HelperError } from "./exit-codes.ts";
+import { Failure } from "#shared/errors.ts";
 import type { HelperSettings } from "./helper-settings.ts";
 import { readRegular, removeFile, replaceFile, type Ownership } from "./trusted-files.ts";
 
@@ -18,7 +18,7 @@ const jobs: readonly VendorJob[] = ["network-rewind", "restart-cluster"];
 
 export function readCron(cron: CronSettings): string {
   const found = readCronFile(cron.file);
-  if (found === null) throw new HelperError("unavailable", `${cron.file} does not exist`);
+  if (found === null) throw new Failure("RESOURCE_MISSING", `${cron.file} does not exist`);
   return found.content;
 }
 
@@ -34,10 +34,7 @@ export function installNodeLine(cron: CronSettings, state: string, commented: bo
     const { user, folder } = cron;
     const line = printVendorLine({ job: "network-rewind", user, folder, commented }).trimEnd();
     if (content !== "" && !content.endsWith("\n")) {
-      throw new HelperError(
-        "refused",
-        `the last line of ${cron.file} has no newline: cron ignores it`,
-      );
+      throw new Failure("REFUSED", `the last line of ${cron.file} has no newline: cron ignores it`);
     }
     saveState(state, installedName, { line, madeFile: found === null });
     writeCron(cron.file, found, appendLines(content, [line]));
@@ -45,8 +42,8 @@ export function installNodeLine(cron: CronSettings, state: string, commented: bo
   }
   if (vendor.state === "duplicate" || record === null) {
     const where = vendor.lines.map(({ line }) => line).join(", ");
-    throw new HelperError(
-      "refused",
+    throw new Failure(
+      "REFUSED",
       `${cron.file} has a network_rewind.sh line that we did not write (line ${where}, ${vendor.state})`,
     );
   }
@@ -76,7 +73,7 @@ export function removeNodeLine(cron: CronSettings, state: string): string {
 /** Comments the vendor's two lines; the file as it was is kept for `cron-restore`. */
 export function commentCron(cron: CronSettings, state: string): string {
   const found = readCronFile(cron.file);
-  if (found === null) throw new HelperError("unavailable", `${cron.file} does not exist`);
+  if (found === null) throw new Failure("RESOURCE_MISSING", `${cron.file} does not exist`);
   const active = jobs.filter((job) => hasActive(found.content, job));
   if (active.length === 0) return "already commented";
   const changed = active.reduce((text, job) => commentVendorLine(text, job), found.content);
@@ -97,8 +94,7 @@ export function restoreCron(cron: CronSettings, state: string): string {
   const taken = readTaken(state);
   if (taken === null) return "nothing of ours";
   const found = readCronFile(cron.file);
-  if (found === null)
-    throw new HelperError("refused", `${cron.file} is gone; it is not made again`);
+  if (found === null) throw new Failure("REFUSED", `${cron.file} is gone; it is not made again`);
   const same = hashOf(found.content) === taken.hash;
   const restored = same
     ? taken.content
@@ -143,7 +139,7 @@ function readState(state: string, name: string): Record<string, unknown> | null 
   if (content === null) return null;
   const value: unknown = JSON.parse(content);
   if (typeof value !== "object" || value === null) {
-    throw new HelperError("refused", `${state}/${name} is damaged`);
+    throw new Failure("REFUSED", `${state}/${name} is damaged`);
   }
   return Object.fromEntries(Object.entries(value));
 }
@@ -154,7 +150,7 @@ function readInstalled(
   const value = readState(state, installedName);
   if (value === null) return null;
   if (typeof value["line"] !== "string") {
-    throw new HelperError("refused", `${state}/${installedName} is damaged`);
+    throw new Failure("REFUSED", `${state}/${installedName} is damaged`);
   }
   return { line: value["line"], madeFile: value["madeFile"] === true };
 }
@@ -170,7 +166,7 @@ function readTaken(state: string): Taken | null {
   if (value === null) return null;
   const names: readonly unknown[] = Array.isArray(value["jobs"]) ? value["jobs"] : [];
   if (typeof value["content"] !== "string" || typeof value["hash"] !== "string") {
-    throw new HelperError("refused", `${state}/${takenName} is damaged`);
+    throw new Failure("REFUSED", `${state}/${takenName} is damaged`);
   }
   return {
     content: Buffer.from(value["content"], "base64").toString("latin1"),

@@ -11,10 +11,10 @@ export type DoorIo = {
 };
 
 /**
- * The held door as a conversation: prints `ready`; `shut MS` is answered with `shut PORT...`, `open` with
- * `open HELD_MS` (or `expired HELD_MS` when the kernel had opened it before), anything else with `what?`. The rules go
- * when the input ends. Started before the moment of action, so that shutting costs one system call's worth of time and
- * not the start of a program.
+ * The held door as a conversation, an answer for every line: `ready` is answered with `ready`, `shut MS` with
+ * `shut PORT...`, `open` with `open HELD_MS` (or `expired HELD_MS` when the kernel had opened it before), anything else
+ * with `what?`. The rules go when the input ends. Started before the moment of action, so that shutting takes a few
+ * milliseconds and not the start of sudo and of a program.
  */
 export async function holdDoor(
   filter: PacketFilter,
@@ -23,7 +23,6 @@ export async function holdDoor(
 ): Promise<void> {
   let shut: { readonly at: number; readonly ms: number } | null = null;
   await filter.sweep();
-  print("ready");
   try {
     for await (const line of lines) {
       const words = line.trim().split(" ");
@@ -38,7 +37,7 @@ export async function holdDoor(
         print(`${shut !== null && heldMs > shut.ms ? "expired" : "open"} ${heldMs}`);
         shut = null;
       } else {
-        print("what?");
+        print(line.trim() === "ready" ? "ready" : "what?");
       }
     }
   } finally {

@@ -1,4 +1,4 @@
-import { HelperError } from "./exit-codes.ts";
+import { Failure } from "#shared/errors.ts";
 import { readTrusted, type Trust } from "./trusted-files.ts";
 
 /** Where the settings are. Nothing in the environment or on the sudo line can name another file. */
@@ -27,12 +27,12 @@ export type HelperSettings = {
 };
 
 export function loadHelperSettings(file: string, trust?: Trust): HelperSettings {
-  const content = readTrusted(file, "settings", trust);
+  const content = readTrusted(file, "CONFIG_INVALID", trust);
   try {
     return readSettings(JSON.parse(content));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new HelperError("settings", `${file} is wrong: ${why}`, error);
+    throw new Failure("CONFIG_INVALID", `${file} is wrong: ${why}`, { cause: error });
   }
 }
 

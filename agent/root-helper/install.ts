@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { parsePoolConf, type PoolConf } from "#shared/config-files/pool-conf.ts";
 import { poolSettings } from "#shared/config-files/pool-settings.ts";
 import { productOf, type Product } from "#shared/products/product.ts";
-import { HelperError } from "./exit-codes.ts";
+import { Failure } from "#shared/errors.ts";
 import { path, ports, settingsFile, userName, type HelperSettings } from "./helper-settings.ts";
 import { findProgram, runProgram } from "./run-program.ts";
 import { assertTrustedProgram, readRegular, removeFile, replaceFile } from "./trusted-files.ts";
@@ -24,7 +24,7 @@ const stateDirectory = "/var/lib/castellan-root";
  */
 export async function install(args: readonly string[]): Promise<readonly string[]> {
   const wanted = readOptions(args);
-  const node = assertTrustedProgram(wanted.node, "refused");
+  const node = assertTrustedProgram(wanted.node, "REFUSED");
   const bundle = copyProgram(wanted.libDirectory);
   mkdirSync(dirname(settingsFile), { recursive: true, mode: 0o755 });
   const text = `${JSON.stringify(wanted.settings, null, 2)}\n`;
@@ -84,14 +84,15 @@ function readOptions(args: readonly string[]): Wanted {
       libDirectory: path(values["lib-dir"] ?? "/usr/local/lib/castellan", "--lib-dir"),
     };
   } catch (error) {
-    if (error instanceof HelperError) throw error;
+    if (error instanceof Failure) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    throw new HelperError("usage", `${why}\nusage: ${installUsage}`, error);
+    throw new Failure("USAGE", `${why}\nusage: ${installUsage}`, { cause: error });
   }
 }
 
 function readProduct(id: string | undefined): Product {
-  if (id === "kingbase-v8r3" || id === "postgresql") return productOf(id);
+  const known = (["kingbase-v8r3", "postgresql"] as const).find((product) => product === id);
+  if (known !== undefined) return productOf(known);
   throw new TypeError(`--product is ${id ?? "missing"}; it must be kingbase-v8r3 or postgresql`);
 }
 
@@ -146,14 +147,14 @@ function copyProgram(folder: string): string {
   if (own !== target) {
     replaceFile(target, readFileSync(own, "latin1"), { uid: 0, gid: 0, mode: 0o755 });
   }
-  return assertTrustedProgram(target, "refused");
+  return assertTrustedProgram(target, "REFUSED");
 }
 
 /** Exact node binary, program and verbs: a sudoers command with arguments matches these and no others. */
 export function sudoersText(user: string, node: string, bundle: string): string {
   for (const file of [node, bundle]) {
     if (!/^\/[A-Za-z0-9._/+-]+$/.test(file)) {
-      throw new HelperError("refused", `${file} has a character that sudoers gives a meaning to`);
+      throw new Failure("REFUSED", `${file} has a character that sudoers gives a meaning to`);
     }
   }
   const calls = verbNames.map((verb) => `${node} ${bundle} ${verb}`).join(", ");
@@ -170,7 +171,7 @@ export function sudoersText(user: string, node: string, bundle: string): string 
 async function putSudoers(text: string): Promise<void> {
   const visudo = findProgram("visudo");
   if (visudo === null)
-    throw new HelperError("unavailable", "visudo is not installed: install sudo");
+    throw new Failure("RESOURCE_MISSING", "visudo is not installed: install sudo");
   const folder = dirname(sudoersFile);
   // sudo reads no file with a dot in its name, so a draft has no effect.
   const draft = join(folder, ".castellan.draft");
@@ -179,8 +180,8 @@ async function putSudoers(text: string): Promise<void> {
   try {
     const checked = await runProgram(visudo, ["-cf", draft], "", 10_000);
     if (checked.code !== 0) {
-      throw new HelperError(
-        "refused",
+      throw new Failure(
+        "REFUSED",
         `visudo does not accept the line: ${checked.err || checked.out}`,
       );
     }

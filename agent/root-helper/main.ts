@@ -1,8 +1,10 @@
 // castellan-root: the only program of ours that runs as root, through one sudoers line. Exactly one verb,
-// settings from a root-owned file, nothing from the environment, no shell. Exit codes: exit-codes.ts.
+// settings from a root-owned file, nothing from the environment, no shell.
+// Exit status 0: done, or nothing to do; else that of the failure in shared/errors.ts: 2 wrong call or unsafe
+// settings, 10 what was found is not ours to touch, 13 not available on this host, 14 a program failed.
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { exitCodes, HelperError } from "./exit-codes.ts";
+import { asFailure, Failure, failures } from "#shared/errors.ts";
 import { loadHelperSettings, settingsFile } from "./helper-settings.ts";
 import { install } from "./install.ts";
 import { isVerb, verbNames } from "./verb-names.ts";
@@ -12,16 +14,16 @@ process.umask(0o022);
 try {
   await run(process.argv.slice(2));
 } catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`castellan-root: ${message}\n`);
-  process.exitCode = exitCodes[error instanceof HelperError ? error.exit : "failed"];
+  const { code, message, hint } = asFailure(error);
+  process.stderr.write(`castellan-root: ${message}\n${hint === undefined ? "" : `${hint}\n`}`);
+  process.exitCode = failures[code].exitCode;
 }
 
 async function run(args: readonly string[]): Promise<void> {
   const calledBySudo =
     process.env["SUDO_UID"] !== undefined || process.env["SUDO_USER"] !== undefined;
   if (process.getuid?.() !== 0) {
-    throw new HelperError("usage", "must be run as root: sudo -n castellan-root VERB");
+    throw new Failure("USAGE", "must be run as root: sudo -n castellan-root VERB");
   }
   // The sudoers line that this writes holds none but the verbs: an agent can't install.
   if (args[0] === "install") {
@@ -33,7 +35,7 @@ async function run(args: readonly string[]): Promise<void> {
   const file = own ? (args[1] ?? "") : settingsFile;
   const [verb, ...more] = own ? args.slice(2) : args;
   if (verb === undefined || !isVerb(verb) || more.length > 0) {
-    throw new HelperError("usage", `wants exactly one of: ${verbNames.join(" ")}`);
+    throw new Failure("USAGE", `wants exactly one of: ${verbNames.join(" ")}`);
   }
   const settings = loadHelperSettings(file);
   const input = createInterface({ input: process.stdin, crlfDelay: Infinity });

@@ -1,4 +1,4 @@
-import { HelperError } from "./exit-codes.ts";
+import { Failure } from "#shared/errors.ts";
 import { findProgram, runProgram } from "./run-program.ts";
 
 /**
@@ -53,7 +53,7 @@ table inet castellan {
 function nftFilter(nft: string): PacketFilter {
   const load = async (rules: string): Promise<void> => {
     const { code, err } = await runProgram(nft, ["-f", "-"], rules);
-    if (code !== 0) throw new HelperError("failed", `nft: ${firstLine(err)}`);
+    if (code !== 0) throw new Failure("PROGRAM_FAILED", `nft: ${firstLine(err)}`);
   };
   const open = (): Promise<void> => load("add table inet castellan\ndelete table inet castellan\n");
   return {
@@ -74,7 +74,7 @@ const setName = "castellan-held";
 function ipsetFilter(ipset: string, tables: readonly string[]): PacketFilter {
   const must = async (file: string, args: readonly string[]): Promise<void> => {
     const { code, err } = await runProgram(file, args);
-    if (code !== 0) throw new HelperError("failed", `${file}: ${firstLine(err)}`);
+    if (code !== 0) throw new Failure("PROGRAM_FAILED", `${file}: ${firstLine(err)}`);
   };
   const rule = ["INPUT", "-p", "tcp", "-m", "set", "--match-set", setName, "dst"].concat([
     "--tcp-flags",

@@ -1,5 +1,5 @@
 import { readlinkSync } from "node:fs";
-import { HelperError } from "./exit-codes.ts";
+import { Failure } from "#shared/errors.ts";
 import type { HelperSettings } from "./helper-settings.ts";
 import { readRegular } from "./trusted-files.ts";
 
@@ -15,7 +15,7 @@ export function poolStatus(pool: PoolSettings): string {
 export function reloadPool(pool: PoolSettings): string {
   const pid = poolPid(pool);
   if (pid === null) {
-    throw new HelperError("refused", `no pool to reload: ${pool.pidFile} names no living process`);
+    throw new Failure("REFUSED", `no pool to reload: ${pool.pidFile} names no living process`);
   }
   process.kill(pid, "SIGHUP");
   return `reloaded ${pid}`;
@@ -29,13 +29,13 @@ function poolPid(pool: PoolSettings): number | null {
   const content = readRegular(pool.pidFile, 64);
   if (content === null) return null;
   const digits = /^\s*([1-9]\d{0,9})\s*$/.exec(content)?.[1];
-  if (digits === undefined) throw new HelperError("refused", `${pool.pidFile} holds no pid`);
+  if (digits === undefined) throw new Failure("REFUSED", `${pool.pidFile} holds no pid`);
   const pid = Number(digits);
   const program = programOf(pid);
   if (program === null) return null;
   if (pid === 1 || program !== pool.program) {
-    throw new HelperError(
-      "refused",
+    throw new Failure(
+      "REFUSED",
       `${pool.pidFile} names process ${pid}, which is ${program} and not ${pool.program}`,
     );
   }

@@ -16,7 +16,7 @@ import {
   type Stats,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { HelperError, type ExitName } from "./exit-codes.ts";
+import { Failure, type FailureCode } from "#shared/errors.ts";
 
 /** Who must own what the helper trusts: root; tests that don't run as root name themselves. */
 export type Trust = { readonly uid: number };
@@ -26,26 +26,26 @@ export const root: Trust = { uid: 0 };
  * The content of a file that only root can have written: a regular file, no link, root's, not writable by group or
  * others, and the same for every folder above it.
  */
-export function readTrusted(file: string, exit: ExitName, trust: Trust = root): string {
+export function readTrusted(file: string, exit: FailureCode, trust: Trust = root): string {
   assertTrustedFolder(dirname(file), exit, trust);
   const content = readRegular(file, 64 * 1024, (stats) => {
     const problem = whyUntrusted(stats, trust);
-    if (problem !== null) throw new HelperError(exit, `${file} ${problem}; ${fixFor(file)}`);
+    if (problem !== null) throw new Failure(exit, `${file} ${problem}; ${fixFor(file)}`);
   });
-  if (content === null) throw new HelperError(exit, `${file} does not exist; ${installHint}`);
+  if (content === null) throw new Failure(exit, `${file} does not exist; ${installHint}`);
   return content;
 }
 
 /** A program that root is to run: itself and every folder above it must be root's, with links resolved. */
-export function assertTrustedProgram(file: string, exit: ExitName, trust: Trust = root): string {
+export function assertTrustedProgram(file: string, exit: FailureCode, trust: Trust = root): string {
   const real = realpathSync(file);
   assertTrustedFolder(dirname(real), exit, trust);
   const problem = whyUntrusted(lstatSync(real), trust);
-  if (problem !== null) throw new HelperError(exit, `${real} ${problem}; ${fixFor(real)}`);
+  if (problem !== null) throw new Failure(exit, `${real} ${problem}; ${fixFor(real)}`);
   return real;
 }
 
-function assertTrustedFolder(folder: string, exit: ExitName, trust: Trust): void {
+function assertTrustedFolder(folder: string, exit: FailureCode, trust: Trust): void {
   for (let at = folder; ; at = dirname(at)) {
     const stats = lstatSync(at);
     const sticky =
@@ -53,7 +53,7 @@ function assertTrustedFolder(folder: string, exit: ExitName, trust: Trust): void
     // A test's folder lies below /tmp, which everyone may write to but nobody can rename others' entries in.
     if (!(sticky && trust.uid !== 0)) {
       const problem = whyUntrusted(stats, { uid: trust.uid }, 0);
-      if (problem !== null) throw new HelperError(exit, `${at} ${problem}; ${fixFor(at)}`);
+      if (problem !== null) throw new Failure(exit, `${at} ${problem}; ${fixFor(at)}`);
     }
     if (at === dirname(at)) return;
   }
@@ -85,13 +85,13 @@ export function readRegular(
     descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (isMissing(error)) return null;
-    throw new HelperError("refused", `${file} can't be opened: ${text(error)}`, error);
+    throw new Failure("REFUSED", `${file} can't be opened: ${text(error)}`, { cause: error });
   }
   try {
     const stats = fstatSync(descriptor);
-    if (!stats.isFile()) throw new HelperError("refused", `${file} is no regular file`);
+    if (!stats.isFile()) throw new Failure("REFUSED", `${file} is no regular file`);
     if (stats.size > limitBytes) {
-      throw new HelperError("refused", `${file} has ${stats.size} bytes, more than ${limitBytes}`);
+      throw new Failure("REFUSED", `${file} has ${stats.size} bytes, more than ${limitBytes}`);
     }
     inspect(stats);
     return readFileSync(descriptor, "latin1");

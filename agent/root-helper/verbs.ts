@@ -6,7 +6,7 @@ import {
   restoreCron,
 } from "./cron-file.ts";
 import { holdDoor, mostHeldMs, type DoorIo } from "./door.ts";
-import { HelperError } from "./exit-codes.ts";
+import { Failure } from "#shared/errors.ts";
 import type { HelperSettings } from "./helper-settings.ts";
 import { findPacketFilter } from "./packet-filter.ts";
 import { poolStatus, reloadPool } from "./pool-process.ts";
@@ -32,7 +32,7 @@ export const verbs: { readonly [K in VerbName]: Verb } = {
     const filter = await findPacketFilter();
     if (typeof filter === "string") {
       context.io.print(`unavailable ${filter}`);
-      throw new HelperError("unavailable", filter);
+      throw new Failure("RESOURCE_MISSING", filter);
     }
     await holdDoor(filter, pool(context).ports, context.io);
     return "";
@@ -44,7 +44,7 @@ export const verbs: { readonly [K in VerbName]: Verb } = {
     // What is still held is over after the longest time that a door can be held.
     const limit = io.now() + mostHeldMs + 500;
     while (!(await filter.sweep())) {
-      if (io.now() > limit) throw new HelperError("refused", "another process keeps the door shut");
+      if (io.now() > limit) throw new Failure("REFUSED", "another process keeps the door shut");
       await sleep(100);
     }
     return "swept";
@@ -63,11 +63,11 @@ export const verbs: { readonly [K in VerbName]: Verb } = {
 };
 
 function pool({ settings }: VerbContext): NonNullable<HelperSettings["pool"]> {
-  if (settings.pool === null) throw new HelperError("unavailable", "no pool in the settings");
+  if (settings.pool === null) throw new Failure("RESOURCE_MISSING", "no pool in the settings");
   return settings.pool;
 }
 
 function cron({ settings }: VerbContext): NonNullable<HelperSettings["cron"]> {
-  if (settings.cron === null) throw new HelperError("unavailable", "no cron file in the settings");
+  if (settings.cron === null) throw new Failure("RESOURCE_MISSING", "no cron file in the settings");
   return settings.cron;
 }

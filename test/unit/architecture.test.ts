@@ -27,7 +27,11 @@ const rows: readonly {
   { folder: "agent/steps", may: ["agent", "shared"], packages: ["zod"] },
   { folder: "agent/adapters", may: ["agent", "shared"], packages: ["execa", "pg", "zod"] },
   { folder: "agent/watch", may: ["agent", "shared"], packages: ["chokidar"] },
-  { folder: "agent/root-helper", may: ["shared/config-files"], packages: [] },
+  {
+    folder: "agent/root-helper",
+    may: ["shared/config-files", "shared/products", "shared/errors.ts"],
+    packages: [],
+  },
   {
     folder: "agent",
     may: ["agent", "shared"],
