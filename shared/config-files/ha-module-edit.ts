@@ -3,10 +3,16 @@ import { haModuleKeys } from "./ha-module-keys.ts";
 import { isPlainText, isPlainWord } from "./shell-value.ts";
 import { applyEdits, splitLines } from "./text-file.ts";
 
-/** Sets `NAME="value"` (a bare number stays bare) in the line that counts, or adds the line. */
+/**
+ * Sets `NAME="value"` (a bare number stays bare) in the line that counts, or adds the line. A key that is a list is
+ * refused: the shell would replace its first word only.
+ */
 export function setScalar(text: string, name: string, value: string): string {
   assertName(name);
-  const current = haAssignment(parseHaModule(text), name);
+  const module = parseHaModule(text);
+  const list = module.assignments.find((a) => a.name === name && a.value.kind === "array");
+  if (list !== undefined) throw new RangeError(`${name} in line ${list.line} is a list`);
+  const current = haAssignment(module, name);
   if (current === null || current.value.kind === "unsafe") {
     return insertAssignment(text, `${name}=${quoteScalar(name, value)}`);
   }

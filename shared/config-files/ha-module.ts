@@ -42,103 +42,145 @@ export function parseHaModule(text: string, file = ""): HaModule {
   const lines = splitLines(text);
   const assignments: HaAssignment[] = [];
   const complaints: Complaint[] = [];
-  for (let index = 0; index < lines.length; index += 1) {
-    const line = lines[index];
-    if (line === undefined) break;
-    const complain = (at: number, message: string, hint: string): void => {
-      complaints.push({ file, line: line.number, column: at + 1, message, hint });
-    };
-    const content = shellLine(line);
-    const nameAt = content.search(/[^ \t]/);
-    if (nameAt === -1) continue;
-    // The shell's `read` joins a line that ends in a backslash with the next one.
-    let joined = content;
-    let lastIndex = index;
-    while (endsInBackslash(joined) && lastIndex + 1 < lines.length) {
-      lastIndex += 1;
-      const next = lines[lastIndex];
-      joined = next === undefined ? "" : shellLine(next);
-    }
-    const continued = lastIndex > index || endsInBackslash(joined);
-    const terminated = lines[lastIndex]?.eol !== "" && !endsInBackslash(joined);
-    index = lastIndex;
-
-    const hash = content.indexOf("#");
-    const code = (hash === -1 ? content : content.slice(0, hash)).replace(/[ \t]+$/, "");
-    if (code.trim() === "") {
-      if (continued)
-        complain(nameAt, "the comment swallows the next line", 'Remove the last "\\".');
-      continue;
-    }
-    if (!terminated) {
-      const hint = "End the last line with a newline.";
-      complain(nameAt, "the scripts ignore the last line because it has no newline", hint);
-      continue;
-    }
-    const equals = code.indexOf("=");
-    if (equals === -1) {
-      complain(nameAt, "this is no assignment and is ignored", "Write KEY=value.");
-      continue;
-    }
-    const name = code.slice(nameAt, equals);
-    const raw = code.slice(equals + 1);
-    if (name === "" || raw === "") continue;
-    const place = { name, line: line.number, column: nameAt + 1 };
-    const valueStart = line.start + equals + 1;
-    const span = { valueStart, valueEnd: valueStart + raw.length };
-    const addUnsafe = (at: number, reason: string): void => {
-      complain(at, `${name} can't be read without running it: ${reason}`, safeForm);
-      assignments.push({ ...place, ...span, value: { kind: "unsafe", reason } });
-    };
-    if (continued || code.includes("\\")) {
-      addUnsafe(code.indexOf("\\"), "backslashes are removed while the file is read");
-      continue;
-    }
-    if (/^[A-Za-z_][A-Za-z0-9_]*[ \t]+$/.test(name)) {
-      complain(nameAt, `${name.trim()} isn't set: a blank stands before "="`, safeForm);
-      continue;
-    }
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      addUnsafe(nameAt, "the part before = is no plain name");
-      continue;
-    }
-    if (raw.endsWith("\r")) {
-      addUnsafe(code.length - 1, "the carriage return becomes part of the value");
-      continue;
-    }
-    const value = readShellValue(raw);
-    switch (value.kind) {
-      case "failing": {
-        const cause = hash === -1 ? "" : ' ("#" cuts the line even inside quotes)';
-        complain(equals + 1 + value.at, `${name} isn't set: ${value.reason}${cause}`, safeForm);
-        break;
-      }
-      case "unsafe":
-        addUnsafe(equals + 1 + value.at, value.reason);
-        break;
-      case "text":
-        if (haModuleKey.get(name)?.kind === "array") {
-          complain(equals + 1, `${name} is no array`, `Write ${name}=(a b c), without quotes.`);
-        }
-        assignments.push({ ...place, ...span, value: { kind: "text", text: value.word.value } });
-        break;
-      case "array": {
-        const words = value.words.map((word) => ({
-          value: word.value,
-          start: valueStart + word.start,
-          end: valueStart + word.end,
-        }));
-        const values = words.map((word) => word.value);
-        const closeAt = valueStart + value.closeAt;
-        assignments.push({ ...place, ...span, value: { kind: "array", values, words, closeAt } });
-        break;
-      }
+  const arrays = new Set<string>();
+  for (const logical of logicalLines(lines)) {
+    const { assignment, complaint } = readAssignment(logical, arrays);
+    if (assignment !== null) assignments.push(assignment);
+    if (assignment?.value.kind === "array") arrays.add(assignment.name);
+    if (complaint !== null) {
+      const { at, message, hint } = complaint;
+      complaints.push({ file, line: logical.line.number, column: at + 1, message, hint });
     }
   }
   return { file, lines, assignments, complaints };
 }
 
+/** What the shell's `read` gives at once: it joins a line that ends in a backslash with the next one. */
+type LogicalLine = {
+  /** The first one. */
+  readonly line: Line;
+  /** Joined, the other backslashes still in it. */
+  readonly content: string;
+  readonly isJoined: boolean;
+  readonly isTerminated: boolean;
+};
+
+function* logicalLines(lines: readonly Line[]): Generator<LogicalLine> {
+  for (let index = 0; index < lines.length; index += 1) {
+    const line = lines[index];
+    if (line === undefined) return;
+    const pieces = [shellText(line)];
+    let isTerminated = line.eol !== "";
+    while (isTerminated && endsInBackslash(pieces.at(-1) ?? "")) {
+      pieces.push(pieces.pop()?.slice(0, -1) ?? "");
+      index += 1;
+      const next = lines[index];
+      pieces.push(next === undefined ? "" : shellText(next));
+      isTerminated = next !== undefined && next.eol !== "";
+    }
+    yield { line, content: pieces.join(""), isJoined: pieces.length > 1, isTerminated };
+  }
+}
+
+type ReadAssignment = {
+  readonly assignment: HaAssignment | null;
+  readonly complaint: {
+    readonly at: number;
+    readonly message: string;
+    readonly hint: string;
+  } | null;
+};
+
+const nothing: ReadAssignment = { assignment: null, complaint: null };
+
 const safeForm = 'Write KEY="value", KEY=number or KEY=(a b c), with none of $ ` \\ # in it.';
+
+function readAssignment(logical: LogicalLine, arrays: ReadonlySet<string>): ReadAssignment {
+  const { line, isJoined } = logical;
+  const hasBackslash = isJoined || logical.content.includes("\\");
+  const content = hasBackslash ? logical.content.replace(/\\([^])/g, "$1") : logical.content;
+  const nameAt = content.search(/[^ \t]/);
+  const hash = content.indexOf("#");
+  const code = trimBlanks(hash === -1 ? content : content.slice(0, hash));
+  if (nameAt === -1 || nameAt >= code.length) {
+    if (!isJoined) return nothing;
+    return ignored(0, "a backslash at its end joins this line with the next one", safeForm);
+  }
+  if (!logical.isTerminated) {
+    const message = "the scripts ignore the last line because it has no newline";
+    return ignored(nameAt, message, "End the last line with a newline.");
+  }
+  const equals = code.indexOf("=");
+  if (equals === -1) {
+    return ignored(nameAt, "this is no assignment and is ignored", "Write KEY=value.");
+  }
+  const name = code.slice(nameAt, equals);
+  const raw = code.slice(equals + 1);
+  if (name === "" || raw === "") return nothing;
+
+  const valueStart = line.start + equals + 1;
+  const place = {
+    line: line.number,
+    column: nameAt + 1,
+    valueStart,
+    valueEnd: valueStart + raw.length,
+  };
+  const assigned = (value: HaValue): ReadAssignment => {
+    return { assignment: { name, value, ...place }, complaint: null };
+  };
+  const unsafe = (at: number, reason: string): ReadAssignment => {
+    const message = `${name} can't be read without running it: ${reason}`;
+    const value: HaValue = { kind: "unsafe", reason };
+    return { assignment: { name, value, ...place }, complaint: { at, message, hint: safeForm } };
+  };
+  if (hasBackslash) return unsafe(nameAt, "backslashes are removed while the file is read");
+  if (/^[A-Za-z_][A-Za-z0-9_]*[ \t]+$/.test(name)) {
+    return ignored(nameAt, `${name.trim()} isn't set: a blank stands before "="`, safeForm);
+  }
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+    return unsafe(nameAt, "before = stands no plain name");
+  if (raw.endsWith("\r")) {
+    return unsafe(code.length - 1, "the carriage return becomes part of the value");
+  }
+  const value = readShellValue(raw);
+  switch (value.kind) {
+    case "failing": {
+      const cause = hash === -1 ? "" : ' ("#" cuts the line even inside quotes)';
+      return ignored(equals + 1 + value.at, `${name} isn't set: ${value.reason}${cause}`, safeForm);
+    }
+    case "unsafe":
+      return unsafe(equals + 1 + value.at, value.reason);
+    case "text": {
+      if (arrays.has(name))
+        return unsafe(equals + 1, "it replaces only the first word of the list above");
+      const text: HaValue = { kind: "text", text: value.word.value };
+      if (haModuleKey.get(name)?.kind !== "array") return assigned(text);
+      const hint = `Write ${name}=(a b c), without quotes.`;
+      const complaint = { at: equals + 1, message: `${name} is no array`, hint };
+      return { assignment: { name, value: text, ...place }, complaint };
+    }
+    case "array": {
+      const words = value.words.map((word) => ({
+        value: word.value,
+        start: valueStart + word.start,
+        end: valueStart + word.end,
+      }));
+      const closeAt = valueStart + value.closeAt;
+      return assigned({ kind: "array", values: words.map((word) => word.value), words, closeAt });
+    }
+  }
+}
+
+/** The line has no effect: an earlier value stays. */
+function ignored(at: number, message: string, hint: string): ReadAssignment {
+  return { assignment: null, complaint: { at, message, hint } };
+}
+
+function trimBlanks(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === " " || text[end - 1] === "\t") end -= 1;
+  return text.slice(0, end);
+}
 
 export function printHaModuleText(module: HaModule): string {
   return printLines(module.lines);
@@ -162,7 +204,7 @@ export function haArray(module: HaModule, name: string): readonly string[] | nul
 }
 
 /** For the shell a carriage return before the newline is content. */
-function shellLine(line: Line): string {
+function shellText(line: Line): string {
   return line.eol === "\r\n" ? `${line.text}\r` : line.text;
 }
 

@@ -1,4 +1,4 @@
-import { type HbaConf, type HbaRule, type HbaType, parseHba } from "./hba.ts";
+import { goesOn, type HbaConf, type HbaRule, type HbaType, parseHba } from "./hba.ts";
 import { appendLines, applyEdits, lineEnding, removeLines, splitLines } from "./text-file.ts";
 
 /** A rule to write. A database or user named like a keyword is given with its quotes: `"all"`. */
@@ -117,8 +117,8 @@ function addLines(doomed: Set<number>, rule: HbaRule): void {
 function insertLines(text: string, added: readonly string[]): string {
   const lines = splitLines(text);
   let index = lines.length - 1;
-  if (!(lines[index]?.text.endsWith("\\") ?? false)) return appendLines(text, added);
-  while (lines[index - 1]?.text.endsWith("\\") === true) index -= 1;
+  if (!goesOn(lines[index])) return appendLines(text, added);
+  while (goesOn(lines[index - 1])) index -= 1;
   const at = lines[index]?.start ?? 0;
   const block = added.map((line) => line + lineEnding(text)).join("");
   return applyEdits(text, [{ start: at, end: at, text: block }]);

@@ -69,13 +69,12 @@ export function parseHba(text: string, options: HbaParseOptions = {}): HbaConf {
   for (let index = 0; index < lines.length; index += 1) {
     const line = lines[index];
     if (line === undefined) break;
-    const pieces = [line.text];
-    while (continuations && pieces.at(-1)?.endsWith("\\") && index + 1 < lines.length) {
-      pieces.push(pieces.pop()?.slice(0, -1) ?? "");
+    const pieces: string[] = [];
+    while (continuations && goesOn(lines[index]) && index + 1 < lines.length) {
+      pieces.push(withoutReturns(lines[index]).slice(0, -1));
       index += 1;
-      pieces.push(lines[index]?.text ?? "");
     }
-    const content = pieces.join("");
+    const content = pieces.join("") + withoutReturns(lines[index]);
     const fields = readHbaFields(content);
     const first = fields[0];
     if (first === undefined) continue;
@@ -94,6 +93,19 @@ export function parseHba(text: string, options: HbaParseOptions = {}): HbaConf {
     }
   }
   return { file, lines, rules, includes, complaints };
+}
+
+/** Whether a server from PostgreSQL 14 on joins this line with the next one. */
+export function goesOn(line: Line | undefined): boolean {
+  return withoutReturns(line).endsWith("\\");
+}
+
+/** The server drops every carriage return at the end of a line, not only one. */
+function withoutReturns(line: Line | undefined): string {
+  const text = line?.text ?? "";
+  let end = text.length;
+  while (text[end - 1] === "\r") end -= 1;
+  return text.slice(0, end);
 }
 
 export function printHba(conf: HbaConf): string {
@@ -130,6 +142,9 @@ function readRule(fields: readonly HbaField[]): ReadRule {
   }
   const [method, ...options] = rest;
   if (method === undefined) return broken(end, "the method is missing", `Write ${shapeOf(type)}.`);
+  if (method.tokens.length > 1) {
+    return broken(method.at, "a rule takes one method", "Write one line for each method.");
+  }
   return {
     kind: "rule",
     rule: {

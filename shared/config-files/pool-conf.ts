@@ -8,7 +8,7 @@ export type PoolConf = {
 };
 
 export function parsePoolConf(text: string, file = ""): PoolConf {
-  const conf = parseServerConf(text, file);
+  const conf = parseServerConf(text, file, "pool");
   return { conf, settings: effective(conf) };
 }
 

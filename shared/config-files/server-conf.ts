@@ -9,7 +9,7 @@ import {
   removeLines,
   splitLines,
 } from "./text-file.ts";
-import { isSettingName, quoteSetting, readSettingLine } from "./setting-line.ts";
+import { foldSettingName, isSettingName, quoteSetting, readSettingLine } from "./setting-line.ts";
 
 /** kingbase.conf, postgresql.conf, their *.auto.conf, and every other file of the same grammar. */
 export type ServerConf = {
@@ -46,7 +46,11 @@ export type IncludeEntry = {
 };
 
 /** `port = 54321 # ours` gives an entry named `port` with value `54321` at line 1, column 1. */
-export function parseServerConf(text: string, file = ""): ServerConf {
+export function parseServerConf(
+  text: string,
+  file = "",
+  dialect: "server" | "pool" = "server",
+): ServerConf {
   const lines = splitLines(text);
   const entries: SettingEntry[] = [];
   const includes: IncludeEntry[] = [];
@@ -67,7 +71,7 @@ export function parseServerConf(text: string, file = ""): ServerConf {
     if (read.kind === "setting") {
       // Prose in a comment reads like a setting unless it has its "=".
       if (commented !== null && !read.hasEquals) continue;
-      const name = read.name.toLowerCase();
+      const name = foldSettingName(read.name);
       const place = { line: line.number, column: read.nameAt + 1 };
       if (name === "include" || name === "include_if_exists" || name === "include_dir") {
         if (commented === null) includes.push({ kind: name, path: read.value, ...place });
@@ -82,6 +86,15 @@ export function parseServerConf(text: string, file = ""): ServerConf {
         valueStart: line.start + read.valueStart,
         commentedOut: commented !== null,
       });
+      if (read.readsAsName && commented === null && dialect === "server") {
+        complaints.push({
+          file,
+          line: line.number,
+          column: read.valueStart + 1,
+          message: `the value of ${name} must stand in single quotes`,
+          hint: `Write '${read.value}'.`,
+        });
+      }
     } else if (read.kind === "broken" && commented === null) {
       complaints.push({
         file,
@@ -166,7 +179,7 @@ function collect(
  */
 export function setParameter(text: string, name: string, value: string): string {
   assertSettingName(name);
-  const entry = effective(parseServerConf(text)).get(name.toLowerCase());
+  const entry = effective(parseServerConf(text)).get(foldSettingName(name));
   if (entry === undefined) return appendLines(text, [`${name} = ${quoteValue(value)}`]);
   if (entry.value === value) return text;
   const raw = quoteSetting(value, entry.raw.startsWith("'"));
@@ -199,7 +212,7 @@ export function quoteValue(value: string): string {
 }
 
 function activeEntries(text: string, name: string): readonly SettingEntry[] {
-  const wanted = name.toLowerCase();
+  const wanted = foldSettingName(name);
   return parseServerConf(text).entries.filter((e) => !e.commentedOut && e.name === wanted);
 }
 

@@ -15,6 +15,8 @@ export type SettingLine =
       readonly value: string;
       readonly valueStart: number;
       readonly valueEnd: number;
+      /** `a.b` bare: pgpool takes it, a server takes it for the name of a setting and refuses the file. */
+      readonly readsAsName: boolean;
     };
 
 /** `max_wal_senders = 10 # spare` gives name `max_wal_senders`, value `10`. */
@@ -28,8 +30,8 @@ export function readSettingLine(line: string, from = 0): SettingLine {
   if (hasEquals) at = skipBlanks(line, at + 1);
   const name = line.slice(nameAt, nameEnd);
   if (at >= line.length || line[at] === "#") return broken(at, `${name} has no value`);
-  // "name'value'" is two tokens for the server, "name-value" is none.
-  if (!hasEquals && at === nameEnd && line[at] !== "'") {
+  // "name'value'" and "name+1" are two tokens for the server, "name-1" is one.
+  if (!hasEquals && at === nameEnd && line[at] !== "'" && line[at] !== "+") {
     return broken(at, `unexpected ${JSON.stringify(line[at])} after ${name}`);
   }
   const valueEnd = scanValue(line, at);
@@ -40,7 +42,8 @@ export function readSettingLine(line: string, from = 0): SettingLine {
     return broken(rest, `unexpected text after the value of ${name}`);
   }
   const value = unquote(line.slice(at, valueEnd));
-  return { kind: "setting", name, nameAt, hasEquals, value, valueStart: at, valueEnd };
+  const readsAsName = line.slice(at, valueEnd).includes(".") && scanName(line, at) === valueEnd;
+  return { kind: "setting", name, nameAt, hasEquals, value, valueStart: at, valueEnd, readsAsName };
 }
 
 /** `it's` gives `'it''s'`; `on`, `10` and `512MB` stay bare unless `always` is set. */
@@ -58,6 +61,11 @@ export function quoteSetting(value: string, always = false): string {
     .replaceAll("\n", "\\n")
     .replaceAll("\r", "\\r");
   return `'${body}'`;
+}
+
+/** Lower case for ASCII letters only: the other characters are bytes, not letters. */
+export function foldSettingName(name: string): string {
+  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
 export function isSettingName(name: string): boolean {

@@ -45,5 +45,5 @@ function toBytes(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** How often each property is tried: a sample that keeps the suite fast. */
-export const runs = { numRuns: 400 };
+/** How often each property is tried: a sample that keeps the suite fast. `FUZZ_RUNS=100000` makes it a long run. */
+export const runs = { numRuns: Number(process.env["FUZZ_RUNS"] ?? 400) };

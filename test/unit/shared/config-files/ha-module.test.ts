@@ -101,7 +101,16 @@ describe("reading by the vendor's rules", () => {
   test("a backslash at the end joins the next line, which is no assignment then", () => {
     const module = parseHaModule("DEV=a\\\nNODE_NAME=b\nX=1\n");
     expect(haAssignment(module, "NODE_NAME")).toBeNull();
+    expect(haAssignment(module, "DEV")?.value.kind).toBe("unsafe");
+    expect(haAssignment(parseHaModule("\\\nDEV=a\n"), "DEV")?.value.kind).toBe("unsafe");
     expect(haText(module, "X")).toBe("1");
+  });
+
+  test("text after a list of the same name would replace its first word only", () => {
+    const module = parseHaModule("A=(a b)\nA=c\n");
+    expect(haAssignment(module, "A")?.value.kind).toBe("unsafe");
+    expect(() => setScalar("A=(a b)\n", "A", "c")).toThrow(/line 1/);
+    expect(array("A=c\nA=(a b)\n", "A")).toEqual(["a", "b"]);
   });
 
   test("a list in quotes is reported: the scripts' loops need an array", () => {
@@ -127,6 +136,7 @@ describe("editing", () => {
   test("what was set is what the scripts read, in any file", () => {
     fc.assert(
       fc.property(configText, plainText, fc.array(plainWord), (source, value, values) => {
+        fc.pre(!source.includes("NODE_NAME=("));
         expect(text(setScalar(source, "NODE_NAME", value), "NODE_NAME")).toBe(value);
         expect(array(setArray(source, "KB_ALL_IP", values), "KB_ALL_IP")).toEqual(values);
       }),

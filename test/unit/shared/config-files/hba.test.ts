@@ -60,6 +60,7 @@ describe("reading", () => {
       { line: 1, endLine: 2, method: "md5" },
       { line: 3, endLine: 3 },
     ]);
+    expect(parseHba("local all \\\r\r\nall md5").rules).toHaveLength(1);
     expect(parseHba(text, { continuations: false }).complaints).toHaveLength(2);
   });
 
@@ -70,6 +71,7 @@ describe("reading", () => {
     ["host all all 10.0.0.1 md5", 14, "10.0.0.1 has no mask"],
     ["host all all 10.0.0.1/33 md5", 14, "10.0.0.1/33 has an invalid mask"],
     ["host all all db.example.com/24 md5", 14, "db.example.com/24 is no address range"],
+    ["local all all md5,trust", 15, "a rule takes one method"],
     ["host all all 10.0.0.1,10.0.0.2 md5", 14, "a rule takes one address"],
   ])("%j is a complaint at its column", (text, column, message) => {
     expect(parseHba(text, { file: "f" }).complaints).toMatchObject([

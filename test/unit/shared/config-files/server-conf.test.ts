@@ -58,6 +58,10 @@ describe("reading follows the server's own grammar", () => {
     ["a.b = -1.5e3", "a.b", "-1.5e3"],
     ["x = /", "x", undefined],
     ["x = 10.0.0.1", "x", undefined],
+    ["x+1", "x", "+1"],
+    ["x-1", "x", undefined],
+    ["\u00c4X = 1", "\u00c4x", "1"],
+    ["x = a.b.c", "x", "a.b.c"],
     ["x = 'open", "x", undefined],
     ["x = a b", "x", undefined],
     ["x =", "x", undefined],
@@ -79,6 +83,13 @@ describe("reading follows the server's own grammar", () => {
         hint: "Write NAME = 'value'.",
       },
     ]);
+  });
+
+  test("a bare value with one dot is a name for the server, but not for the pool", () => {
+    const text = "backend_hostname0 = db.example\n";
+    expect(parseServerConf(text).complaints).toMatchObject([{ line: 1, column: 21 }]);
+    expect(parseServerConf(text, "pgpool.conf", "pool").complaints).toEqual([]);
+    expect(value(text, "backend_hostname0")).toBe("db.example");
   });
 
   test("a byte order mark is reported, because the server takes it for a part of the name", () => {
