@@ -24,3 +24,8 @@ export const Address = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}$/, "
 export const Identifier = z.string().regex(/^[^\0\n]{1,63}$/);
 export const Lsn = z.string().regex(/^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/);
 export const OperationId = z.string().regex(/^op-[a-z0-9]{8,20}$/);
+
+/** In a data directory that a base backup of ours made, until the node is a full member: the guard never starts it alone. */
+export const incompleteMarker = "castellan.incomplete";
+/** File whose appearance promotes a standby before PostgreSQL 12 (`trigger_file`), in its data directory. */
+export const promoteTrigger = "castellan.promote";

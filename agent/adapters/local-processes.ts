@@ -1,0 +1,44 @@
+import { linkTarget, readSmallFile } from "./local-system.ts";
+
+export type LocalProcess = {
+  readonly pid: number;
+  /** Executable's name as the kernel keeps it, at most 15 characters. */
+  readonly name: string;
+  readonly startTicks: string;
+  /** null where this user may not see it. */
+  readonly workingDirectory: string | null;
+};
+
+/** null when there is no such process, or only its zombie: a killed server is gone before it is reaped. */
+export async function liveProcess(pid: number): Promise<LocalProcess | null> {
+  const stat = await readSmallFile(`/proc/${pid}/stat`);
+  const parsed = stat === null ? null : parseProcStat(stat);
+  if (parsed === null || parsed.state === "Z" || parsed.state === "X") return null;
+  return {
+    pid,
+    name: parsed.name,
+    startTicks: parsed.startTicks,
+    workingDirectory: await linkTarget(`/proc/${pid}/cwd`),
+  };
+}
+
+/** `4711 (postgres) S 1 …`: the name may hold blanks and parentheses (proc(5)). */
+export function parseProcStat(
+  text: string,
+): { readonly name: string; readonly state: string; readonly startTicks: string } | null {
+  const open = text.indexOf("(");
+  const close = text.lastIndexOf(")");
+  if (open === -1 || close < open) return null;
+  const rest = text.slice(close + 2).split(" ");
+  const state = rest[0];
+  const startTicks = rest[19];
+  if (state === undefined || startTicks === undefined) return null;
+  return { name: text.slice(open + 1, close), state, startTicks };
+}
+
+/** The pid in a pid file's first line; null where there is no file or no number. */
+export async function pidInFile(path: string): Promise<number | null> {
+  const text = await readSmallFile(path);
+  const first = text?.split("\n", 1)[0]?.trim() ?? "";
+  return /^\d{1,9}$/.test(first) && Number(first) > 1 ? Number(first) : null;
+}

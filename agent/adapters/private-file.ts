@@ -1,0 +1,14 @@
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** A file that only this user may read, never seen half-written. Below the agent's own state directory only. */
+export async function writePrivateFile(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const beside = `${path}.new`;
+  await writeFile(beside, text, { encoding: "latin1", mode: 0o600 });
+  await rename(beside, path);
+}
+
+export async function removePrivateFile(path: string): Promise<void> {
+  await rm(path, { force: true });
+}

@@ -1,0 +1,174 @@
+import type { GuardFinding } from "#shared/domain/facts.ts";
+import { parseCron } from "#shared/config-files/cron-lines.ts";
+import { budgetWarningShare } from "./wal-budget.ts";
+import { streamingStandbys, type GuardMemory, type GuardView } from "./view.ts";
+
+export type Rule = {
+  /** Stored and printed: rename with care. */
+  readonly id: string;
+  /** Read as "… because …" in alerts and in `castellan why`. */
+  readonly because: string;
+  readonly severity: GuardFinding["severity"];
+  /** Looks in a row that must agree before it is a finding, and before it is cleared: no flapping. */
+  readonly looks: number;
+  /** What was seen, where the rule applies; null where it doesn't. */
+  readonly when: (view: GuardView, memory: GuardMemory, now: number) => string | null;
+  /** What enforce mode would do, in words. */
+  readonly would: readonly string[];
+};
+
+/** PostgreSQL docs, archive_command: after three failures the archiver waits a minute before it tries again. */
+const archiverSilenceMs = 150_000;
+/** Sixteen segments of WAL: less is what any busy minute leaves behind. */
+const idleSlotBytes = 256 * 1024 * 1024;
+
+/** Every row is looked at each time; the order is the order of showing. Safety first. */
+export const rules: readonly Rule[] = [
+  {
+    id: "incomplete-data-directory",
+    because:
+      "the data directory is an unfinished copy, and opened as it is it could become a second primary",
+    severity: "info",
+    looks: 1,
+    when: ({ facts: { database } }) =>
+      database.hasIncompleteMarker
+        ? `castellan.incomplete is there; database ${database.status}`
+        : null,
+    would: ["refuse every start of the database until the operation that copies it has ended"],
+  },
+  {
+    id: "database-dead",
+    because: "the database ended without a clean stop",
+    severity: "critical",
+    looks: 1,
+    when: ({ facts: { database }, hasStalePid }) =>
+      database.status === "stopped" && hasStalePid && !database.hasIncompleteMarker
+        ? (database.problem ?? "its process is gone")
+        : null,
+    would: [
+      "write a standby marker if this node was a primary and nothing proves that it still is",
+      "start the database",
+    ],
+  },
+  {
+    id: "database-stopped",
+    because: "the database was running and has been stopped by someone",
+    severity: "warning",
+    looks: 2,
+    when: ({ facts: { database }, hasStalePid }, { ranAt }, now) =>
+      database.status === "stopped" &&
+      !hasStalePid &&
+      !database.hasIncompleteMarker &&
+      ranAt !== null
+        ? `no process and no pid file; it last answered ${Math.round((now - ranAt) / 1000)} s ago`
+        : null,
+    would: ["start the database as a standby, unless a person has stopped it for maintenance"],
+  },
+  {
+    id: "database-unreachable",
+    because: "the database's process lives but gives no session",
+    severity: "critical",
+    looks: 5,
+    when: ({ facts: { database } }) =>
+      database.status === "unreachable" && !database.hasIncompleteMarker
+        ? (database.problem ?? "no session")
+        : null,
+    would: ["nothing while it recovers; restart it when it hangs and a second witness agrees"],
+  },
+  {
+    id: "standby-not-streaming",
+    because: "this standby receives no WAL, so it falls behind and can't take over",
+    severity: "warning",
+    looks: 3,
+    when: ({ facts: { database } }) => {
+      if (database.status !== "running" || database.role !== "standby") return null;
+      const { receiver } = database;
+      if (receiver === null) return "no WAL receiver is running";
+      return receiver.status === "streaming" ? null : `the WAL receiver is ${receiver.status}`;
+    },
+    would: [
+      "point it to the primary that a majority sees",
+      "remake its slot there",
+      "ask for a rebuild if the WAL is gone",
+    ],
+  },
+  {
+    id: "primary-without-standbys",
+    because: "a primary without a streaming standby has no redundancy",
+    severity: "warning",
+    looks: 3,
+    when: ({ facts: { database }, facts }, memory) => {
+      if (database.status !== "running" || database.role !== "primary") return null;
+      const expected = database.slots
+        .filter((slot) => slot.type === "physical")
+        .map((slot) => slot.name);
+      const isExpected =
+        expected.length > 0 || memory.hadStandby || (facts.pool?.rows.length ?? 0) > 1;
+      if (!isExpected || streamingStandbys({ facts, hasStalePid: false }).length > 0) return null;
+      return expected.length === 0
+        ? "nobody streams from here"
+        : `nobody streams from here, though there are slots: ${expected.join(", ")}`;
+    },
+    would: ["alert only: commits are not held back by it"],
+  },
+  {
+    id: "slot-retains-wal-over-budget",
+    because: "a slot of ours holds back so much WAL that the disk may fill",
+    severity: "warning",
+    looks: 1,
+    when: ({ facts: { agent, database } }) => {
+      const over = agent.ownSlots.flatMap(({ name, walBudgetBytes }) => {
+        const retained = database.slots.find((slot) => slot.name === name)?.retainedBytes ?? 0;
+        return walBudgetBytes !== null && retained >= walBudgetBytes * budgetWarningShare
+          ? [`${name} holds ${retained} of ${walBudgetBytes} bytes`]
+          : [];
+      });
+      return over.length === 0 ? null : over.join("; ");
+    },
+    would: ["drop the slot at 100 % (done in every mode, for slots that we made)"],
+  },
+  {
+    id: "slot-retains-wal-for-nobody",
+    because: "a slot that nobody uses holds back WAL",
+    severity: "warning",
+    looks: 5,
+    when: ({ facts: { database } }) => {
+      const idle = database.slots.filter(
+        (slot) => !slot.active && (slot.retainedBytes ?? 0) >= idleSlotBytes,
+      );
+      return idle.length === 0
+        ? null
+        : idle.map((slot) => `${slot.name} holds ${slot.retainedBytes} bytes`).join("; ");
+    },
+    would: ["report it; a slot that isn't ours is never touched"],
+  },
+  {
+    id: "archiver-failing",
+    because: "WAL can't be archived, so it piles up on this disk",
+    severity: "warning",
+    looks: 1,
+    when: ({ facts: { database } }, { archiver }, now) =>
+      archiver?.grewAt != null && now - archiver.grewAt <= archiverSilenceMs
+        ? `failed ${archiver.failedCount} times, last for ${database.archiver?.lastFailedWal ?? "?"}`
+        : null,
+    would: ["report it; dropping slots doesn't help here"],
+  },
+  {
+    id: "vendor-cron-line-active",
+    because: "the vendor's cron check is in charge on this node and acts by itself",
+    severity: "info",
+    looks: 1,
+    when: ({ facts: { files } }) => {
+      const active = files
+        .filter((file) => file.format === "cron" && file.maskedText !== null)
+        .flatMap((file) =>
+          Object.values(parseCron(file.maskedText ?? "", file.path).vendor)
+            .flatMap(({ lines }) => lines)
+            .filter((line) => line.hashes === 0)
+            .map((line) => `${file.path}:${line.line} runs ${line.command}`),
+        );
+      return active.length === 0 ? null : active.join("; ");
+    },
+    would: ["nothing before a takeover; after it, comment the line again"],
+  },
+];

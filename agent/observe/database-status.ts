@@ -1,0 +1,175 @@
+import type { DatabaseFacts } from "#shared/domain/facts.ts";
+import { maskConninfo } from "#shared/config-files/conninfo.ts";
+import { lsnDistance } from "#shared/domain/lsn.ts";
+import type { Dialect } from "#shared/products/product.ts";
+import type { Databases, Row } from "../ports.ts";
+import { flagOf, numberOf, rowOfJson, textOf } from "./row-values.ts";
+
+/** What moves from second to second: asked in one round trip. */
+export type DatabaseStatus = Pick<
+  DatabaseFacts,
+  | "role"
+  | "systemIdentifier"
+  | "timeline"
+  | "position"
+  | "receivedPosition"
+  | "replication"
+  | "slots"
+  | "receiver"
+  | "clientSessions"
+  | "archiver"
+>;
+
+type Part = keyof Pick<
+  Dialect,
+  | "isInRecovery"
+  | "currentPosition"
+  | "standbyPositions"
+  | "replication"
+  | "slots"
+  | "receiver"
+  | "archiver"
+  | "clientSessions"
+  | "control"
+>;
+type Rows = Readonly<Partial<Record<Part, readonly Row[]>>>;
+
+/** Every part as rows of JSON in one statement: one round trip, one parse, one session. */
+export function statusQuery(dialect: Dialect): string {
+  return partsOf(dialect)
+    .map(
+      ([part, sql]) =>
+        `SELECT '${part}' AS part, CAST(row_to_json(q) AS text) AS content FROM (${sql}) q`,
+    )
+    .join("\nUNION ALL ");
+}
+
+function partsOf(dialect: Dialect): readonly (readonly [Part, string])[] {
+  // The position may only be asked of a primary; the sub-select behind ELSE is not run on a standby.
+  const position = `SELECT CASE WHEN (${dialect.isInRecovery}) THEN NULL ELSE (${dialect.currentPosition}) END AS lsn`;
+  return [
+    ["isInRecovery", dialect.isInRecovery],
+    ["currentPosition", position],
+    ["standbyPositions", dialect.standbyPositions],
+    ["replication", dialect.replication],
+    ["slots", dialect.slots],
+    ["receiver", dialect.receiver],
+    ["archiver", dialect.archiver],
+    ["clientSessions", dialect.clientSessions],
+    ...(dialect.control === null ? [] : ([["control", dialect.control]] as const)),
+  ];
+}
+
+export type StatusAnswer = {
+  readonly status: Partial<DatabaseStatus>;
+  /** Parts that could not be asked, with the server's words. */
+  readonly problems: readonly string[];
+};
+
+/** @throws whatever the session throws when not even the first part can be asked. */
+export async function askStatus(own: Databases["own"], dialect: Dialect): Promise<StatusAnswer> {
+  const together = await own.query(statusQuery(dialect));
+  const rows: Partial<Record<string, Row[]>> = {};
+  for (const row of together) {
+    const content = textOf(row, "content");
+    const parsed = content === null ? null : rowOfJson(content);
+    if (parsed !== null) (rows[textOf(row, "part") ?? ""] ??= []).push(parsed);
+  }
+  const all = Object.fromEntries(partsOf(dialect).map(([part]) => [part, rows[part] ?? []]));
+  return { status: statusOf(all), problems: [] };
+}
+
+/** One by one, for a server that refuses the whole: what fails is left out and named. */
+export async function askStatusInParts(
+  own: Databases["own"],
+  dialect: Dialect,
+): Promise<StatusAnswer> {
+  const rows: Partial<Record<Part, readonly Row[]>> = {};
+  const problems: string[] = [];
+  rows.isInRecovery = await own.query(dialect.isInRecovery);
+  for (const [part, sql] of partsOf(dialect)) {
+    if (part === "isInRecovery") continue;
+    try {
+      rows[part] = await own.query(sql);
+    } catch (error) {
+      problems.push(`${part}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return { status: statusOf(rows), problems };
+}
+
+function statusOf(rows: Rows): Partial<DatabaseStatus> {
+  const recovery = rows.isInRecovery?.[0];
+  const isStandby = recovery === undefined ? null : flagOf(recovery, "standby");
+  const standby = rows.standbyPositions?.[0];
+  const current = rows.currentPosition?.[0];
+  const received = standby === undefined ? null : textOf(standby, "received");
+  const replayed = standby === undefined ? null : textOf(standby, "replayed");
+  const written = current === undefined ? null : textOf(current, "lsn");
+  const end = isStandby === true ? (received ?? replayed) : written;
+  const receiver = rows.receiver === undefined ? undefined : receiverOf(rows.receiver[0]);
+  const control = rows.control?.[0];
+  const checkpointTimeline = control === undefined ? null : numberOf(control, "timeline");
+  const archiver = rows.archiver?.[0];
+  const sessions = rows.clientSessions?.[0];
+  return {
+    ...(isStandby === null ? {} : { role: isStandby ? "standby" : "primary" }),
+    position: isStandby === true ? replayed : written,
+    receivedPosition: isStandby === true ? received : null,
+    ...(rows.replication === undefined ? {} : { replication: rows.replication.map(replicationOf) }),
+    ...(rows.slots === undefined ? {} : { slots: rows.slots.map((row) => slotOf(row, end)) }),
+    ...(receiver === undefined ? {} : { receiver }),
+    ...(control === undefined
+      ? {}
+      : {
+          systemIdentifier: textOf(control, "system_identifier"),
+          // A standby's control file names the timeline of its last restartpoint; its receiver is ahead of that.
+          timeline: Math.max(receiver?.timeline ?? 0, checkpointTimeline ?? 0) || null,
+        }),
+    ...(archiver === undefined
+      ? {}
+      : {
+          archiver: {
+            failedCount: numberOf(archiver, "failed_count") ?? 0,
+            lastFailedWal: textOf(archiver, "last_failed_wal"),
+          },
+        }),
+    ...(sessions === undefined ? {} : { clientSessions: numberOf(sessions, "n") ?? 0 }),
+  };
+}
+
+function replicationOf(row: Row): DatabaseFacts["replication"][number] {
+  return {
+    applicationName: textOf(row, "application_name") ?? "",
+    clientAddress: textOf(row, "client_addr"),
+    state: textOf(row, "state") ?? "",
+    syncState: textOf(row, "sync_state") ?? "",
+    sentLsn: textOf(row, "sent"),
+    writeLsn: textOf(row, "write"),
+    flushLsn: textOf(row, "flush"),
+    replayLsn: textOf(row, "replay"),
+  };
+}
+
+function slotOf(row: Row, end: string | null): DatabaseFacts["slots"][number] {
+  const restartLsn = textOf(row, "restart_lsn");
+  const retained = lsnDistance(restartLsn, end);
+  return {
+    name: textOf(row, "name") ?? "",
+    type: textOf(row, "type") ?? "",
+    active: flagOf(row, "active"),
+    restartLsn,
+    retainedBytes: retained === null ? null : Math.max(0, retained),
+    xmin: textOf(row, "xmin"),
+  };
+}
+
+function receiverOf(row: Row | undefined): DatabaseFacts["receiver"] {
+  if (row === undefined) return null;
+  return {
+    status: textOf(row, "status") ?? "",
+    slot: textOf(row, "slot_name"),
+    conninfo: maskConninfo(textOf(row, "conninfo") ?? ""),
+    timeline: numberOf(row, "timeline"),
+  };
+}

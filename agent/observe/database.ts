@@ -1,0 +1,218 @@
+import type { DatabaseFacts } from "#shared/domain/facts.ts";
+import { asFailure, type FailureCode } from "#shared/errors.ts";
+import type { Dialect } from "#shared/products/product.ts";
+import { resolvedPath } from "../adapters/local-system.ts";
+import type { Ports } from "../ports.ts";
+import { controlData, type ControlData } from "./control-data.ts";
+import { databaseOnDisk, type DatabaseOnDisk } from "./database-disk.ts";
+import { askSettings, askSizes } from "./database-inventory.ts";
+import { askStatus, askStatusInParts, type StatusAnswer } from "./database-status.ts";
+import { programVersions, type ProgramVersions } from "./program-versions.ts";
+
+type DatabasePorts = Pick<Ports, "settings" | "product" | "clock" | "programs" | "databases">;
+
+export type DatabaseObserver = {
+  /** fresh: nothing from memory but the programs' versions; settings: a config file may have changed. */
+  observe(want: { readonly fresh: boolean; readonly settings: boolean }): Promise<DatabaseFacts>;
+  /** A pid file names a process that is gone. */
+  hasStalePid(): boolean;
+};
+
+/** Sizes walk every file of every database; settings are 350 rows made on the server. */
+const inventoryEveryMs = 30_000;
+const controlEveryMs = 60_000;
+/** A server that refuses the one big statement is asked again in this time whether it still does. */
+const inPartsForMs = 600_000;
+
+/** The server answered and didn't like the statement: its parts may still do. Anything else is about the session. */
+const refusals: ReadonlySet<FailureCode> = new Set(["PROGRAM_FAILED", "REFUSED", "NOT_FOUND"]);
+
+const absent: DatabaseFacts = {
+  status: "absent",
+  problem: null,
+  postmasterPid: null,
+  hasStandbyMarker: false,
+  hasIncompleteMarker: false,
+  role: null,
+  systemIdentifier: null,
+  timeline: null,
+  versionText: null,
+  versionNumber: null,
+  clientVersionNumber: null,
+  binaryVersionText: null,
+  settings: {},
+  pendingRestart: [],
+  dataDirectory: null,
+  configFile: null,
+  hbaFile: null,
+  identFile: null,
+  position: null,
+  receivedPosition: null,
+  replication: [],
+  slots: [],
+  receiver: null,
+  databases: [],
+  tablespaces: [],
+  extensions: [],
+  clientSessions: 0,
+  archiver: null,
+};
+
+/** The node's own database, over the one long-lived session; what one look can't tell stays as it was last seen. */
+export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
+  const { own } = ports.databases;
+  const { dataDirectory } = ports.settings.paths;
+  let last: DatabaseFacts = absent;
+  let versions: ProgramVersions | null = null;
+  let stalePid: number | null = null;
+  /** Which server the remembered inventory and control data are about. */
+  let seenServer = "";
+  let inventoryAt = Number.NEGATIVE_INFINITY;
+  let control: { readonly at: number; readonly about: string; readonly data: ControlData } | null =
+    null;
+  let inPartsUntil = Number.NEGATIVE_INFINITY;
+
+  async function observe(want: {
+    readonly fresh: boolean;
+    readonly settings: boolean;
+  }): Promise<DatabaseFacts> {
+    // Programs that were missing may be installed meanwhile: asked again when everything is.
+    if (versions === null || (want.fresh && versions.clientNumber === null)) {
+      versions = await programVersions(ports);
+    }
+    const disk = await databaseOnDisk(ports.product, dataDirectory);
+    stalePid = disk.stalePid;
+    const known = {
+      hasStandbyMarker: disk.hasStandbyMarker,
+      hasIncompleteMarker: disk.hasIncompleteMarker,
+      postmasterPid: disk.postmaster?.pid ?? null,
+      clientVersionNumber: versions.clientNumber,
+      binaryVersionText: versions.serverText,
+    };
+    if (!disk.exists) last = { ...absent, ...known };
+    else if (disk.postmaster === null) last = await stopped(known, disk, want.fresh);
+    else last = await running(known, disk, want);
+    return last;
+  }
+
+  async function stopped(
+    known: Partial<DatabaseFacts>,
+    disk: DatabaseOnDisk,
+    fresh: boolean,
+  ): Promise<DatabaseFacts> {
+    seenServer = "";
+    const seen = await lookAtControlFile("stopped", fresh);
+    const problem =
+      disk.stalePid === null
+        ? null
+        : `the pid file names process ${disk.stalePid}, which is gone: the server ended without a clean stop`;
+    return {
+      ...absent,
+      // Places and settings of a stopped server are those that it had; nothing else is still true.
+      settings: last.settings,
+      dataDirectory: last.dataDirectory,
+      configFile: last.configFile,
+      hbaFile: last.hbaFile,
+      identFile: last.identFile,
+      versionText: last.versionText,
+      versionNumber: last.versionNumber,
+      ...known,
+      status: "stopped",
+      problem,
+      systemIdentifier: seen?.systemIdentifier ?? last.systemIdentifier,
+      timeline: seen?.timeline ?? last.timeline,
+    };
+  }
+
+  async function running(
+    known: Partial<DatabaseFacts>,
+    disk: DatabaseOnDisk,
+    want: { readonly fresh: boolean; readonly settings: boolean },
+  ): Promise<DatabaseFacts> {
+    const server = `${disk.postmaster?.pid}/${disk.postmaster?.startTicks}`;
+    const isNew = server !== seenServer;
+    const dialect = ports.product.dialect(own.versionNumber ?? last.versionNumber ?? 0);
+    let answer: StatusAnswer;
+    try {
+      answer = await ask(dialect);
+    } catch (error) {
+      const problem = asFailure(error).message;
+      // Its session is gone: what was seen of its streams would be told as if it were still so.
+      return {
+        ...last,
+        ...known,
+        status: "unreachable",
+        problem,
+        role: isNew ? null : last.role,
+        replication: [],
+        receiver: null,
+        clientSessions: 0,
+      };
+    }
+    const problems = [...answer.problems];
+    const facts: DatabaseFacts = {
+      ...(isNew ? { ...absent, ...known } : { ...last, ...known }),
+      status: "running",
+      problem: null,
+      ...answer.status,
+      versionNumber: own.versionNumber ?? last.versionNumber,
+    };
+    const isDue = ports.clock.now() - inventoryAt >= inventoryEveryMs;
+    const all = want.fresh || isNew || isDue || facts.role !== last.role;
+    const rare = {};
+    if (all || want.settings) {
+      const { inventory, problems: found } = await askSettings(own, dialect);
+      Object.assign(rare, inventory);
+      problems.push(...found);
+    }
+    if (all) {
+      const { inventory, problems: found } = await askSizes(own, dialect);
+      Object.assign(rare, inventory);
+      problems.push(...found);
+      inventoryAt = ports.clock.now();
+    }
+    if (dialect.control === null) {
+      const seen = await lookAtControlFile(`${server}/${facts.role}`, want.fresh);
+      Object.assign(rare, {
+        systemIdentifier: seen?.systemIdentifier ?? facts.systemIdentifier,
+        timeline: facts.receiver?.timeline ?? seen?.timeline ?? facts.timeline,
+      });
+    }
+    seenServer = server;
+    const whole: DatabaseFacts = { ...facts, ...rare };
+    const answering = whole.dataDirectory;
+    if (
+      answering !== null &&
+      (await resolvedPath(answering)) !== (await resolvedPath(dataDirectory))
+    ) {
+      const problem = `the server that answers works in ${answering}, not in ${dataDirectory}`;
+      return { ...absent, ...known, status: "unreachable", problem };
+    }
+    return { ...whole, problem: problems.length === 0 ? null : problems.join("; ") };
+  }
+
+  async function ask(dialect: Dialect): Promise<StatusAnswer> {
+    if (ports.clock.now() < inPartsUntil) return askStatusInParts(own, dialect);
+    try {
+      return await askStatus(own, dialect);
+    } catch (error) {
+      const failure = asFailure(error);
+      if (!refusals.has(failure.code)) throw failure;
+      const answer = await askStatusInParts(own, dialect);
+      inPartsUntil = ports.clock.now() + inPartsForMs;
+      return answer;
+    }
+  }
+
+  /** Runs a program: only when the server it is about changed, or once a minute while one runs. */
+  async function lookAtControlFile(about: string, fresh: boolean): Promise<ControlData | null> {
+    const now = ports.clock.now();
+    const isOld = about !== "stopped" && control !== null && now - control.at >= controlEveryMs;
+    if (control !== null && control.about === about && !isOld && !fresh) return control.data;
+    const data = await controlData(ports);
+    if (data !== null) control = { at: now, about, data };
+    return data ?? control?.data ?? null;
+  }
+
+  return { observe, hasStalePid: () => stalePid !== null };
+}

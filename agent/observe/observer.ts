@@ -1,0 +1,87 @@
+import type { NodeFacts } from "#shared/domain/facts.ts";
+import type { Ports } from "../ports.ts";
+import { observeAgent } from "./agent.ts";
+import { createDatabaseObserver } from "./database.ts";
+import { createFileObserver, type FileObserver } from "./files.ts";
+import { createHostObserver } from "./host.ts";
+import { createPoolObserver } from "./pool.ts";
+
+/** Everything but the guard's own section. */
+export type ObservedFacts = Omit<NodeFacts, "guard">;
+
+export type ObserveWant = {
+  /** Ask everything anew: before planning, after a command. */
+  readonly fresh: boolean;
+  /** A watched file changed: settings may have. */
+  readonly settings: boolean;
+  /** Look at the host too; it is on a schedule of its own. */
+  readonly host: boolean;
+};
+
+export type Observer = {
+  /** Never throws; a section that could not be looked at stays as it was. Unchanged sections are the same objects. */
+  observe(want: ObserveWant): Promise<ObservedFacts>;
+  readonly files: FileObserver;
+  hasStalePid(): boolean;
+};
+
+export type ObserverPorts = Omit<Ports, "observe" | "jobs">;
+
+export function createObserver(ports: ObserverPorts, startedAt: number): Observer {
+  const database = createDatabaseObserver(ports);
+  const pool = createPoolObserver(ports);
+  const host = createHostObserver(ports);
+  const files = createFileObserver(ports);
+  let last: ObservedFacts | null = null;
+
+  async function observe(want: ObserveWant): Promise<ObservedFacts> {
+    const [agentFacts, databaseFacts, poolFacts] = await Promise.all([
+      observeAgent(ports, startedAt),
+      database.observe(want),
+      pool.observe(want),
+    ]);
+    const fileFacts = await files.observe();
+    const hostFacts =
+      last === null || want.host || want.fresh
+        ? await host.observe(placesOf(databaseFacts))
+        : last.host;
+    const seen: ObservedFacts = {
+      agent: agentFacts,
+      host: hostFacts,
+      database: databaseFacts,
+      pool: poolFacts,
+      files: [...fileFacts],
+    };
+    last = last === null ? seen : keepUnchanged(last, seen);
+    return last;
+  }
+
+  return { observe, files, hasStalePid: () => database.hasStalePid() };
+}
+
+function keepUnchanged(before: ObservedFacts, seen: ObservedFacts): ObservedFacts {
+  const isSameFiles =
+    before.files.length === seen.files.length &&
+    before.files.every((file, index) => file === seen.files[index]);
+  return {
+    agent: unchanged(before.agent, seen.agent),
+    host: unchanged(before.host, seen.host),
+    database: unchanged(before.database, seen.database),
+    pool: unchanged(before.pool, seen.pool),
+    files: isSameFiles ? before.files : seen.files,
+  };
+}
+
+/** Sections are plain data made by the same code in the same order, so their texts compare. */
+export function unchanged<T>(before: T, now: T): T {
+  return before === now || JSON.stringify(before) === JSON.stringify(now) ? before : now;
+}
+
+/** Directories outside the data directory that the server writes to. */
+function placesOf(database: NodeFacts["database"]): readonly string[] {
+  const archive = database.settings["archive_dest"] ?? "";
+  return [
+    ...database.tablespaces.map((tablespace) => tablespace.location),
+    ...(archive.startsWith("/") ? [archive] : []),
+  ];
+}

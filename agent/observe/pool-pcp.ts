@@ -1,0 +1,76 @@
+import { randomUUID } from "node:crypto";
+import { asFailure, Failure } from "#shared/errors.ts";
+import { removePrivateFile, writePrivateFile } from "../adapters/private-file.ts";
+import type { AgentSettings } from "../settings.ts";
+import type { PoolPorts } from "./pool.ts";
+
+/** The pool's own control programs, only those that change nothing. */
+export type PcpReader = {
+  /** One backend a line; null where this pool's programs can't do that, or no pcp secret is stored. */
+  nodes(): Promise<string | null>;
+  watchdog(): Promise<string | null>;
+  version(): Promise<string | null>;
+};
+
+/** An unknown option is no passing trouble: not asked again in this agent's life. */
+const unknownOption = /invalid option|unrecognized option|unknown option/i;
+
+export function createPcpReader(
+  ports: PoolPorts,
+  pool: NonNullable<AgentSettings["pool"]>,
+): PcpReader {
+  let cannot = false;
+
+  async function run(program: string, more: readonly string[]): Promise<string | null> {
+    const secret = await ports.secrets.get("pcp");
+    if (secret === null || cannot) return null;
+    // The program reads the password from a file that is named in its environment; it is gone when it has ended.
+    const file = `${ports.settings.stateDirectory}/pcp-${randomUUID()}`;
+    const escaped = secret.reveal().replace(/[\\:]/g, "\\$&");
+    await writePrivateFile(file, `*:*:${pool.pcpUser}:${escaped}\n`);
+    try {
+      const result = await ports.programs.run(
+        `${pool.binDirectory}/${program}`,
+        ["-h", pool.pcpHost, "-p", String(pool.pcpPort), "-U", pool.pcpUser, "-w", ...more],
+        { env: { PCPPASSFILE: file }, timeoutMs: 10_000 },
+      );
+      if (result.exitCode === 0) return result.stdout;
+      const said = result.stderr.join(" ").trim();
+      if (unknownOption.test(said)) {
+        cannot = true;
+        return null;
+      }
+      throw new Failure("POOL_UNREACHABLE", `${program}: ${said || "no answer"}`, {
+        retryable: true,
+      });
+    } catch (error) {
+      const { code } = asFailure(error);
+      if (code === "RESOURCE_MISSING" || code === "REFUSED") return null;
+      throw error;
+    } finally {
+      await removePrivateFile(file);
+    }
+  }
+
+  return {
+    nodes: () => run("pcp_node_info", ["-a"]),
+    watchdog: () => run("pcp_watchdog_info", []),
+    version: async () => {
+      const program = pool.kind === "pgpool" ? "pgpool" : "kingbasecluster";
+      try {
+        const { stdout, stderr } = await ports.programs.run(
+          `${pool.binDirectory}/${program}`,
+          ["--version"],
+          { timeoutMs: 5_000 },
+        );
+        const line = [stdout, ...stderr]
+          .join("\n")
+          .split("\n")
+          .find((text) => text.trim() !== "");
+        return line?.trim() ?? null;
+      } catch {
+        return null;
+      }
+    },
+  };
+}

@@ -1,0 +1,170 @@
+import type { PoolFacts, PoolRow } from "#shared/domain/facts.ts";
+import { asFailure } from "#shared/errors.ts";
+import {
+  parsePoolConf,
+  type PoolConf,
+  backends,
+  poolText,
+} from "#shared/config-files/pool-conf.ts";
+import { poolSettings } from "#shared/config-files/pool-settings.ts";
+import { liveProcess, pidInFile } from "../adapters/local-processes.ts";
+import { readSmallFile } from "../adapters/local-system.ts";
+import type { Ports } from "../ports.ts";
+import { createPcpReader, type PcpReader } from "./pool-pcp.ts";
+import { parseIsLeader, parseNodeInfo, poolRowOf, sessionsToPort } from "./pool-status.ts";
+
+export type PoolPorts = Pick<
+  Ports,
+  "settings" | "clock" | "programs" | "files" | "databases" | "secrets"
+>;
+
+export type PoolObserver = {
+  /** null on a node that runs no pool. Programs run only when it is time, or `fresh`. */
+  observe(want: { readonly fresh: boolean }): Promise<PoolFacts | null>;
+};
+
+/** Each question is a process; a row's state is also seen when an operation or a file event asks for a fresh look. */
+const askEveryMs = 10_000;
+const leaderEveryMs = 30_000;
+
+/** Settings that a check or a person looks at; none of them is a secret. */
+const observedSettings = (
+  "listen_addresses port pcp_listen_addresses pcp_port socket_dir unix_socket_directories pid_file_name logdir " +
+  "num_init_children max_pool client_idle_limit connection_life_time child_life_time load_balance_mode " +
+  "master_slave_mode backend_clustering_mode sr_check_period sr_check_user delay_threshold health_check_period " +
+  "health_check_timeout health_check_user health_check_max_retries auto_failback failover_command failback_command " +
+  "follow_primary_command follow_master_command fail_over_on_backend_error failover_on_backend_error " +
+  "search_primary_node_timeout use_watchdog trusted_servers delegate_ip delegate_IP wd_hostname wd_port " +
+  "if_cmd_path enable_pool_hba enable_cluster_hba pool_passwd cluster_passwd"
+).split(" ");
+
+export function createPoolObserver(ports: PoolPorts): PoolObserver {
+  const pool = ports.settings.pool;
+  if (pool === null) return { observe: async () => null };
+  const { configFile, kind } = pool;
+  const pcp = createPcpReader(ports, pool);
+  let last: PoolFacts | null = null;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let leaderAt = Number.NEGATIVE_INFINITY;
+  let version: string | null = null;
+
+  async function observe({ fresh }: { readonly fresh: boolean }): Promise<PoolFacts> {
+    const conf = await readConf(ports, configFile);
+    const settings = conf === null ? (last?.settings ?? {}) : visibleSettings(conf);
+    const pid = await poolPid(conf);
+    const known = { kind, pid, settings, version };
+    if (pid === null) {
+      last = {
+        ...known,
+        status: "stopped",
+        problem: null,
+        rows: [],
+        isLeader: null,
+        clientSessions: 0,
+      };
+      askedAt = Number.NEGATIVE_INFINITY;
+      return last;
+    }
+    const now = ports.clock.now();
+    const isNew = last?.pid !== pid;
+    if (!fresh && !isNew && last !== null && now - askedAt < askEveryMs) {
+      last = { ...last, ...known };
+      return last;
+    }
+    askedAt = now;
+    version ??= await pcp.version();
+    const clientSessions = await countSessions(pool?.port ?? 0);
+    try {
+      const rows = await poolRows(ports, pcp);
+      const wantsLeader = fresh || isNew || now - leaderAt >= leaderEveryMs;
+      const isLeader = wantsLeader ? await leader(conf, pcp) : (last?.isLeader ?? null);
+      if (wantsLeader) leaderAt = now;
+      last = {
+        ...known,
+        version,
+        status: "running",
+        problem: null,
+        rows: [...rows],
+        isLeader,
+        clientSessions,
+      };
+    } catch (error) {
+      const problem = asFailure(error).message;
+      const rows = isNew ? [] : (last?.rows ?? []);
+      last = {
+        ...known,
+        version,
+        status: "unreachable",
+        problem,
+        rows,
+        isLeader: null,
+        clientSessions,
+      };
+    }
+    return last;
+  }
+  return { observe };
+}
+
+/** The pcp programs leave no client session behind; older lineages without `--all` are asked over one short session. */
+async function poolRows(ports: PoolPorts, pcp: PcpReader): Promise<readonly PoolRow[]> {
+  const printed = await pcp.nodes();
+  const rows = printed === null ? null : parseNodeInfo(printed);
+  if (rows !== null && rows.length > 0) return rows;
+  const { pool, database } = ports.settings;
+  await using session = await ports.databases.connect(
+    {
+      host: pool?.pcpHost ?? "localhost",
+      port: pool?.port ?? 0,
+      user: database.user,
+      database: database.name,
+      replication: false,
+      secret: "database",
+    },
+    { timeoutMs: 5_000 },
+  );
+  return (await session.query("show pool_nodes")).map(poolRowOf);
+}
+
+async function leader(conf: PoolConf | null, pcp: PcpReader): Promise<boolean | null> {
+  if (conf === null || !poolSettings(conf).watchdog.enabled) return null;
+  const printed = await pcp.watchdog();
+  return printed === null ? null : parseIsLeader(printed);
+}
+
+async function readConf(ports: PoolPorts, path: string): Promise<PoolConf | null> {
+  try {
+    const file = await ports.files.read(path);
+    return file === null ? null : parsePoolConf(file.text, path);
+  } catch {
+    return null;
+  }
+}
+
+function visibleSettings(conf: PoolConf): Record<string, string> {
+  const rows = backends(conf).flatMap((row) =>
+    ["hostname", "port", "weight", "data_directory", "flag", "application_name"].map(
+      (key) => `backend_${key}${row.id}`,
+    ),
+  );
+  const settings: Record<string, string> = {};
+  for (const name of [...observedSettings, ...rows]) {
+    const value = poolText(conf, name);
+    if (value !== null) settings[name] = value;
+  }
+  return settings;
+}
+
+/** The pool may run as another user: only what every user may see of a process is asked. */
+async function poolPid(conf: PoolConf | null): Promise<number | null> {
+  const file = conf === null ? null : poolSettings(conf).pidFile;
+  const pid = file === null ? null : await pidInFile(file);
+  const process = pid === null ? null : await liveProcess(pid);
+  return process !== null && /^(pgpool|kingbasecluster)/.test(process.name) ? process.pid : null;
+}
+
+/** Open client sessions by TCP, without asking the pool. */
+async function countSessions(port: number): Promise<number> {
+  const tables = await Promise.all(["/proc/net/tcp", "/proc/net/tcp6"].map(readSmallFile));
+  return tables.reduce((sum, table) => sum + sessionsToPort(table ?? "", port), 0);
+}
