@@ -19,6 +19,8 @@ export type FilesOptions = {
   /** Larger files are not read. */
   readonly mostBytes: number;
   readonly clock: Clock;
+  /** Told before a file of ours changes (hash null: before it is removed), so that the watch knows it. */
+  readonly expect: (path: string, hash: string | null) => void;
 };
 
 /** Opens the adapter and sweeps what a crash of an earlier run left half-written. */
@@ -46,6 +48,8 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
         options.clock.now(),
       );
     }
+    const hash = sha256(bytes);
+    for (const name of new Set([path, target])) options.expect(name, hash);
     try {
       await writeAtomically(target, bytes, {
         mode: mode ?? before?.mode ?? 0o600,
@@ -55,7 +59,7 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
     } finally {
       await pending.delete(note);
     }
-    return sha256(bytes);
+    return hash;
   };
 
   return {
@@ -64,6 +68,7 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
     remove: (path) =>
       naming("removed", path, async () => {
         const entry = await allowed.entry(path);
+        for (const name of new Set([path, entry])) options.expect(name, null);
         if ((await orNull(unlink(entry))) !== null) await syncDirectory(dirname(entry));
       }),
     makeDirectory: (path, mode) =>

@@ -1,6 +1,6 @@
 import { execa } from "execa";
 import { createInterface } from "node:readline";
-import { failures, Failure, type FailureCode } from "#shared/errors.ts";
+import { Failure, type FailureCode } from "#shared/errors.ts";
 import type { Clock } from "#shared/time.ts";
 import type { ProgramResult, RootHelper, RootHelperSession } from "../ports.ts";
 import type { ProgramRunner } from "./programs.ts";
@@ -96,7 +96,7 @@ export function createRootHelper({ command, runner, clock, home }: RootHelperOpt
   };
 }
 
-/** castellan-root exits with the code of its failure; sudo itself says why in words. */
+/** castellan-root says by its exit code what kind of trouble it is; sudo says so in words. */
 function helperFailure(verb: string, exitCode: number | null, stderr: readonly string[]): Failure {
   const said = stderr.at(-1) ?? "it said nothing";
   if (stderr.some((line) => /^sudo: |not allowed to (run|execute)/.test(line))) {
@@ -109,11 +109,18 @@ function helperFailure(verb: string, exitCode: number | null, stderr: readonly s
       },
     );
   }
-  const code: FailureCode = exitCode === failures.REFUSED.exitCode ? "REFUSED" : "PROGRAM_FAILED";
+  const code = (exitCode === null ? undefined : codes.get(exitCode)) ?? "PROGRAM_FAILED";
   return new Failure(code, `castellan-root ${verb} ended with ${exitCode ?? "a signal"}: ${said}`, {
     evidence: stderr,
   });
 }
+
+/** Exit codes of castellan-root, see root-helper/exit-codes.ts. */
+const codes: ReadonlyMap<number, FailureCode> = new Map([
+  [3, "CONFIG_INVALID"],
+  [4, "RESOURCE_MISSING"],
+  [5, "REFUSED"],
+]);
 
 async function withLimit<T>(work: Promise<T>, limitMs: number, message: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

@@ -1,0 +1,235 @@
+import type { CommandEnvelope, Progress } from "#shared/domain/commands.ts";
+import { commands } from "#shared/domain/commands.ts";
+import type { FailureRecord } from "#shared/domain/operation.ts";
+import { asFailure, Failure } from "#shared/errors.ts";
+import { admissionRefusal, expiryRefusal, preconditionRefusal } from "./admission.ts";
+import type { CommandsOnDisk, EndedCommand } from "./commands-on-disk.ts";
+import { executeCommand } from "./execute-command.ts";
+import type { Ports, StepContext } from "./ports.ts";
+import type { Executors } from "./steps/step.ts";
+
+export type RunnerListener = {
+  readonly onAccepted: (commandId: string) => void;
+  readonly onProgress: (commandId: string, progress: Progress) => void;
+  /** Also for what was refused; sent until acknowledged. */
+  readonly onEnded: (ended: EndedCommand) => void;
+};
+
+export type CommandRunnerOptions = {
+  readonly ports: Ports;
+  readonly executors: Partial<Executors>;
+  readonly disk: CommandsOnDisk;
+  readonly listener: RunnerListener;
+};
+
+/**
+ * Commands from the coordinator, each at most once in effect:
+ *  received - on disk; accepted; waiting for its turn (a change), or begun at once (a read, the door)
+ *  running  - check, apply, verify or undo; a cancel or a stop aborts its signal
+ *  ended    - result on disk; sent until acknowledged; kept to answer the same id again
+ * Nothing is ever run from disk: what a restart finds unfinished ends as `interrupted`.
+ */
+export type CommandRunner = {
+  receive(command: CommandEnvelope): Promise<void>;
+  cancel(commandId: string, epoch: number): void;
+  acknowledge(commandId: string): Promise<void>;
+  unacknowledged(): readonly EndedCommand[];
+  highestEpoch(): number;
+  /** The coordinator's own epoch, from its welcome. Answers false when it is older than one seen before. */
+  meetEpoch(epoch: number): Promise<boolean>;
+  /** Takes no more, aborts what runs, waits a moment for it to hand itself back. */
+  stop(graceMs: number): Promise<void>;
+};
+
+/** They must act at an exact moment: waiting behind a base backup would make them useless. */
+const neverWaits: ReadonlySet<string> = new Set(["hold-door", "release-door"]);
+const progressEveryMs = 250;
+
+export async function createCommandRunner(options: CommandRunnerOptions): Promise<CommandRunner> {
+  const { ports, executors, disk, listener } = options;
+  const { clock, log } = ports;
+  const running = new Map<string, { readonly abort: AbortController; ended: Promise<void> }>();
+  /** Refusals are not stored: the same id may come again from a coordinator that is in order. */
+  const refusals = new Map<string, EndedCommand>();
+  let lastChange: Promise<void> = Promise.resolve();
+  let lastReceive: Promise<void> = Promise.resolve();
+  let isStopping = false;
+
+  for (const { command } of disk.unfinished()) {
+    const failure = new Failure("INTERRUPTED", `the agent was restarted during ${command.kind}`, {
+      hint: "The coordinator tries the step again: it first looks at what is there.",
+      retryable: true,
+    });
+    log.info({ command: command.id, kind: command.kind }, "Found unfinished after a restart.");
+    await disk.ended(endedBy(command.id, "interrupted", failure), clock.now());
+  }
+
+  /** One at a time: the same id twice in a moment must not pass the look at the disk twice. */
+  const receive = (command: CommandEnvelope): Promise<void> => {
+    const received = lastReceive.then(() => take(command));
+    lastReceive = received.catch(() => undefined);
+    return received;
+  };
+
+  const take = async (command: CommandEnvelope): Promise<void> => {
+    const known = disk.get(command.id);
+    if (known !== null) {
+      if (known.ended === null) listener.onAccepted(command.id);
+      else listener.onEnded(known.ended);
+      return;
+    }
+    if (isStopping) return; // it is sent again to the next start
+    const refusal = admissionRefusal(command, {
+      highestEpoch: disk.highestEpoch(),
+      allowedVerbs: ports.settings.allow.verbs,
+      now: clock.now(),
+    });
+    if (refusal !== null) {
+      refuse(command, refusal);
+      return;
+    }
+    await disk.raiseEpoch(command.epoch);
+    await disk.received(command, clock.now());
+    refusals.delete(command.id);
+    listener.onAccepted(command.id);
+    const waits = commands[command.kind].effect !== "read" && !neverWaits.has(command.kind);
+    const abort = new AbortController();
+    const before = waits ? lastChange : Promise.resolve();
+    const ended = before.then(() => run(command, abort.signal));
+    if (waits) lastChange = ended;
+    running.set(command.id, { abort, ended });
+  };
+
+  const refuse = (command: CommandEnvelope, refusal: Failure): void => {
+    const ended = endedBy(command.id, "refused", refusal);
+    log.warn({ command: command.id, reason: refusal.message }, "Refused a command.");
+    if (refusals.size >= mostRefusals) refusals.delete(refusals.keys().next().value ?? "");
+    refusals.set(command.id, ended);
+    listener.onEnded(ended);
+  };
+
+  /** Never rejects. */
+  const run = async (command: CommandEnvelope, signal: AbortSignal): Promise<void> => {
+    const startedAt = clock.now();
+    const ended = await outcomeOf(command, signal);
+    try {
+      await disk.ended(ended, clock.now());
+    } catch (error) {
+      // It stays received on disk: the next start reports it as interrupted.
+      log.error({ command: command.id, err: error }, "The end of a command could not be stored.");
+    }
+    running.delete(command.id);
+    log.info(
+      {
+        command: command.id,
+        kind: command.kind,
+        phase: command.phase,
+        outcome: ended.outcome,
+        failure: ended.failure?.message,
+        durationMs: clock.now() - startedAt,
+      },
+      "A command ended.",
+    );
+    listener.onEnded(ended);
+  };
+
+  const outcomeOf = async (
+    command: CommandEnvelope,
+    signal: AbortSignal,
+  ): Promise<EndedCommand> => {
+    const id = command.id;
+    try {
+      signal.throwIfAborted();
+      const refusal = expiryRefusal(command, clock.now()) ?? (await changedNode(command));
+      if (refusal !== null) return endedBy(id, "refused", refusal);
+      signal.throwIfAborted();
+      const result = await executeCommand(executors, command, contextOf(command, signal));
+      return { commandId: id, outcome: "done", result, failure: null };
+    } catch (error) {
+      if (isStopping && signal.aborted) {
+        return endedBy(id, "interrupted", asFailure(signal.reason));
+      }
+      const failure = asFailure(error);
+      if (failure.code === "INTERNAL") {
+        log.error(
+          { command: id, kind: command.kind, err: error },
+          "A step met what it did not expect.",
+        );
+      }
+      return endedBy(id, "failed", failure);
+    }
+  };
+
+  const changedNode = async (command: CommandEnvelope): Promise<Failure | null> => {
+    const { systemIdentifier, role, timeline } = command.preconditions;
+    if (systemIdentifier === null && role === null && timeline === null) return null;
+    return preconditionRefusal(command, await ports.observe());
+  };
+
+  const contextOf = (command: CommandEnvelope, signal: AbortSignal): StepContext => {
+    let lastSentAt = Number.NEGATIVE_INFINITY;
+    return {
+      ...ports,
+      log: ports.log.child({ operation: command.operationId, step: command.stepId }),
+      operationId: command.operationId ?? "",
+      stepId: command.stepId,
+      signal,
+      progress: (progress) => {
+        const now = performance.now();
+        if (now - lastSentAt < progressEveryMs) return;
+        lastSentAt = now;
+        listener.onProgress(command.id, { ...progress, note: progress.note.slice(0, 400) });
+      },
+    };
+  };
+
+  return {
+    receive,
+    cancel: (commandId, epoch) => {
+      if (epoch < disk.highestEpoch()) {
+        log.warn({ command: commandId, epoch }, "Ignored a cancel from an older coordinator.");
+        return;
+      }
+      const reason = new Failure("INTERRUPTED", "cancelled by the coordinator");
+      running.get(commandId)?.abort.abort(reason);
+    },
+    acknowledge: async (commandId) => {
+      refusals.delete(commandId);
+      await disk.acknowledged(commandId);
+    },
+    unacknowledged: () => [...disk.unacknowledged(), ...refusals.values()],
+    highestEpoch: () => disk.highestEpoch(),
+    meetEpoch: async (epoch) => {
+      const isCurrent = epoch >= disk.highestEpoch();
+      await disk.raiseEpoch(epoch);
+      return isCurrent;
+    },
+    stop: async (graceMs) => {
+      isStopping = true;
+      const reason = new Failure("INTERRUPTED", "the agent was stopped", { retryable: true });
+      for (const { abort } of running.values()) abort.abort(reason);
+      const all = Promise.all([...running.values()].map(({ ended }) => ended));
+      await Promise.race([all, clock.sleep(graceMs)]);
+    },
+  };
+}
+
+const mostRefusals = 200;
+
+function endedBy(
+  commandId: string,
+  outcome: "failed" | "refused" | "interrupted",
+  failure: Failure,
+): EndedCommand {
+  return { commandId, outcome, result: null, failure: failureRecord(failure) };
+}
+
+function failureRecord(failure: Failure): FailureRecord {
+  return {
+    code: failure.code,
+    message: failure.message,
+    hint: failure.hint ?? null,
+    evidence: [...failure.evidence],
+    retryable: failure.retryable,
+  };
+}

@@ -1,0 +1,39 @@
+import { commands, type CommandEnvelope, type CommandKind } from "#shared/domain/commands.ts";
+import { Failure } from "#shared/errors.ts";
+import type { StepContext } from "./ports.ts";
+import type { Executors } from "./steps/step.ts";
+
+/** The order of every step: is it done already? do it; read it back. Answers the kind's result. */
+export async function executeCommand(
+  executors: Partial<Executors>,
+  command: CommandEnvelope,
+  context: StepContext,
+): Promise<unknown> {
+  const step = stepOf(executors, command.kind);
+  const args: unknown = commands[command.kind].args.parse(command.args);
+  if (command.phase === "undo") {
+    if (step.undo === undefined) throw new Failure("REFUSED", `${command.kind} has no undo`);
+    return step.undo(args, context);
+  }
+  const found = await step.check?.(args, context);
+  if (found !== undefined && found !== null) return found;
+  context.signal.throwIfAborted();
+  await step.apply?.(args, context);
+  context.signal.throwIfAborted();
+  return step.verify(args, context);
+}
+
+type Part = (args: unknown, context: StepContext) => Promise<unknown>;
+type AnyStep = {
+  readonly verify: Part;
+  readonly check?: Part;
+  readonly apply?: Part;
+  readonly undo?: Part;
+};
+
+function stepOf(executors: Partial<Executors>, kind: CommandKind): AnyStep {
+  // Its parts only get arguments that the same kind's schema has parsed: TypeScript can't follow that link.
+  const step = executors[kind] as AnyStep | undefined;
+  if (step === undefined) throw new Failure("REFUSED", `this agent can't do ${kind}`);
+  return step;
+}

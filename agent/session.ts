@@ -1,0 +1,267 @@
+import type { Progress } from "#shared/domain/commands.ts";
+import type { NodeFacts } from "#shared/domain/facts.ts";
+import type { Log } from "#shared/log.ts";
+import { decode, encode, maxMessageBytes } from "#shared/protocol/codec.ts";
+import {
+  closeCodes,
+  CoordinatorMessage,
+  type AgentMessage,
+  type CoordinatorMessage as Message,
+} from "#shared/protocol/messages.ts";
+import { backoffMs, type Clock } from "#shared/time.ts";
+import { protocolVersion, version } from "#shared/version.ts";
+import type { Link, LinkEnd, OpenLink } from "./adapters/coordinator-link.ts";
+import type { CommandRunner } from "./command-runner.ts";
+import type { EndedCommand } from "./commands-on-disk.ts";
+import { createEventOutbox } from "./event-outbox.ts";
+import { createFactsStream } from "./facts-stream.ts";
+import { fitFacts } from "./fit-message.ts";
+import type { HostEvent } from "./host-event.ts";
+import { reconnectAdvice } from "./reconnect-advice.ts";
+
+export type SessionOptions = {
+  readonly node: string;
+  /** New at every start. */
+  readonly instanceId: string;
+  readonly openLink: OpenLink;
+  readonly backoff: { readonly firstMs: number; readonly mostMs: number };
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly makeId: () => string;
+  readonly runner: () => Pick<
+    CommandRunner,
+    "receive" | "cancel" | "acknowledge" | "unacknowledged" | "highestEpoch" | "meetEpoch"
+  >;
+  readonly observeNow: () => Promise<NodeFacts>;
+  readonly setBaselines: (files: Extract<Message, { type: "baselines" }>["files"]) => void;
+};
+
+export type Session = AsyncDisposable & {
+  start(): void;
+  facts(facts: NodeFacts): void;
+  hostEvent(event: HostEvent): void;
+  commandAccepted(commandId: string): void;
+  commandProgress(commandId: string, progress: Progress): void;
+  commandEnded(ended: EndedCommand): void;
+};
+
+const greetingMs = 10_000;
+/** More than this waiting to be sent: what can be told later is told later. */
+const crowdedBytes = 2 * 1024 * 1024;
+/** The other end does not read at all. */
+const mostWaitingBytes = 4 * maxMessageBytes;
+/** A link that lived less is no reason to start the backoff anew. */
+const steadyMs = 10_000;
+
+/**
+ * The agent's end of the link; everything else works on without it.
+ *  waiting  - between two attempts
+ *  greeting - connecting, then hello sent; ends with welcome, a close, or the limit
+ *  live     - welcomed: the whole facts first, then what nobody acknowledged, then news
+ *  closed   - for good
+ */
+export function createSession(options: SessionOptions): Session {
+  const { clock, log, runner } = options;
+  const closing = new AbortController();
+  const stream = createFactsStream();
+  const outbox = createEventOutbox(options.makeId);
+  let live: Link | null = null;
+  let current: Link | null = null;
+  let latest: NodeFacts | null = null;
+  let lastReason: string | null = null;
+  let running: Promise<void> | null = null;
+
+  const send = (message: AgentMessage, canWait = false): void => {
+    if (live === null || (canWait && live.waitingBytes > crowdedBytes)) return;
+    live.send(encode(message));
+    if (live.waitingBytes > mostWaitingBytes) live.terminate("the coordinator does not read");
+  };
+
+  const sendFacts = (whole: boolean): void => {
+    if (live === null || latest === null) return;
+    // Not made now: the next look makes one message of all that changed since.
+    if (!whole && live.waitingBytes > crowdedBytes) return;
+    const message = whole ? stream.whole(latest) : stream.next(latest);
+    if (message === null) return;
+    const fitted = fitFacts(message, maxMessageBytes);
+    if (fitted === null) {
+      log.error("The facts are larger than a message may be, even without files' texts.");
+      stream.forget();
+      return;
+    }
+    if (fitted.leftOut.length > 0) {
+      log.warn(
+        { files: fitted.leftOut },
+        "The texts of these watched files did not fit a message.",
+      );
+    }
+    live.send(fitted.text);
+  };
+
+  const goLive = async (link: Link, welcome: Extract<Message, { type: "welcome" }>) => {
+    if (!(await runner().meetEpoch(welcome.epoch))) {
+      log.error(
+        { epoch: welcome.epoch, highestEpoch: runner().highestEpoch() },
+        "This coordinator is older than one that was here before: its commands are refused.",
+      );
+    }
+    if (current !== link) return;
+    live = link;
+    lastReason = null;
+    log.info(
+      { coordinatorVersion: welcome.coordinatorVersion, epoch: welcome.epoch },
+      "Connected to the coordinator.",
+    );
+    stream.forget();
+    sendFacts(true);
+    for (const ended of runner().unacknowledged()) send({ type: "command-ended", ...ended });
+    for (const event of outbox.waiting()) send(event);
+  };
+
+  /** Complete by type; welcome is for greeting only. */
+  const handlers: {
+    readonly [T in Exclude<Message["type"], "welcome">]: (
+      message: Extract<Message, { type: T }>,
+    ) => void | Promise<void>;
+  } = {
+    command: ({ command }) => runner().receive(command),
+    "command-acknowledged": ({ commandId }) => runner().acknowledge(commandId),
+    "cancel-command": ({ commandId, epoch }) => runner().cancel(commandId, epoch),
+    "host-event-acknowledged": ({ eventId }) => outbox.acknowledge(eventId),
+    "resend-facts": () => sendFacts(true),
+    "observe-now": async () => {
+      latest = await options.observeNow();
+      sendFacts(true);
+    },
+    baselines: ({ files }) => options.setBaselines(files),
+  };
+
+  const dispatch = async (message: Exclude<Message, { type: "welcome" }>): Promise<void> => {
+    // The key is the message's own type: TypeScript can't correlate the two through the record.
+    const handler = handlers[message.type] as (message: Message) => void | Promise<void>;
+    try {
+      await handler(message);
+    } catch (error) {
+      log.error({ err: error, message: message.type }, "A message could not be carried out.");
+    }
+  };
+
+  /** One connection from dialling to its end. */
+  const connectOnce = (): Promise<LinkEnd & { readonly liveMs: number }> =>
+    new Promise((resolve) => {
+      let liveSince: number | null = null;
+      let silentMs = 0;
+      let heartbeat: NodeJS.Timeout | undefined;
+      const greeting = setTimeout(() => link.terminate("no welcome in time"), greetingMs);
+      const beat = ({ everyMs, lostAfterMs }: { everyMs: number; lostAfterMs: number }): void => {
+        silentMs += everyMs;
+        if (silentMs > lostAfterMs) link.terminate(`nothing heard for ${lostAfterMs} ms`);
+        else link.ping();
+      };
+      const bad = (reason: string): void => {
+        log.warn({ reason }, "The coordinator sent what is no message.");
+        link.close(closeCodes.badMessage, reason);
+      };
+      const receive = (data: unknown, isBinary: boolean): void => {
+        if (current !== link) return;
+        const decoded = decode(CoordinatorMessage, data, isBinary);
+        if (!decoded.ok) {
+          bad(decoded.reason);
+          return;
+        }
+        const { message } = decoded;
+        if (message.type !== "welcome") {
+          if (liveSince === null) bad(`${message.type} before welcome`);
+          else void welcomed.then(() => dispatch(message)); // dispatch never rejects
+          return;
+        }
+        if (liveSince !== null) {
+          bad("a second welcome");
+        } else if (message.protocol !== protocolVersion) {
+          const reason = `coordinator ${message.coordinatorVersion} speaks protocol ${message.protocol}, this agent ${protocolVersion}`;
+          log.error({ reason }, "The coordinator and this agent don't fit.");
+          link.close(closeCodes.wrongProtocol, reason);
+        } else {
+          clearTimeout(greeting);
+          liveSince = performance.now();
+          heartbeat = setInterval(() => beat(message.heartbeat), message.heartbeat.everyMs);
+          welcomed = goLive(link, message).catch((error: unknown) => {
+            log.error({ err: error }, "The link could not be taken into use.");
+            link.terminate("see the agent's log");
+          });
+        }
+      };
+      let welcomed: Promise<void> = Promise.resolve();
+      const link = options.openLink({
+        onOpen: () =>
+          link.send(
+            encode({
+              type: "hello",
+              protocol: protocolVersion,
+              agentVersion: version,
+              node: options.node,
+              instanceId: options.instanceId,
+              highestEpoch: runner().highestEpoch(),
+              clockMs: clock.now(),
+            } satisfies AgentMessage),
+          ),
+        onMessage: receive,
+        onHeard: () => {
+          silentMs = 0;
+        },
+        onEnd: (end) => {
+          clearTimeout(greeting);
+          clearInterval(heartbeat);
+          if (live === link) live = null;
+          if (current === link) current = null;
+          resolve({ ...end, liveMs: liveSince === null ? 0 : performance.now() - liveSince });
+        },
+      });
+      current = link;
+    });
+
+  const run = async (): Promise<void> => {
+    for (let attempt = 0; !closing.signal.aborted; attempt += 1) {
+      const end = await connectOnce();
+      if (closing.signal.aborted) return;
+      if (end.liveMs >= steadyMs) attempt = 0;
+      const advice = reconnectAdvice(end);
+      // Said when it is news: a coordinator that stays away for a night is one line.
+      if (end.reason !== lastReason) {
+        const hint = advice.hint === null ? {} : { hint: advice.hint };
+        log[advice.pace === "slowly" ? "error" : "warn"](
+          { reason: end.reason, code: end.code ?? end.httpStatus, ...hint },
+          "No connection to the coordinator; this host works on and tries again.",
+        );
+        lastReason = end.reason;
+      }
+      const slow = { firstMs: options.backoff.mostMs, mostMs: 3 * options.backoff.mostMs };
+      const settings = advice.pace === "slowly" ? slow : options.backoff;
+      await clock.sleep(backoffMs(settings, attempt, options.random()), closing.signal);
+    }
+  };
+
+  return {
+    start: () => {
+      // Its sleeps reject when the session is closed; nothing else does.
+      running ??= run().catch((error: unknown) => {
+        if (!closing.signal.aborted) log.fatal({ err: error }, "The session ended by itself.");
+      });
+    },
+    facts: (facts) => {
+      latest = facts;
+      sendFacts(false);
+    },
+    hostEvent: (event) => send(outbox.add(event)),
+    commandAccepted: (commandId) => send({ type: "command-accepted", commandId }),
+    commandProgress: (commandId, progress) =>
+      send({ type: "command-progress", commandId, progress }, true),
+    commandEnded: (ended) => send({ type: "command-ended", ...ended }),
+    [Symbol.asyncDispose]: async () => {
+      closing.abort(new Error("closing"));
+      current?.close(1000, "the agent is stopping");
+      await running;
+    },
+  };
+}
