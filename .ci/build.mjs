@@ -8,6 +8,7 @@ const programs = [
   { entry: "agent/root-helper/main.ts", out: "dist/castellan-root.js" },
   { entry: "coordinator/main.ts", out: "dist/castellan.js", external: ["libsql"] },
   { entry: "test/demo/main.ts", out: "dist/demo.js", external: ["libsql"] },
+  { entry: "test/harness/load-generator/main.ts", out: "dist/load.js" },
   { entry: "test/bench/main.ts", out: "dist/bench.js", external: ["libsql"] },
 ];
 

@@ -10,19 +10,23 @@ import {
 import { catalogSql } from "./kingbase/catalog-sql.ts";
 import { installKingbase, makeKingbaseFolders } from "./kingbase/software.ts";
 import { writeKingbaseFiles } from "./kingbase/node-files.ts";
+import { checkLogin } from "./pool-files.ts";
 import { hbaFile, serverSettings, writeStandbyFiles } from "./server-files.ts";
 import { superuserLogin, type ClusterModel, type ClusterNode } from "./cluster-model.ts";
 import { openClient, queryOnce } from "./sql-client.ts";
 import { waitFor } from "./wait-for.ts";
 
+/** Puts the product's software on every host, and what an instance has beside its data on the existing nodes. */
+export async function installSoftware(model: ClusterModel): Promise<void> {
+  const { nodes, newNode } = model;
+  const all = [...nodes, ...(newNode === null ? [] : [newNode])];
+  await Promise.all(all.map((node) => install(model, node)));
+}
+
 /** Brings up the databases of a cluster: primary, standbys copied from it, slots on all of them. */
 export async function buildDatabases(model: ClusterModel): Promise<void> {
-  const { nodes, newNode } = model;
-  const [primary, ...standbys] = nodes;
+  const [primary, ...standbys] = model.nodes;
   if (primary === undefined) throw new Error("a cluster needs a node");
-  await Promise.all(
-    [...nodes, ...(newNode === null ? [] : [newNode])].map((n) => install(model, n)),
-  );
   await makePrimary(model, primary);
   await Promise.all(standbys.map((standby) => copyData(model, primary, standby)));
   if (model.lane.product === "kingbase-v8r3") await writeKingbaseFiles(model);
@@ -132,7 +136,7 @@ async function writeConfiguration(
 }
 
 async function createRolesAndDatabases(model: ClusterModel, node: ClusterNode): Promise<void> {
-  const { lab, lane, passwords } = model;
+  const { lab, lane, passwords, options } = model;
   const admin = superuserLogin(model, node, "postgres");
   const client = await openClient(lab, admin);
   try {
@@ -147,6 +151,11 @@ async function createRolesAndDatabases(model: ClusterModel, node: ClusterNode): 
       await client.query(
         `CREATE ROLE ${lane.replicationUser} REPLICATION LOGIN PASSWORD '${passwords.replication}'`,
       );
+    }
+    if (options.pool === true && lane.product === "postgresql") {
+      const check = checkLogin(model);
+      await client.query(`CREATE ROLE ${check.user} LOGIN PASSWORD '${check.password}'`);
+      await client.query(`GRANT pg_monitor TO ${check.user}`);
     }
     await client.query(`CREATE DATABASE "${lane.database}" OWNER app`);
   } finally {

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { buildDatabases } from "./build-databases.ts";
+import { buildDatabases, installSoftware } from "./build-databases.ts";
 import { isServerRunning, startServer, stopServer } from "./database-server.ts";
 import {
   clusterModel,
@@ -9,7 +9,7 @@ import {
   type ClusterOptions,
 } from "./cluster-model.ts";
 import type { Lab } from "./lab.ts";
-import { createPools, type PoolNode, type Pools } from "./pool.ts";
+import { describePools, launchPools, poolsReady, type PoolNode, type Pools } from "./pool.ts";
 import { openClient, queryOnce, type Login, type Row } from "./sql-client.ts";
 
 export interface TestCluster extends ClusterModel, AsyncDisposable {
@@ -35,8 +35,14 @@ export interface TestCluster extends ClusterModel, AsyncDisposable {
  */
 export async function createCluster(lab: Lab, options: ClusterOptions): Promise<TestCluster> {
   const model = clusterModel(lab, options);
-  await buildDatabases(model);
-  const pools = options.pool === true ? await createPools(model, options) : null;
+  const pools = options.pool === true ? describePools(model) : null;
+  await installSoftware(model);
+  // The watchdogs' six seconds of waiting are used to make the databases, unless these take longer.
+  const early = pools?.vip !== null && (options.sizeMb ?? 0) <= 50;
+  const launch = (): Promise<void> | null => pools && launchPools(model, pools, options);
+  await Promise.all([buildDatabases(model), early ? launch() : null]);
+  if (!early) await launch();
+  if (pools !== null) await poolsReady(pools);
   const all = [...model.nodes, ...(model.newNode === null ? [] : [model.newNode])];
   const node = (name: string): ClusterNode => {
     const found = all.find((candidate) => candidate.name === name);
@@ -74,5 +80,6 @@ export async function createCluster(lab: Lab, options: ClusterOptions): Promise<
 }
 
 async function stopIfRunning(pools: Pools | null, { name, host, pool }: PoolNode): Promise<void> {
-  if (host.isUp() && host.exists(pool.pidFile)) await pools?.stop(name);
+  // Nothing to stop where a test has ended the pool itself.
+  if (host.isUp() && host.exists(pool.pidFile)) await pools?.stop(name).catch(() => undefined);
 }

@@ -60,12 +60,12 @@ export function createLoopbackHost(spec: HostSpec, base: string, labId: string):
     ...hostFiles(path, findUser),
     path,
     isUp: () => on,
-    exec: (argv, options = {}) => {
+    exec: async (argv, options = {}) => {
       const { argv: command, env, cwd } = prepare(argv, options);
       const { input, reject, timeoutMs } = options;
       return run(command, { env, cwd, input, reject, timeoutMs });
     },
-    spawn: (argv, options = {}) => {
+    spawn: async (argv, options = {}) => {
       const { argv: command, env, cwd } = prepare(argv, options);
       return spawnProcess(command, { env, cwd, logFile: options.logFile, behind: false });
     },

@@ -66,14 +66,14 @@ export function createNamespaceHost(
     path,
     isUp: () => init !== null && isAlive(init),
     initPid: () => init,
-    exec: (argv, options = {}) =>
+    exec: async (argv, options = {}) =>
       run(enter(argv, options), {
         env: environment(options),
         input: options.input,
         reject: options.reject,
         timeoutMs: options.timeoutMs,
       }),
-    spawn: (argv, options = {}) =>
+    spawn: async (argv, options = {}) =>
       spawnProcess(enter(argv, options), {
         env: environment(options),
         logFile: options.logFile,

@@ -149,7 +149,7 @@ export function poolConf(
     search_primary_node_timeout: "10",
     log_destination: "'stderr'",
     ...(model.lane.product === "kingbase-v8r3" ? vendorKeys(model, node) : {}),
-    ...(vip === null ? { use_watchdog: "off" } : watchdog(model, vip)),
+    ...(vip === null ? { use_watchdog: "off" } : watchdog(model, node, vip)),
     ...settings,
   };
   const lines = Object.entries(entries).map(([key, value]) => `${key} = ${value}`);
@@ -170,7 +170,7 @@ export function backendRow(model: ClusterModel, node: ClusterNode, id: number): 
   ];
 }
 
-function watchdog(model: ClusterModel, vip: string): Record<string, string> {
+function watchdog(model: ClusterModel, node: ClusterNode, vip: string): Record<string, string> {
   const perNode = model.nodes.flatMap(({ address }, id): [string, string][] => [
     [`hostname${id}`, `'${address}'`],
     [`wd_port${id}`, String(poolPorts.watchdog)],
@@ -181,6 +181,8 @@ function watchdog(model: ClusterModel, vip: string): Record<string, string> {
   return {
     use_watchdog: "on",
     ...Object.fromEntries(perNode),
+    // The first node leads when both start at once: tests want to know whom the VIP is with.
+    wd_priority: model.nodes[0]?.name === node.name ? "3" : "1",
     wd_lifecheck_method: "'heartbeat'",
     wd_interval: "1",
     wd_heartbeat_keepalive: "1",
@@ -212,7 +214,6 @@ function vendorKeys(model: ClusterModel, node: ClusterNode): Record<string, stri
     replication_mode: "off",
     insert_lock: "off",
     wd_hostname: `'${node.address}'`,
-    wd_priority0: "3",
     wd_authkey_base64: `'${encodePassword(model.passwords.pcp)}'`,
     heartbeat_destination0: `'${other.address}'`,
     heartbeat_destination_port0: String(poolPorts.heartbeat),

@@ -1,7 +1,7 @@
+import { readFileSync } from "node:fs";
 import { poolVip, superuserLogin, type ClusterModel, type ClusterNode } from "./cluster-model.ts";
 import { installPoolCommand } from "./kingbase/pool-commands.ts";
 import {
-  checkLogin,
   pcpConf,
   poolConf,
   poolHba,
@@ -44,8 +44,8 @@ export type PoolOptions = {
   readonly poolSettings?: Readonly<Record<string, string>>;
 };
 
-/** Installs and starts a pool on every existing node, waits until every backend is up and the VIP is held. */
-export async function createPools(model: ClusterModel, options: PoolOptions = {}): Promise<Pools> {
+/** The pools of a cluster; nothing is made or started yet. */
+export function describePools(model: ClusterModel): Pools {
   const { lab, lane, passwords } = model;
   const hasWatchdog = lab.mode === "namespaces" && model.nodes.length > 1;
   const vip = hasWatchdog ? poolVip(model) : null;
@@ -67,10 +67,6 @@ export async function createPools(model: ClusterModel, options: PoolOptions = {}
   });
   const show = (name: string): Promise<Row[]> =>
     queryOnce(lab, login("superuser", find(name).address), "show pool_nodes");
-  const allUp = async (name: string): Promise<boolean> => {
-    const rows = await show(name);
-    return rows.length >= nodes.length && rows.every((row) => row["status"] === "up");
-  };
   const pools: Pools = {
     port: poolPorts.client,
     pcpPort: poolPorts.pcp,
@@ -100,43 +96,54 @@ export async function createPools(model: ClusterModel, options: PoolOptions = {}
       return null;
     },
   };
-  await createCheckRole(model);
-  for (const node of nodes) await installPool(model, node, vip, pcpUser, options);
-  // The first one becomes the leader; the second may ask for it as soon as it listens.
-  for (const node of nodes) await startPool(node, osUser);
-  await waitFor(
-    async () => (await Promise.all(nodes.map(({ name }) => allUp(name)))).every(Boolean),
-    {
-      timeoutMs: 60_000,
-      what: "every backend to be up on every pool",
-    },
-  );
-  if (vip !== null) {
-    await waitFor(() => queryOnce(lab, login("app"), "select 1 as one"), {
-      timeoutMs: 30_000,
-      what: "the pool to answer at its VIP",
-    });
-  }
   return pools;
 }
 
-async function createCheckRole(model: ClusterModel): Promise<void> {
-  const [primary] = model.nodes;
-  const { user, password } = checkLogin(model);
-  if (primary === undefined || model.lane.product === "kingbase-v8r3") return;
-  const login = superuserLogin(model, primary, "postgres");
-  await queryOnce(
-    model.lab,
-    login,
-    `CREATE ROLE ${user} LOGIN PASSWORD '${password}'; GRANT pg_monitor TO ${user}`,
+/** Writes the files of every pool and starts it. pgpool waits for about 6 s for its watchdog before it looks at a backend. */
+export async function launchPools(
+  model: ClusterModel,
+  pools: Pools,
+  options: PoolOptions,
+): Promise<void> {
+  await Promise.all(pools.nodes.map((node) => installPool(model, node, pools, options)));
+  await Promise.all(pools.nodes.map((node) => startPool(node, pools.osUser)));
+}
+
+/** Waits until every backend is up on every pool, and the VIP is held and settled. */
+export async function poolsReady(pools: Pools): Promise<void> {
+  await Promise.all(
+    pools.nodes.map(({ name }) =>
+      waitFor(() => isComplete(pools, name), {
+        timeoutMs: 60_000,
+        what: `every backend to be up on the pool of ${name}`,
+      }),
+    ),
   );
+  if (pools.vip === null) return;
+  // The address is there seconds before the leader is done with taking it.
+  await waitFor(() => pools.nodes.some(({ host, pool }) => hasTakenVip(host.path(pool.logFile))), {
+    timeoutMs: 30_000,
+    what: "a pool to hold the VIP",
+  });
+}
+
+async function isComplete(pools: Pools, name: string): Promise<boolean> {
+  const rows = await pools.show(name);
+  // A pool that looked before the databases ran has put them aside.
+  for (const row of rows.filter(({ status }) => status === "down")) {
+    await pools.pcp(name, "pcp_attach_node", ["-n", String(row["node_id"])]);
+  }
+  return rows.length >= pools.nodes.length && rows.every(({ status }) => status === "up");
+}
+
+function hasTakenVip(log: string): boolean {
+  return readFileSync(log, "utf8").includes("successfully acquired the delegate IP");
 }
 
 async function installPool(
   model: ClusterModel,
   node: PoolNode,
-  vip: string | null,
-  pcpUser: string,
+  { vip, pcpUser }: Pools,
   { poolSettings = {} }: PoolOptions,
 ): Promise<void> {
   const { host, pool, paths } = node;
@@ -164,7 +171,7 @@ async function installPool(
   await write(pool.failoverCommand, failover, 0o755);
 }
 
-function arguments_({ pool }: PoolNode): string[] {
+function fileArguments({ pool }: PoolNode): string[] {
   return ["-f", pool.configFile, "-F", pool.pcpFile, "-a", pool.hbaFile];
 }
 
@@ -172,7 +179,7 @@ async function startPool(node: PoolNode, osUser: string): Promise<void> {
   const { host, pool } = node;
   const run = pool.pidFile.slice(0, pool.pidFile.lastIndexOf("/"));
   if (!host.exists(run)) await host.makeDirectory(run, { owner: osUser });
-  await host.spawn([pool.binary, ...arguments_(node), "-n"], {
+  await host.spawn([pool.binary, ...fileArguments(node), "-n"], {
     user: osUser,
     logFile: host.path(pool.logFile),
     ...(osUser === "root" ? {} : { capabilities: ["net_admin", "net_raw"] }),
@@ -181,7 +188,7 @@ async function startPool(node: PoolNode, osUser: string): Promise<void> {
 
 async function stopPool(node: PoolNode, osUser: string): Promise<void> {
   const { host, pool } = node;
-  await host.exec([pool.binary, ...arguments_(node), "-m", "fast", "stop"], { user: osUser });
+  await host.exec([pool.binary, ...fileArguments(node), "-m", "fast", "stop"], { user: osUser });
 }
 
 async function runPcp(
