@@ -109,16 +109,19 @@ const secretKeys: ReadonlySet<string> = new Set(["password", "sslpassword", "oau
 
 /** For showing: secret values become `[secret]`, in broken strings and URIs as well. */
 export function maskConninfo(text: string, mark: (secret: string) => string = markSecret): string {
-  const bare = text.replace(/(:\/\/[^:/@\s]*:)([^@\s]*)@/g, (_, before: string, secret: string) => {
-    return `${before}${mark(secret)}@`;
-  });
+  const bare = text.replace(
+    /(:\/\/[^:/@\s]*:)([^/@\s]*)@/g,
+    (_, before: string, secret: string) => {
+      return `${before}${mark(secret)}@`;
+    },
+  );
   const { pairs, problem } = parseConninfo(bare);
   const edits = pairs
     .filter((pair) => secretKeys.has(pair.key.toLowerCase()))
     .map((pair) => ({ start: pair.valueStart, end: pair.valueEnd, text: mark(pair.value) }));
   if (problem !== null) {
     const rest = bare.slice(problem.at);
-    const secret = /(?:pass[a-z]*|secret)\s*=\s*/i.exec(rest);
+    const secret = /(?:pass[a-z]{0,20}|secret)\s*=\s*/i.exec(rest);
     if (secret !== null) {
       const start = problem.at + secret.index + secret[0].length;
       edits.push({ start, end: bare.length, text: mark(bare.slice(start)) });

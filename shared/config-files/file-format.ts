@@ -1,4 +1,4 @@
-/** The formats that this folder knows. `other` is text about which nothing is known. */
+/** The formats that this folder knows. `secret` is a key as a whole; of `other` nothing is known. */
 export const fileFormats = [
   "server-conf",
   "recovery-conf",
@@ -10,6 +10,7 @@ export const fileFormats = [
   "pcp-pass",
   "pg-pass",
   "cron",
+  "secret",
   "other",
 ] as const;
 export type FileFormat = (typeof fileFormats)[number];
@@ -24,6 +25,7 @@ const patterns: readonly (readonly [RegExp, FileFormat])[] = [
   [/(?:^|\/)(?:pcp\.conf|cluster_passwd|pool_passwd)$/, "password-hashes"],
   [/(?:^|\/)\.?pcppass$/, "pcp-pass"],
   [/(?:^|\/)\.?[^/]*(?:pgpass|kbpass)[^/]*$/, "pg-pass"],
+  [/(?:\.(?:key|pem)|pool_?key)$/, "secret"],
   [/(?:^|\/)(?:KINGBASECRON|crontab)$/, "cron"],
   [/(?:^|\/)cron\.[a-z]+\/[^/]+$/, "cron"],
   [/(?:^|\/)[^/]*ident\.conf$/, "other"],

@@ -1,4 +1,4 @@
-import { endsInBackslash, haAssignment, parseHaModule } from "./ha-module.ts";
+import { endsInBackslash, haAssignment, parseHaModule, shellText } from "./ha-module.ts";
 import { haModuleKeys } from "./ha-module-keys.ts";
 import { isPlainText, isPlainWord } from "./shell-value.ts";
 import { applyEdits, splitLines } from "./text-file.ts";
@@ -99,8 +99,13 @@ function insertAssignment(text: string, assignment: string): string {
   const lines = splitLines(text);
   let index = lines.length - 1;
   const last = lines[index];
-  if (last === undefined || (last.eol !== "" && !endsInBackslash(last.text))) return text + line;
-  while (endsInBackslash(lines[index - 1]?.text ?? "")) index -= 1;
+  if (last === undefined || (last.eol !== "" && !endsInBackslash(shellText(last)))) {
+    return text + line;
+  }
+  for (let previous = lines[index - 1]; previous !== undefined; previous = lines[index - 1]) {
+    if (!endsInBackslash(shellText(previous))) break;
+    index -= 1;
+  }
   const at = lines[index]?.start ?? 0;
   return applyEdits(text, [{ start: at, end: at, text: line }]);
 }

@@ -71,7 +71,7 @@ function* logicalLines(lines: readonly Line[]): Generator<LogicalLine> {
     if (line === undefined) return;
     const pieces = [shellText(line)];
     let isTerminated = line.eol !== "";
-    while (isTerminated && endsInBackslash(pieces.at(-1) ?? "")) {
+    while (isTerminated && endsInBackslash(pieces.at(-1))) {
       pieces.push(pieces.pop()?.slice(0, -1) ?? "");
       index += 1;
       const next = lines[index];
@@ -204,12 +204,12 @@ export function haArray(module: HaModule, name: string): readonly string[] | nul
 }
 
 /** For the shell a carriage return before the newline is content. */
-function shellText(line: Line): string {
+export function shellText(line: Line): string {
   return line.eol === "\r\n" ? `${line.text}\r` : line.text;
 }
 
 /** An odd number of backslashes: an even number is escaped backslashes. */
-export function endsInBackslash(text: string): boolean {
+export function endsInBackslash(text = ""): boolean {
   let count = 0;
   while (text[text.length - 1 - count] === "\\") count += 1;
   return count % 2 === 1;

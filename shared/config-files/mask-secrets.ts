@@ -60,8 +60,11 @@ function maskLine(format: FileFormat, line: string, mark: Mark): string {
     case "recovery-conf":
     case "pool-conf":
     case "ha-module":
-    case "other":
       return maskGeneric(maskSetting(line, mark), mark);
+    case "secret":
+      return line.trim() === "" ? line : mark(line);
+    case "other":
+      return maskGeneric(maskRest(maskSetting(line, mark), anySecret, mark), mark);
     case "pool-status":
     case "cron":
       return maskGeneric(line, mark);
@@ -91,6 +94,7 @@ function maskPassLine(line: string, colons: number, mark: Mark): string {
 }
 
 const secretName = /(?:pass|password|passwd|authkey|secret|passphrase|passphrase_command)[0-9]*$/i;
+const anySecret = /(?:pass(?:word|wd|phrase)?|secret|token)["']?\s*[:=]\s*(?=\S)/i;
 /** Their values are names of files. */
 const harmlessNames: ReadonlySet<string> = new Set(["pool_passwd", "cluster_passwd"]);
 

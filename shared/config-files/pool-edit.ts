@@ -56,6 +56,6 @@ function rowSettings(row: BackendRow): readonly RowSetting[] {
 
 /** The vendor's installer writes `key=value`, pgpool's sample `key = value`. */
 function equalsStyle(text: string): string {
-  const lines = text.match(/^[ \t]*backend_hostname[0-9]+[ \t]*=[ \t]*/gm);
-  return /[ \t]*=[ \t]*$/.exec(lines?.at(-1) ?? "")?.[0] ?? " = ";
+  const rows = text.matchAll(/^[ \t]*backend_hostname[0-9]{1,4}([ \t]*=[ \t]*)/gm);
+  return [...rows].at(-1)?.[1] ?? " = ";
 }

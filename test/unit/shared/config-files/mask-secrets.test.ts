@@ -64,7 +64,9 @@ describe("a secret is hidden wherever it may stand", () => {
     ["pg-pass", "hunter2"],
     ["cron", "0 1 * * * kingbase  ksql -W hunter2 -U SYSTEM"],
     ["cron", "0 1 * * * kingbase  KCIPASSWORD='hunter2 hunter2' ksql"],
-    ["other", "password: x\nexport PGPASSWORD=hunter2"],
+    ["other", "password: hunter2 hunter2\nexport PGPASSWORD=hunter2"],
+    ["other", '{"token": "hunter2"}'],
+    ["secret", "-----BEGIN\nhunter2\n"],
   ])("%s: %s", (format, text) => {
     expect(maskSecrets(format, text)).not.toContain("hunter2");
     expect(maskSecrets(format, text)).toContain("[secret]");
@@ -134,6 +136,8 @@ test.each([
   ["/etc/pgpool2/pcp.conf", "password-hashes"],
   ["/home/kingbase/.kbpass", "pg-pass"],
   ["/home/kingbase/.pcppass", "pcp-pass"],
+  ["/var/lib/postgresql/.pgpoolkey", "secret"],
+  ["/data/server.key", "secret"],
   ["/etc/cron.d/KINGBASECRON", "cron"],
   ["/etc/cron.d/other", "cron"],
   ["/x/README", "other"],
