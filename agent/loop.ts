@@ -1,7 +1,13 @@
-import type { NodeFacts } from "#shared/domain/facts.ts";
+import type { GuardFacts, GuardFinding, NodeFacts } from "#shared/domain/facts.ts";
+import { Failure } from "#shared/errors.ts";
+import { decide, guardStateWith, type GuardState } from "./decide/decide.ts";
+import { guardRecordFile } from "./guard-record.ts";
+import { createWalBudgetGuard, type WalBudgetGuard } from "./guard-wal-budget.ts";
 import type { HostEvent } from "./host-event.ts";
-import type { Ports } from "./ports.ts";
+import { createObserver, unchanged, type ObserverPorts } from "./observe/observer.ts";
+import { createSchedule } from "./schedule.ts";
 import type { ExpectedChanges } from "./watch/expected-changes.ts";
+import { createFileWatch } from "./watch/file-watch.ts";
 
 /**
  * Observe, decide, report. Edges (a closed connection, a file event, an ended command, a schedule) only wake the
@@ -35,10 +41,11 @@ export type WakeReason =
   | "command-ended"
   | "file"
   | "schedule"
+  | "host"
   | "asked";
 
 export type LoopOptions = {
-  readonly ports: Omit<Ports, "observe" | "jobs">;
+  readonly ports: ObserverPorts;
   readonly expected: ExpectedChanges;
   /** When the agent was started, ms since the epoch. */
   readonly startedAt: number;
@@ -46,3 +53,215 @@ export type LoopOptions = {
   readonly onFacts: (facts: NodeFacts) => void;
   readonly onHostEvent: (event: HostEvent) => void;
 };
+
+/** Wakes within this time of one another are one look: a burst of edges can't keep the database busy. */
+const gatherMs = 20;
+/** Ends of looks at least this far apart, except when someone waits for one. */
+const restMs = 200;
+/** Times of the periodic checks are for people: not every look is worth a message. */
+const checksEveryMs = 10_000;
+const stopWithinMs = 2_000;
+/** Every how many polls the files' contents are read again though their status did not move. */
+const fullRehashEvery = 12;
+
+export function createLoop(options: LoopOptions): Loop {
+  const { ports, expected, startedAt, onFacts } = options;
+  const { clock, log, settings } = ports;
+  const observer = createObserver(ports, startedAt);
+  const record = guardRecordFile(settings.stateDirectory);
+  const stopping = new AbortController();
+  /** null before the first look. */
+  let guard: { readonly budget: WalBudgetGuard; readonly state: GuardState } | null = null;
+  let checksShownAt = Number.NEGATIVE_INFINITY;
+  let latest: NodeFacts | null = null;
+  let want: { readonly reasons: Set<WakeReason>; readonly waiting: Waiting[] } = nothingWanted();
+  let polls = 0;
+  let observedAt = Number.NEGATIVE_INFINITY;
+  let rouse: () => void = () => undefined;
+
+  function emit(event: HostEvent): void {
+    try {
+      options.onHostEvent(event);
+    } catch (error) {
+      log.error({ error, cause: event.cause }, "A host event could not be handed on.");
+    }
+  }
+
+  function wake(reason: WakeReason): void {
+    want.reasons.add(reason);
+    rouse();
+  }
+
+  async function cycle(reasons: ReadonlySet<WakeReason>, hasWaiting: boolean): Promise<NodeFacts> {
+    const isFresh = hasWaiting || reasons.has("command-ended") || reasons.has("start");
+    const seen = await observer.observe({
+      fresh: isFresh,
+      settings: reasons.has("file"),
+      host: reasons.has("host"),
+    });
+    observedAt = clock.now();
+    const { budget, state } = guard ?? (await recallGuard());
+    const decision = decide(
+      state,
+      { facts: seen, hasStalePid: observer.hasStalePid() },
+      observedAt,
+    );
+    guard = { budget, state: decision.state };
+    for (const finding of decision.opened) emit(findingEvent(finding, observedAt));
+    for (const finding of decision.cleared) emit(clearedEvent(finding, observedAt));
+    await budget.enforce(seen).catch((error: unknown) => {
+      log.error({ error }, "The WAL budget could not be looked at; the next look tries again.");
+    });
+    await record
+      .save({ findings: [...decision.findings], warnedSlots: [...budget.warned()] })
+      .catch((error: unknown) => {
+        log.error({ error }, "What the guard found could not be kept on disk.");
+      });
+    const facts: NodeFacts = { ...seen, guard: guardFacts(decision.findings) };
+    latest = facts;
+    return facts;
+  }
+
+  async function recallGuard(): Promise<NonNullable<typeof guard>> {
+    const { findings, warnedSlots } = await record.load();
+    return {
+      budget: createWalBudgetGuard(ports, emit, warnedSlots),
+      state: guardStateWith(findings),
+    };
+  }
+
+  function guardFacts(found: readonly GuardFinding[]): GuardFacts {
+    const { mode } = settings.guard;
+    const before = latest?.guard;
+    const findings = [...found];
+    const isOld = clock.now() - checksShownAt >= checksEveryMs;
+    if (before !== undefined && !isOld) {
+      return unchanged(before, { mode, findings, checks: before.checks });
+    }
+    checksShownAt = clock.now();
+    return { mode, findings, checks: schedule.checks() };
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      if (want.reasons.size === 0 && want.waiting.length === 0) {
+        await new Promise<void>((resolve) => {
+          rouse = resolve;
+        });
+      }
+      const isAwaited = want.waiting.length > 0;
+      const rest = isAwaited ? 0 : Math.max(gatherMs, observedAt + restMs - clock.now());
+      if (rest > 0) await clock.sleep(rest, stopping.signal).catch(() => undefined);
+      if (stopping.signal.aborted) break;
+      const { reasons, waiting } = want;
+      want = nothingWanted();
+      try {
+        const facts = await cycle(reasons, waiting.length > 0);
+        onFacts(facts);
+        for (const { resolve } of waiting) resolve(facts);
+      } catch (error) {
+        log.error({ error }, "A look at this node failed; the next one tries again.");
+        for (const { reject } of waiting) reject(error);
+      }
+    }
+    const ended = new Failure("INTERRUPTED", "the agent is stopping", { retryable: true });
+    for (const { reject } of want.waiting) reject(ended);
+  }
+
+  const watching = createFileWatch({
+    ports,
+    files: observer.files,
+    expected,
+    onHostEvent: emit,
+    onChange: () => wake("file"),
+  });
+  const schedule = createSchedule([
+    {
+      name: "rehash",
+      schedule: settings.guard.schedules.rehash,
+      run: async () => {
+        polls += 1;
+        const again = polls % fullRehashEvery === 0;
+        await (await watching).poll({ again });
+        return again ? "contents read again" : "status looked at";
+      },
+    },
+    {
+      name: "host",
+      schedule: settings.guard.schedules.host,
+      run: async () => {
+        wake("host");
+        return "looked at";
+      },
+    },
+    {
+      name: "guard",
+      schedule: settings.guard.schedules.guard,
+      run: async () => {
+        // The timer has just looked: a second look would only double the cost of idling.
+        if (clock.now() - observedAt > settings.limits.observeEveryMs) wake("schedule");
+        const open = latest?.guard.findings.length ?? 0;
+        return open === 0 ? "nothing found" : `${open} findings open`;
+      },
+    },
+  ]);
+  const timer = setInterval(() => wake("timer"), settings.limits.observeEveryMs);
+  wake("start");
+  const running = run();
+
+  return {
+    wake,
+    observeNow: () =>
+      new Promise((resolve, reject) => {
+        want.waiting.push({ resolve, reject });
+        rouse();
+      }),
+    setBaselines: (files) => {
+      void watching.then((watch) => watch.setBaselines(files));
+    },
+    facts: () => latest,
+    [Symbol.asyncDispose]: async () => {
+      clearInterval(timer);
+      await schedule[Symbol.asyncDispose]();
+      stopping.abort();
+      rouse();
+      // A server that doesn't answer must not hold back the agent's end: the connection is closed after us.
+      await Promise.race([running, clock.sleep(stopWithinMs)]);
+      await (await watching)[Symbol.asyncDispose]();
+    },
+  };
+}
+
+type Waiting = {
+  readonly resolve: (facts: NodeFacts) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+function nothingWanted(): { readonly reasons: Set<WakeReason>; readonly waiting: Waiting[] } {
+  return { reasons: new Set(), waiting: [] };
+}
+
+function findingEvent(finding: GuardFinding, at: number): HostEvent {
+  const { rule, because, severity, would, evidence } = finding;
+  const detail = [evidence, ...would.map((what) => `would: ${what}`)].join("\n");
+  return {
+    at,
+    kind: "guard-finding",
+    cause: `guard:${rule}`,
+    severity,
+    summary: `${rule}: ${because}`,
+    detail,
+  };
+}
+
+function clearedEvent(finding: GuardFinding, at: number): HostEvent {
+  const { rule, because } = finding;
+  return {
+    at,
+    kind: "guard-cleared",
+    cause: `guard:${rule}`,
+    severity: "info",
+    summary: `${rule}: no longer so (${because})`,
+    detail: "",
+  };
+}

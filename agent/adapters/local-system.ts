@@ -1,4 +1,4 @@
-import { lstat, readFile, readlink, realpath, statfs } from "node:fs/promises";
+import { readFile, readlink, realpath, stat as statOf, statfs } from "node:fs/promises";
 import os from "node:os";
 
 /** Reads of this host's kernel tables and file status: nothing here changes anything. */
@@ -43,8 +43,7 @@ export type FileSignature = {
 /** What tells a file's content from its earlier one without reading it; links followed. null: nothing there. */
 export async function fileSignature(path: string): Promise<FileSignature | null> {
   try {
-    const target = await realpath(path);
-    const stat = await lstat(target, { bigint: true });
+    const stat = await statOf(path, { bigint: true });
     return {
       kind: stat.isFile() ? "file" : stat.isDirectory() ? "directory" : "other",
       device: stat.dev,

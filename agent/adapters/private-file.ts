@@ -12,3 +12,11 @@ export async function writePrivateFile(path: string, text: string): Promise<void
 export async function removePrivateFile(path: string): Promise<void> {
   await rm(path, { force: true });
 }
+
+/** Private files are written as Latin-1: anything beyond ASCII stands as an escape. */
+export function asciiJson(value: object): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

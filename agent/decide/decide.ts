@@ -13,7 +13,15 @@ export type GuardState = {
   readonly rules: Readonly<Record<string, RuleState>>;
 };
 
-export const initialGuardState: GuardState = { memory: emptyMemory, rules: {} };
+const initialGuardState: GuardState = { memory: emptyMemory, rules: {} };
+
+/** After a restart: what was open stays open, with its beginning, until a look says otherwise. */
+export function guardStateWith(findings: readonly GuardFinding[]): GuardState {
+  const rules = Object.fromEntries(
+    findings.map((finding) => [finding.rule, { against: 0, finding }]),
+  );
+  return { ...initialGuardState, rules };
+}
 
 export type GuardDecision = {
   readonly state: GuardState;
@@ -36,6 +44,10 @@ export function decide(
   const opened: GuardFinding[] = [];
   const cleared: GuardFinding[] = [];
   const next: Record<string, RuleState> = {};
+  // Found by a rule that this version doesn't have any more.
+  for (const [id, { finding }] of Object.entries(state.rules)) {
+    if (finding !== null && !rules.some((rule) => rule.id === id)) cleared.push(finding);
+  }
   for (const rule of rules) {
     const before = state.rules[rule.id] ?? { against: 0, finding: null };
     const evidence = rule.when(view, memory, now);

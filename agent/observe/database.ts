@@ -1,5 +1,5 @@
 import type { DatabaseFacts } from "#shared/domain/facts.ts";
-import { asFailure, type FailureCode } from "#shared/errors.ts";
+import { asFailure, Failure, type FailureCode } from "#shared/errors.ts";
 import type { Dialect } from "#shared/products/product.ts";
 import { resolvedPath } from "../adapters/local-system.ts";
 import type { Ports } from "../ports.ts";
@@ -21,6 +21,8 @@ export type DatabaseObserver = {
 /** Sizes walk every file of every database; settings are 350 rows made on the server. */
 const inventoryEveryMs = 30_000;
 const controlEveryMs = 60_000;
+/** A stopped or hanging server must not hold back what is known of files, pool and host. */
+const answerWithinMs = 10_000;
 /** A server that refuses the one big statement is asked again in this time whether it still does. */
 const inPartsForMs = 600_000;
 
@@ -194,7 +196,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
   async function ask(dialect: Dialect): Promise<StatusAnswer> {
     if (ports.clock.now() < inPartsUntil) return askStatusInParts(own, dialect);
     try {
-      return await askStatus(own, dialect);
+      return await withinLimit(ports, askStatus(own, dialect));
     } catch (error) {
       const failure = asFailure(error);
       if (!refusals.has(failure.code)) throw failure;
@@ -215,4 +217,20 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
   }
 
   return { observe, hasStalePid: () => stalePid !== null };
+}
+
+async function withinLimit<T>(ports: Pick<Ports, "clock">, answer: Promise<T>): Promise<T> {
+  const done = new AbortController();
+  const late = ports.clock.sleep(answerWithinMs, done.signal).then(() => {
+    const message = `the server gives no answer for ${answerWithinMs / 1000} s`;
+    throw new Failure("STALLED", message, { retryable: true });
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    done.abort();
+    // Only its end is of interest now, whichever way it comes.
+    await late.catch(() => undefined);
+    answer.catch(() => undefined);
+  }
 }

@@ -13,18 +13,31 @@ type HostPorts = Pick<Ports, "settings" | "product" | "clock" | "files" | "secre
 
 export type HostObserver = {
   /** `places`: further directories that matter, e.g. of tablespaces and the archive. */
-  observe(places: readonly string[]): Promise<HostFacts>;
+  observe(places: readonly string[], fresh: boolean): Promise<HostFacts>;
 };
+
+/** Each question is a sudo, which the site's log notes. */
+const verbsEveryMs = 600_000;
 
 export function createHostObserver(ports: HostPorts): HostObserver {
   // The running process's libraries don't change under it.
   const glibc = glibcVersion();
+  let verbs: { readonly at: number; readonly names: readonly string[] } | null = null;
+
+  async function rootHelperVerbs(fresh: boolean): Promise<readonly string[]> {
+    const now = ports.clock.now();
+    if (verbs === null || fresh || now - verbs.at > verbsEveryMs) {
+      verbs = { at: now, names: await ports.rootHelper.verbs().catch(() => []) };
+    }
+    return verbs.names;
+  }
+
   return {
-    observe: async (places) => {
-      const [bootId, limits, verbs, secrets] = await Promise.all([
+    observe: async (places, fresh) => {
+      const [bootId, limits, helperVerbs, secrets] = await Promise.all([
         readSmallFile("/proc/sys/kernel/random/boot_id"),
         readSmallFile("/proc/self/limits"),
-        ports.rootHelper.verbs().catch(() => []),
+        rootHelperVerbs(fresh),
         ports.secrets.names().catch(() => []),
       ]);
       const directories = new Set([...(await ownDirectories(ports)), ...places]);
@@ -36,7 +49,7 @@ export function createHostObserver(ports: HostPorts): HostObserver {
         addresses: localAddresses().map((address) => ({ ...address })),
         limits: parseLimits(limits ?? ""),
         filesystems: await measure(ports, [...directories]),
-        rootHelperVerbs: [...verbs],
+        rootHelperVerbs: [...helperVerbs],
         secrets: [...secrets],
       };
     },

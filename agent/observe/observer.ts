@@ -19,7 +19,7 @@ export type ObserveWant = {
 };
 
 export type Observer = {
-  /** Never throws; a section that could not be looked at stays as it was. Unchanged sections are the same objects. */
+  /** Throws at most at the first look; later a section that could not be looked at stays as it was. Unchanged sections are the same objects. */
   observe(want: ObserveWant): Promise<ObservedFacts>;
   readonly files: FileObserver;
   hasStalePid(): boolean;
@@ -35,25 +35,40 @@ export function createObserver(ports: ObserverPorts, startedAt: number): Observe
   let last: ObservedFacts | null = null;
 
   async function observe(want: ObserveWant): Promise<ObservedFacts> {
-    const [agentFacts, databaseFacts, poolFacts] = await Promise.all([
-      observeAgent(ports, startedAt),
-      database.observe(want),
-      pool.observe(want),
+    const before = last;
+    const [agentFacts, databaseFacts, poolFacts, fileFacts] = await Promise.all([
+      orAsBefore(before?.agent, () => observeAgent(ports, startedAt)),
+      orAsBefore(before?.database, () => database.observe(want)),
+      orAsBefore(before?.pool, () => pool.observe(want)),
+      orAsBefore(before?.files, async () => [...(await files.observe())]),
     ]);
-    const fileFacts = await files.observe();
     const hostFacts =
-      last === null || want.host || want.fresh
-        ? await host.observe(placesOf(databaseFacts))
-        : last.host;
+      before === null || want.host || want.fresh
+        ? await orAsBefore(before?.host, () => host.observe(placesOf(databaseFacts), want.fresh))
+        : before.host;
     const seen: ObservedFacts = {
       agent: agentFacts,
       host: hostFacts,
       database: databaseFacts,
       pool: poolFacts,
-      files: [...fileFacts],
+      files: fileFacts,
     };
     last = last === null ? seen : keepUnchanged(last, seen);
     return last;
+  }
+
+  /** Observers keep their own troubles to themselves; what is thrown all the same must not hide the other sections. */
+  async function orAsBefore<T>(before: T | undefined, look: () => Promise<T>): Promise<T> {
+    try {
+      return await look();
+    } catch (error) {
+      if (before === undefined) throw error;
+      ports.log.error(
+        { error },
+        "A section of the facts could not be looked at; it stays as it was.",
+      );
+      return before;
+    }
   }
 
   return { observe, files, hasStalePid: () => database.hasStalePid() };

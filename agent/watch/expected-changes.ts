@@ -8,24 +8,36 @@ export type ExpectedChanges = {
   isExpected(path: string, hash: string | null): boolean;
   /** The hashes that are known for a path, oldest first: kept on disk by the watch. */
   of(path: string): readonly (string | null)[];
+  /** The coordinator has had its time to accept what is older. */
+  forgetBefore(time: number): void;
   /** Told at once when something new is expected. */
   onExpect(listener: (path: string) => void): void;
 };
 
+type Expected = { readonly hash: string | null; readonly since: number };
+
 /** An operation and its undo write a file a few times; older contents are drift again. */
 const keptPerPath = 8;
 
-export function createExpectedChanges(): ExpectedChanges {
-  const known = new Map<string, (string | null)[]>();
+export function createExpectedChanges(now: () => number = Date.now): ExpectedChanges {
+  const known = new Map<string, readonly Expected[]>();
   const listeners: ((path: string) => void)[] = [];
   return {
     expect: (path, hash) => {
-      const others = (known.get(path) ?? []).filter((other) => other !== hash);
-      known.set(path, [...others, hash].slice(-keptPerPath));
+      const others = (known.get(path) ?? []).filter((other) => other.hash !== hash);
+      known.set(path, [...others, { hash, since: now() }].slice(-keptPerPath));
       for (const listener of listeners) listener(path);
     },
-    isExpected: (path, hash) => known.get(path)?.includes(hash) ?? false,
-    of: (path) => known.get(path) ?? [],
+    isExpected: (path, hash) => known.get(path)?.some((one) => one.hash === hash) ?? false,
+    of: (path) => (known.get(path) ?? []).map((one) => one.hash),
+    forgetBefore: (time) => {
+      for (const [path, all] of known) {
+        known.set(
+          path,
+          all.filter((one) => one.since >= time),
+        );
+      }
+    },
     onExpect: (listener) => {
       listeners.push(listener);
     },

@@ -1,0 +1,42 @@
+import * as z from "zod";
+import { GuardFinding } from "#shared/domain/facts.ts";
+import { readSmallFile } from "./adapters/local-system.ts";
+import { asciiJson, writePrivateFile } from "./adapters/private-file.ts";
+
+/** What is open at the coordinator: without it, what ended while the agent was away would stay open for ever. */
+const GuardRecord = z.strictObject({
+  findings: z.array(GuardFinding),
+  /** Slots with an open `wal-budget` alert. */
+  warnedSlots: z.array(z.string()),
+});
+export type GuardRecord = z.infer<typeof GuardRecord>;
+
+export type GuardRecordFile = {
+  load(): Promise<GuardRecord>;
+  save(record: GuardRecord): Promise<void>;
+};
+
+export function guardRecordFile(stateDirectory: string): GuardRecordFile {
+  const path = `${stateDirectory}/guard.json`;
+  let saved = "";
+  return {
+    load: async () => {
+      try {
+        return GuardRecord.parse(JSON.parse((await readSmallFile(path)) ?? ""));
+      } catch {
+        // None yet, torn by a crash, or of another version: alerts are opened again as they are found.
+        return { findings: [], warnedSlots: [] };
+      }
+    },
+    save: async (record) => {
+      // Evidence moves with every look; only what is open matters here.
+      const key = JSON.stringify([
+        record.findings.map((f) => [f.rule, f.since]),
+        record.warnedSlots,
+      ]);
+      if (key === saved) return;
+      await writePrivateFile(path, asciiJson(record));
+      saved = key;
+    },
+  };
+}
