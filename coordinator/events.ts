@@ -63,7 +63,13 @@ export function createEvents(store: Pick<Store, "addEvent">, log: Log, clock: Cl
     emit: (kind, { node = null, operationId = null }, data) => {
       store.addEvent({ at: clock.now(), kind, node, operationId, data });
       const { level, line } = logLines[kind];
-      log[level]({ event: kind, ...(node && { node }), ...(operationId && { operation: operationId }), ...data }, line(data, node ?? "?")); // prettier-ignore
+      const fields: Record<string, unknown> = {
+        event: kind,
+        node,
+        operation: operationId,
+        ...data,
+      };
+      log[level](fields, line(data, node ?? "?"));
     },
   };
 }

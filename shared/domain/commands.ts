@@ -78,7 +78,7 @@ export type HaModuleModel = z.infer<typeof HaModuleModel>;
 export const VerifyLevel = z.enum(["none", "counts", "content"]);
 export type VerifyLevel = z.infer<typeof VerifyLevel>;
 
-const Evidence = z.strictObject({
+export const Evidence = z.strictObject({
   /** Was the wanted state there before anything was done? */
   alreadyDone: z.boolean(),
   /** Lines for people: what was seen when it was read back. */

@@ -1,0 +1,269 @@
+import type { Progress } from "#shared/domain/commands.ts";
+import { Failure } from "#shared/errors.ts";
+import type { AgentMessage } from "#shared/protocol/messages.ts";
+import { protocolVersion, version } from "#shared/version.ts";
+import type { Clock } from "#shared/time.ts";
+import type { Events } from "../events.ts";
+import type { AgentView } from "../ports.ts";
+import type { CoordinatorSettings } from "../settings.ts";
+import type { Store } from "../store/store.ts";
+import type { AgentLink } from "./agent-link.ts";
+import { newAgentState, viewOf, type AgentState } from "./agent-states.ts";
+import { acceptEvidence, acceptSeenFiles, baselinesMessage } from "./baselines.ts";
+import {
+  CommandBoard,
+  type CommandRequest,
+  type Dispatch,
+  type DispatchOptions,
+} from "./command-board.ts";
+import { applyDelta } from "./facts-board.ts";
+import { recordHostEvent } from "./host-events.ts";
+import { createPresence, type Presence } from "./presence.ts";
+
+export type HubPorts = {
+  readonly settings: Pick<CoordinatorSettings, "heartbeat" | "limits">;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly events: Events;
+};
+
+/** The agents as the coordinator knows them: who is connected, their facts, the commands under way. */
+export class Hub {
+  readonly #ports: HubPorts;
+  readonly #states = new Map<string, AgentState>();
+  readonly #commands: CommandBoard;
+  readonly #presence: Presence;
+
+  constructor(ports: HubPorts) {
+    this.#ports = ports;
+    const { store, clock, events, settings } = ports;
+    this.#presence = createPresence({
+      store,
+      events,
+      clock,
+      awayAlertMs: settings.limits.awayAlertMs,
+    });
+    this.#commands = new CommandBoard({
+      epoch: store.epoch,
+      sendTo: (node) => {
+        const link = this.#states.get(node)?.link ?? null;
+        return link === null ? null : (message) => link.send(message);
+      },
+      expiryFor: (node) =>
+        clock.now() + (this.#states.get(node)?.clockOffsetMs ?? 0) + settings.limits.beginWithinMs,
+      onDone: (node, request, result) => this.#acceptChanges(node, request, result),
+    });
+  }
+
+  /** null when no agent of that name ever joined. */
+  view(node: string): AgentView | null {
+    const state = this.#states.get(node);
+    if (state !== undefined) return viewOf(state, this.#ports.clock.now());
+    return this.#ports.store.agent(node) === null ? null : viewOf(newAgentState(node), 0);
+  }
+
+  views(): readonly AgentView[] {
+    return this.#ports.store
+      .agents()
+      .map(({ node }) => this.view(node))
+      .filter((view) => view !== null);
+  }
+
+  linkOf(node: string): AgentLink | null {
+    return this.#states.get(node)?.link ?? null;
+  }
+
+  /** The link takes the node's place; a former one must have been closed or given up before. */
+  welcome(link: AgentLink): void {
+    const { clock, events, settings, store } = this.#ports;
+    const { hello, address } = link;
+    const state = this.#state(hello.node);
+    state.link = link;
+    state.heldIsCurrent &&= state.instanceId === hello.instanceId;
+    state.instanceId = hello.instanceId;
+    state.agentVersion = hello.agentVersion;
+    state.clockOffsetMs = hello.clockMs - clock.now();
+    this.#presence.connected(hello.node);
+    const { agentVersion, instanceId } = hello;
+    events.emit("agent:connected", { node: hello.node }, { address, agentVersion, instanceId });
+    link.send({
+      type: "welcome",
+      protocol: protocolVersion,
+      coordinatorVersion: version,
+      epoch: store.epoch,
+      clockMs: clock.now(),
+      heartbeat: settings.heartbeat,
+    });
+    link.send(baselinesMessage(store, hello.node));
+    this.#commands.resendTo(hello.node);
+    link.goLive((message) => this.#receive(state, message));
+  }
+
+  /** A link that was welcomed is gone. */
+  farewell(link: AgentLink, reason: string): void {
+    const state = this.#states.get(link.hello.node);
+    if (state === undefined || state.link !== link) return;
+    state.link = null;
+    state.lastSeenAt = this.#ports.clock.now();
+    this.#ports.events.emit("agent:lost", { node: state.node }, { reason });
+    this.#presence.lost(state.node);
+  }
+
+  dispatch(
+    node: string,
+    request: CommandRequest,
+    onProgress?: (progress: Progress) => void,
+    options?: DispatchOptions,
+  ): Dispatch {
+    return this.#commands.dispatch(node, request, onProgress, options);
+  }
+
+  /** A whole snapshot that was begun after this call has arrived. @throws Failure NODE_UNREACHABLE */
+  async observe(node: string): Promise<void> {
+    const state = this.#state(node);
+    const { link } = state;
+    const limitMs = this.#ports.settings.limits.observeMs;
+    if (link === null) throw this.#away(node);
+    await new Promise<void>((resolve, reject) => {
+      const settle = (failure: Failure | null): void => {
+        clearTimeout(timer);
+        clearInterval(watch);
+        state.waiters.delete(onWhole);
+        if (failure === null) resolve();
+        else reject(failure);
+      };
+      const onWhole = (): void => settle(null);
+      const timer = setTimeout(
+        () =>
+          settle(
+            new Failure(
+              "NODE_UNREACHABLE",
+              `The agent of ${node} sent no snapshot in ${limitMs} ms.`,
+            ),
+          ),
+        limitMs,
+      );
+      const watch = setInterval(() => {
+        if (state.link !== link) settle(this.#away(node));
+      }, 100);
+      state.waiters.add(onWhole);
+      link.send({ type: "observe-now" });
+    });
+  }
+
+  /** Whatever stands on the node now is accepted: an operation of ours has just finished it. */
+  acceptAllFiles(node: string): void {
+    const state = this.#state(node);
+    const facts = state.held?.facts;
+    if (facts === undefined) return;
+    const now = this.#ports.clock.now();
+    if (acceptSeenFiles(this.#ports, node, facts, now, { acceptAll: true })) {
+      state.link?.send(baselinesMessage(this.#ports.store, node));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#presence[Symbol.dispose]();
+    for (const { link } of this.#states.values()) {
+      link?.close("shuttingDown", "the coordinator is stopping");
+    }
+  }
+
+  #away(node: string): Failure {
+    const seen = this.#states.get(node)?.lastSeenAt ?? null;
+    const joined = this.#ports.store.agent(node) !== null;
+    return new Failure(
+      "NODE_UNREACHABLE",
+      joined
+        ? `The agent of ${node} is not connected${seen === null ? "" : ` (last seen ${new Date(seen).toISOString()})`}.`
+        : `No agent of ${node} ever joined.`,
+      {
+        hint: joined
+          ? `on ${node}: systemctl status castellan-agent`
+          : `castellan token create --node ${node}, and paste its line on that host`,
+      },
+    );
+  }
+
+  #state(node: string): AgentState {
+    const known = this.#states.get(node);
+    if (known !== undefined) return known;
+    const state = newAgentState(node);
+    this.#states.set(node, state);
+    return state;
+  }
+
+  #receive(state: AgentState, message: AgentMessage): void {
+    const handlers: Handlers = {
+      // The link takes care of a second hello.
+      hello: () => undefined,
+      facts: ({ version: v, facts }) => {
+        state.held = { version: v, facts };
+        state.heldIsCurrent = true;
+        this.#factsChanged(state, true);
+        for (const wake of state.waiters) wake();
+      },
+      "facts-changed": (delta) => {
+        const outcome = applyDelta(state.heldIsCurrent ? state.held : null, delta);
+        if (outcome === "resend") state.link?.send({ type: "resend-facts" });
+        if (typeof outcome === "string") return;
+        state.held = outcome.held;
+        this.#factsChanged(state, delta.sections.files !== undefined);
+      },
+      // Known to be there: only interesting to whoever reads the traffic.
+      "command-accepted": () => undefined,
+      "command-progress": ({ commandId, progress }) =>
+        this.#commands.progress(state.node, commandId, progress),
+      "command-ended": (ended) => {
+        this.#commands.ended(state.node, ended);
+        // Also without a waiter: asked again with the same id, the agent still answers from its store.
+        state.link?.send({ type: "command-acknowledged", commandId: ended.commandId });
+      },
+      "host-event": (event) => {
+        const ports = { ...this.#ports, isBeingAdded: (node: string) => this.#isBeingAdded(node) };
+        recordHostEvent(ports, state.node, event, this.#ports.clock.now());
+        state.link?.send({ type: "host-event-acknowledged", eventId: event.eventId });
+      },
+    };
+    callHandler(handlers, message);
+  }
+
+  #factsChanged(state: AgentState, filesChanged: boolean): void {
+    const facts = state.held?.facts;
+    if (facts === undefined) return;
+    const now = this.#ports.clock.now();
+    const offset = facts.host.clockMs - now;
+    // Looking takes time, so small differences say nothing; a clock that was set is seen here.
+    if (Math.abs(offset - (state.clockOffsetMs ?? 0)) > 5_000) state.clockOffsetMs = offset;
+    if (filesChanged && acceptSeenFiles(this.#ports, state.node, facts, now)) {
+      state.link?.send(baselinesMessage(this.#ports.store, state.node));
+    }
+  }
+
+  #acceptChanges(node: string, request: CommandRequest, result: unknown): void {
+    const state = this.#state(node);
+    const facts = state.held?.facts ?? null;
+    const now = this.#ports.clock.now();
+    if (acceptEvidence(this.#ports, node, facts, result, request, now)) {
+      state.link?.send(baselinesMessage(this.#ports.store, node));
+    }
+  }
+
+  #isBeingAdded(node: string): boolean {
+    return this.#ports.store
+      .operations({ unfinished: true })
+      .some((operation) => operation.subject === node && operation.kind === "add-node");
+  }
+}
+
+type Handlers = {
+  readonly [T in AgentMessage["type"]]: (message: Extract<AgentMessage, { type: T }>) => void;
+};
+
+function callHandler<T extends AgentMessage["type"]>(
+  handlers: Handlers,
+  message: Extract<AgentMessage, { type: T }>,
+): void {
+  const handler: (message: Extract<AgentMessage, { type: T }>) => void = handlers[message.type];
+  handler(message);
+}

@@ -1,0 +1,61 @@
+import type { AgentStep, CoordinatorStep, PlanStep } from "./plan.ts";
+import type { CommandKind, UndoableKind } from "#shared/domain/commands.ts";
+import { isUndoable } from "#shared/domain/commands.ts";
+import type { ProductId } from "#shared/domain/cluster.ts";
+import { productOf } from "#shared/products/product.ts";
+
+type StepOf<K extends CommandKind> = Extract<AgentStep, { readonly kind: K }>;
+type LocalStepOf<K extends CoordinatorStep["kind"]> = Extract<
+  CoordinatorStep,
+  { readonly kind: K }
+>;
+
+/** What may be left of a step that could not be taken back, and how a person takes it back. */
+type Leftovers = {
+  readonly [K in UndoableKind]: (step: StepOf<K>, product: ProductId) => string;
+} & {
+  readonly [K in CoordinatorStep["kind"]]: (step: LocalStepOf<K>, product: ProductId) => string;
+};
+
+const leftovers: Leftovers = {
+  "open-hba": ({ on, args }) =>
+    `${on}: lines in ${args.file} for ${args.rules.map((r) => r.address).join(", ")}: delete them, then reload the server`,
+  "create-slot": ({ on, args }, product) =>
+    `${on}: replication slot ${args.slot}: run there: ${productOf(product).dialect(90_600).dropSlot.replace("$1", `'${args.slot}'`)};`,
+  "base-backup": ({ on, args }) =>
+    `${on}: an unfinished copy in ${args.stagingDirectory}: make sure that no base backup runs, then: rm -r ${args.stagingDirectory}`,
+  "write-node-files": ({ on, args }) =>
+    `${on}: files generated below ${args.stagingDirectory} and ${args.directories.join(", ")}`,
+  "place-data-directory": ({ on, args }) =>
+    `${on}: a data directory ${args.dataDirectory} of a node that was not added: make sure that no server runs on it, then remove it`,
+  "start-database": ({ on, args }) =>
+    `${on}: a running server on ${args.dataDirectory}: stop it (fast)`,
+  "register-ha-lists": ({ on, args }) =>
+    `${on}: ${args.node} (${args.address}) in KB_ALL_IP and ALL_NODE_NAME of ${args.files.join(", ")}: take it out`,
+  "append-backend": ({ on, args }) =>
+    `${on}: the rows backend_*${args.row.id} in ${args.file}: delete them, then reload the pool`,
+  "hold-door": ({ on, args }) =>
+    `${on}: nothing: the packet filter rule for port ${args.ports.join(", ")} ended by itself`,
+  "release-door": ({ on }) => `${on}: nothing`,
+  "attach-backend": ({ on, args }) =>
+    `${on}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: pcp_detach_node -n ${args.row.id}`,
+  "set-synchronous-list": ({ on, args }) =>
+    `${on}: synchronous_standby_names = '${args.value}': set it back to '${args.expected}', then reload`,
+  "join-regime": ({ on, args }) =>
+    `${on}: cron line and run flag of the node on ${args.dataDirectory}: comment the line`,
+  "attach-pool": ({ args }) =>
+    `${args.pools.map((p) => p.node).join(", ")}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: pcp_detach_node -n ${args.row.id}`,
+  "declare-node": ({ args }) =>
+    `the declaration of ${args.node.name} in the cluster's file: delete it`,
+};
+
+/** null for a step that makes nothing. */
+export function leftoverOf(step: PlanStep, product: ProductId): string | null {
+  if (step.on !== null && !isUndoable(step.kind)) return null;
+  // The table has an entry for exactly these kinds; TypeScript can't follow kind and step together.
+  const describe = leftovers[step.kind as keyof Leftovers] as (
+    step: PlanStep,
+    product: ProductId,
+  ) => string;
+  return describe(step, product);
+}

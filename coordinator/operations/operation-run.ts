@@ -1,0 +1,130 @@
+import { nextState, type FailureRecord, type OperationEvent } from "#shared/domain/operation.ts";
+import { asFailure, Failure } from "#shared/errors.ts";
+import { failureRecord } from "../failure-record.ts";
+import type { OperationRecord } from "../store/store.ts";
+import { batches } from "./batches.ts";
+import type { RunPorts } from "./run-ports.ts";
+import { runUndo } from "./runner-undo.ts";
+import { executeStep, type StepSignals } from "./step-execution.ts";
+
+/**
+ * Drives one operation from whatever state the journal has it in until a state that does not go on by
+ * itself. It holds nothing that the journal does not: killed anywhere, a new one goes on from there.
+ */
+export class OperationRun {
+  readonly #ports: RunPorts;
+  readonly #id: string;
+  readonly #cancel = new AbortController();
+  readonly #stop: AbortSignal;
+  #isOver = false;
+
+  constructor(ports: RunPorts, id: string, stop: AbortSignal) {
+    this.#ports = ports;
+    this.#id = id;
+    this.#stop = stop;
+  }
+
+  /** Rejects only with the stop's reason or a defect. */
+  async drive(): Promise<void> {
+    for (;;) {
+      this.#stop.throwIfAborted();
+      const { state } = this.#record();
+      if (state === "planned") this.#move("start");
+      else if (state === "running") await this.#forward();
+      else if (state === "rolling-back") await this.#back();
+      else break;
+    }
+    this.#isOver = true;
+  }
+
+  /** Nothing more comes of this run: whoever moves the operation on starts another one. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** To rolling-back at once; the step under way is cancelled and its end awaited before anything is undone. */
+  abort(): void {
+    this.#move("abort");
+    this.#cancel.abort(new Failure("REFUSED", "The operation was aborted."));
+  }
+
+  async #forward(): Promise<void> {
+    const { plan } = this.#record();
+    for (const batch of batches(plan.steps)) {
+      const { steps } = this.#record();
+      const open = batch.filter((index) => steps[index]?.state !== "done");
+      const failures = await this.#each(open, (index) =>
+        executeStep(this.#ports, this.#id, index, "run", this.#signals()),
+      );
+      if (this.#record().state !== "running") return;
+      const failure = failures.find((f) => f !== null);
+      if (failure !== undefined) {
+        const { onFailure } = this.#record();
+        this.#move(onFailure === "rollback" ? "abort" : "step-failed", failure);
+        return;
+      }
+    }
+    this.#move("all-steps-done");
+  }
+
+  async #back(): Promise<void> {
+    const left = await runUndo(this.#ports, this.#record(), this.#signals());
+    if (left === null) this.#move("undone");
+    else this.#move("undo-failed", left);
+  }
+
+  /** All at once; one that fails does not stop the others in their middle. */
+  async #each(
+    indices: readonly number[],
+    work: (index: number) => Promise<FailureRecord | null>,
+  ): Promise<readonly (FailureRecord | null)[]> {
+    const settled = await Promise.allSettled(indices.map(work));
+    this.#stop.throwIfAborted();
+    return settled.map((s) =>
+      s.status === "fulfilled" ? s.value : failureRecord(asFailure(s.reason)),
+    );
+  }
+
+  #signals(): StepSignals {
+    return { cancel: this.#cancel.signal, stop: this.#stop };
+  }
+
+  #record(): OperationRecord {
+    const record = this.#ports.store.operation(this.#id);
+    if (record === null) throw new Failure("NOT_FOUND", `There is no operation ${this.#id}.`);
+    return record;
+  }
+
+  #move(event: OperationEvent, failure?: FailureRecord): void {
+    moveOperation(this.#ports, this.#record(), event, failure);
+  }
+}
+
+/**
+ * Every change of an operation's state goes through here and the table of transitions.
+ * @throws Failure OPERATION_CONFLICT when the table has no such transition.
+ */
+export function moveOperation(
+  { store, clock, events, onChange }: RunPorts,
+  record: OperationRecord,
+  event: OperationEvent,
+  failure?: FailureRecord,
+): void {
+  const to = nextState(record.state, event);
+  if (to === null) {
+    throw new Failure(
+      "OPERATION_CONFLICT",
+      `${record.id} is ${record.state}: it can't take "${event}" now.`,
+      { hint: `castellan operation show ${record.id}` },
+    );
+  }
+  // What made it fail stays to be read after the rollback; a resume forgets it.
+  const kept = event === "resume" ? null : failure;
+  store.setOperationState(record.id, to, clock.now(), kept);
+  events.emit(
+    "operation:moved",
+    { operationId: record.id },
+    { from: record.state, event, to, failure: failure ?? null },
+  );
+  onChange(record.id);
+}

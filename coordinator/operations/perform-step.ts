@@ -1,0 +1,118 @@
+import type {
+  CommandArgs,
+  CommandKind,
+  CommandPhase,
+  CommandResult,
+  Evidence,
+  Preconditions,
+  Progress,
+} from "#shared/domain/commands.ts";
+import { asFailure } from "#shared/errors.ts";
+import { failureOf, failureRecord } from "../failure-record.ts";
+import type { CommandOutcome } from "../hub/command-board.ts";
+import type { OperationRecord } from "../store/store.ts";
+import { runAgentCommand } from "./agent-command.ts";
+import { commandId } from "./command-ids.ts";
+import type { LocalStepContext, LocalSteps } from "./local-steps/local-step.ts";
+import type { AgentStep, PlanStep } from "./plan.ts";
+import type { RunPorts } from "./run-ports.ts";
+import type { StepSignals } from "./step-execution.ts";
+
+export type Attempt = {
+  readonly index: number;
+  readonly phase: CommandPhase;
+  readonly attempt: number;
+};
+
+/** One attempt of a step: one command to its agent, or the coordinator's own code. @throws the reason of `stop`. */
+export async function performStep(
+  ports: RunPorts,
+  operation: OperationRecord,
+  step: PlanStep,
+  attempt: Attempt,
+  signals: StepSignals,
+  onProgress: (progress: Progress) => void,
+): Promise<CommandOutcome> {
+  const id = commandId(operation.id, attempt.index, attempt.phase, attempt.attempt);
+  const send = (
+    node: string,
+    kind: CommandKind,
+    args: unknown,
+    phase: CommandPhase,
+    suffix: string,
+    preconditions: Preconditions,
+  ): Promise<CommandOutcome> =>
+    runAgentCommand(
+      node,
+      {
+        id: `${id}${suffix}`,
+        operationId: operation.id,
+        stepId: step.id,
+        kind,
+        phase,
+        args,
+        preconditions,
+      },
+      {
+        commands: ports.commands,
+        clock: ports.clock,
+        agentWaitMs: ports.limits.agentWaitMs,
+        cancel: attempt.phase === "undo" ? never : signals.cancel,
+        stop: signals.stop,
+        onProgress,
+      },
+    );
+  if (isAgentStep(step)) {
+    // What undo takes back is what the ledger says is ours, whatever became of the node's role since.
+    const preconditions = attempt.phase === "undo" ? noPreconditions : step.preconditions;
+    return send(step.on, step.kind, step.args, attempt.phase, "", preconditions);
+  }
+  let sent = 0;
+  const command = async <K extends CommandKind>(
+    node: string,
+    kind: K,
+    args: CommandArgs<K>,
+    phase: CommandPhase = "run",
+  ): Promise<CommandResult<K>> => {
+    sent += 1;
+    const outcome = await send(node, kind, args, phase, `/${sent}`, noPreconditions);
+    if (outcome.outcome !== "done") throw failureOf(outcome.failure);
+    return outcome.result as CommandResult<K>; // validated against the kind's schema on arrival
+  };
+  return performLocalStep(ports.localSteps, step, attempt.phase, {
+    operationId: operation.id,
+    stepId: step.id,
+    cluster: operation.cluster,
+    signal: AbortSignal.any([attempt.phase === "undo" ? never : signals.cancel, signals.stop]),
+    clock: ports.clock,
+    log: ports.log,
+    clusterFiles: ports.clusterFiles,
+    progress: onProgress,
+    command,
+  }).catch((error: unknown): CommandOutcome => {
+    if (signals.stop.aborted) throw error;
+    return { outcome: "failed", failure: failureRecord(asFailure(error)) };
+  });
+}
+
+async function performLocalStep(
+  localSteps: LocalSteps,
+  step: Exclude<PlanStep, AgentStep>,
+  phase: CommandPhase,
+  context: LocalStepContext,
+): Promise<CommandOutcome> {
+  const executor = localSteps[step.kind] as {
+    // Kind and arguments belong together in the plan; TypeScript can't follow both through the union.
+    readonly [P in CommandPhase]: (args: unknown, context: LocalStepContext) => Promise<Evidence>;
+  };
+  return { outcome: "done", result: await executor[phase](step.args, context) };
+}
+
+function isAgentStep(step: PlanStep): step is PlanStep & AgentStep {
+  return step.on !== null;
+}
+
+/** An undo is not cancelled by the abort that began it. */
+const never = new AbortController().signal;
+
+const noPreconditions: Preconditions = { systemIdentifier: null, role: null, timeline: null };

@@ -1,0 +1,138 @@
+import type { OperationHeader } from "#shared/domain/operation.ts";
+import { crashPoint } from "#shared/crash-point.ts";
+import { Failure } from "#shared/errors.ts";
+import { backoffMs } from "#shared/time.ts";
+import type { OperationOptions, OperationRecord } from "../store/store.ts";
+import { moveOperation, OperationRun } from "./operation-run.ts";
+import type { Plan } from "./plan.ts";
+import type { RunPorts } from "./run-ports.ts";
+import { Updates, type UpdateListener } from "./updates.ts";
+
+export type RunnerPorts = Omit<RunPorts, "onChange" | "onProgress"> & {
+  /** An operation has reached a state that does not go on by itself. */
+  readonly onRest: (operation: OperationRecord) => void;
+};
+
+/** Starts, resumes and aborts operations; one run at a time for each. */
+export class Runner implements AsyncDisposable {
+  readonly #ports: RunPorts;
+  readonly #onRest: RunnerPorts["onRest"];
+  readonly #updates = new Updates();
+  readonly #runs = new Map<string, { readonly run: OperationRun; readonly ended: Promise<void> }>();
+  readonly #stop = new AbortController();
+
+  constructor({ onRest, ...ports }: RunnerPorts) {
+    this.#onRest = onRest;
+    this.#ports = {
+      ...ports,
+      onChange: (id) => this.#updates.operation(this.#existing(id)),
+      onProgress: (id, step, progress) => this.#updates.progress(id, step, progress),
+    };
+  }
+
+  /**
+   * Journals the operation with its plan and begins.
+   * @throws Failure OPERATION_CONFLICT naming who holds the cluster.
+   */
+  readonly start = (
+    header: OperationHeader,
+    plan: Plan,
+    options: OperationOptions,
+  ): OperationRecord => {
+    const created = this.#ports.store.createOperation(header, plan, options);
+    if ("heldBy" in created) throw conflict(created.heldBy);
+    crashPoint("runner:operation-created");
+    this.#ports.events.emit(
+      "operation:created",
+      { operationId: header.id },
+      { kind: header.kind, subject: header.subject, by: header.requestedBy },
+    );
+    this.#drive(header.id);
+    return created;
+  };
+
+  /** After a start of the coordinator: everything that was under way goes on. */
+  resumeAll(): void {
+    for (const { id, state } of this.#ports.store.operations({ unfinished: true })) {
+      if (["planned", "running", "rolling-back"].includes(state)) this.#drive(id);
+    }
+  }
+
+  /** A paused operation goes on from its first unfinished step. */
+  resume(id: string): OperationRecord {
+    moveOperation(this.#ports, this.#existing(id), "resume");
+    this.#drive(id);
+    return this.#existing(id);
+  }
+
+  /** Stops it and takes back what it made; from needs-attention the taking back is tried again. */
+  abort(id: string): OperationRecord {
+    const current = this.#runs.get(id);
+    if (current === undefined || current.run.isOver) {
+      moveOperation(this.#ports, this.#existing(id), "abort");
+      this.#drive(id);
+    } else {
+      current.run.abort();
+    }
+    return this.#existing(id);
+  }
+
+  /** @throws Failure NOT_FOUND */
+  watch(id: string, listener: UpdateListener): Disposable {
+    return this.#updates.watch(this.#existing(id), listener);
+  }
+
+  /** Nothing is journaled any more; agents work on, and the next coordinator goes on from the journal. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error("the coordinator is stopping"));
+    await Promise.allSettled([...this.#runs.values()].map(({ ended }) => ended));
+  }
+
+  #drive(id: string): void {
+    const former = this.#runs.get(id)?.ended ?? Promise.resolve();
+    const run = new OperationRun(this.#ports, id, this.#stop.signal);
+    const ended = former.then(() => this.#driveToRest(id, run));
+    this.#runs.set(id, { run, ended });
+  }
+
+  /** A defect or an unusable journal (disk full) does not end a run: it is taken up again, ever more slowly. */
+  async #driveToRest(id: string, run: OperationRun): Promise<void> {
+    const { clock, log, random } = this.#ports;
+    for (let failures = 0; !this.#stop.signal.aborted; failures += 1) {
+      try {
+        await run.drive();
+        if (this.#runs.get(id)?.run === run) this.#runs.delete(id);
+        this.#onRest(this.#existing(id));
+        return;
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        const delayMs = backoffMs({ firstMs: 1_000, mostMs: 60_000 }, failures, random());
+        log.error(
+          { operation: id, err: error },
+          `the runner itself failed; it goes on from the journal in ${delayMs} ms`,
+        );
+        await clock.sleep(delayMs, this.#stop.signal).catch(() => undefined); // ends the loop above
+      }
+    }
+  }
+
+  #existing(id: string): OperationRecord {
+    const operation = this.#ports.store.operation(id);
+    if (operation === null) {
+      throw new Failure("NOT_FOUND", `There is no operation ${id}.`, {
+        hint: "castellan operation list",
+      });
+    }
+    return operation;
+  }
+}
+
+function conflict(held: OperationRecord): Failure {
+  return new Failure(
+    "OPERATION_CONFLICT",
+    `${held.cluster} is held by ${held.id}: ${held.kind} of ${held.subject}, ${held.state}, asked for by ${held.requestedBy} at ${new Date(held.requestedAt).toISOString()}.`,
+    {
+      hint: `castellan operation watch ${held.id}, or castellan operation abort ${held.id}`,
+    },
+  );
+}
