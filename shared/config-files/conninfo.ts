@@ -11,7 +11,7 @@ export type Conninfo = {
   readonly problem: { readonly at: number; readonly message: string } | null;
 };
 
-export type ConninfoPair = {
+type ConninfoPair = {
   readonly key: string;
   /** Quotes and backslashes resolved. */
   readonly value: string;

@@ -8,7 +8,7 @@ const scripts: Readonly<Record<VendorJob, string>> = {
   "restart-cluster": "restartcluster.sh",
 };
 
-export type VendorCronLine = {
+type VendorCronLine = {
   readonly line: number;
   readonly column: number;
   /** The OS user that cron runs it as. */
@@ -19,7 +19,7 @@ export type VendorCronLine = {
   readonly hashes: number;
 };
 
-export type VendorCronState = {
+type VendorCronState = {
   /** With two lines or more the vendor's scripts refuse to work at all. */
   readonly state: "active" | "commented" | "missing" | "duplicate";
   readonly lines: readonly VendorCronLine[];

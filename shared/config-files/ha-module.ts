@@ -25,7 +25,7 @@ export type HaAssignment = {
   readonly valueEnd: number;
 };
 
-export type HaValue =
+type HaValue =
   | { readonly kind: "text"; readonly text: string }
   /** `words` have their offsets in the file. */
   | {

@@ -13,14 +13,7 @@ export type HbaConf = {
   readonly complaints: readonly Complaint[];
 };
 
-export const hbaTypes = [
-  "local",
-  "host",
-  "hostssl",
-  "hostnossl",
-  "hostgssenc",
-  "hostnogssenc",
-] as const;
+const hbaTypes = ["local", "host", "hostssl", "hostnossl", "hostgssenc", "hostnogssenc"] as const;
 export type HbaType = (typeof hbaTypes)[number];
 
 export type HbaRule = {
@@ -38,7 +31,7 @@ export type HbaRule = {
   readonly column: number;
 };
 
-export type HbaAddress =
+type HbaAddress =
   | { readonly kind: "all" | "samehost" | "samenet" }
   | {
       readonly kind: "range";

@@ -21,7 +21,7 @@ export type PoolSettings = {
   readonly watchdog: WatchdogSettings;
 };
 
-export type WatchdogSettings = {
+type WatchdogSettings = {
   readonly enabled: boolean;
   readonly delegateIp: string | null;
   readonly trustedServers: readonly string[];
@@ -37,7 +37,7 @@ export type WatchdogSettings = {
   readonly all: readonly WatchdogNode[];
 };
 
-export type WatchdogNode = {
+type WatchdogNode = {
   readonly id: number | null;
   readonly hostname: string;
   readonly poolPort: number | null;

@@ -1,6 +1,6 @@
 import { type Complaint, splitLines } from "./text-file.ts";
 
-export type PoolNodeStatus = "up" | "down" | "unused";
+type PoolNodeStatus = "up" | "down" | "unused";
 
 /** pgpool_status or kingbasecluster_status: what the pool remembers of its backends over a restart. */
 export type PoolStatus = {

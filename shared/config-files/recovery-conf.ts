@@ -11,7 +11,7 @@ export type RecoveryConf = {
 };
 
 /** What makes a server a standby, wherever it is written (recovery.conf, or from PostgreSQL 12 the server's file). */
-export type StandbySettings = {
+type StandbySettings = {
   /** Only recovery.conf has it; null where standby.signal decides. */
   readonly standbyMode: boolean | null;
   readonly primaryConninfo: Conninfo | null;

@@ -38,7 +38,7 @@ export type SettingEntry = {
   readonly commentedOut: boolean;
 };
 
-export type IncludeEntry = {
+type IncludeEntry = {
   readonly kind: "include" | "include_if_exists" | "include_dir";
   readonly path: string;
   readonly line: number;

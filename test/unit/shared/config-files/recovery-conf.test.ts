@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { parseRecoveryConf, printRecoveryConf } from "#shared/config-files/recovery-conf.ts";
+import {
+  parseRecoveryConf,
+  printRecoveryConf,
+  standbySettings,
+} from "#shared/config-files/recovery-conf.ts";
+import { effective, parseServerConf } from "#shared/config-files/server-conf.ts";
 import { fixture } from "./fixture.ts";
 
 test("a node's recovery.conf is understood", () => {
@@ -55,4 +60,16 @@ test("a printed recovery.conf says what the model says", () => {
   const { standby, complaints } = parseRecoveryConf(text);
   expect(complaints).toEqual([]);
   expect(standby.primaryConninfo?.values).toEqual(primaryConninfo);
+});
+
+test("from PostgreSQL 12 on the same settings stand in the server's file, without standby_mode", () => {
+  const text = "primary_conninfo = ''\nprimary_slot_name = 's'\npromote_trigger_file = '/t'\n";
+  expect(standbySettings(effective(parseServerConf(text)))).toEqual({
+    standbyMode: null,
+    primaryConninfo: null,
+    primarySlotName: "s",
+    recoveryTargetTimeline: null,
+    triggerFile: "/t",
+    restoreCommand: null,
+  });
 });
