@@ -27,7 +27,7 @@ export const kingbaseV8R3: Product = {
   defaults: {
     port: 54_321,
     database: "TEST",
-    maintenanceUser: "SYSTEM",
+    maintenanceUser: "SUPERMANAGER_V8ADMIN",
     replicationUser: "SYSTEM",
     osUser: "kingbase",
     pool: "kingbasecluster",
@@ -120,6 +120,7 @@ const dialect: Dialect = {
   terminateSlotHolder: `SELECT sys_terminate_backend(active_pid) AS ended
     FROM sys_replication_slots WHERE slot_name = $1 AND active_pid IS NOT NULL`,
   reload: "SELECT sys_reload_conf() AS reloaded",
+  hbaProblems: null,
   settings: "SELECT name, setting, pending_restart FROM sys_settings",
   databases: `SELECT CAST(datname AS text) AS name, CAST(sys_database_size(datname) AS text) AS bytes,
     CAST(sys_encoding_to_char(encoding) AS text) AS encoding, CAST(datcollate AS text) AS collate

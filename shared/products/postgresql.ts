@@ -91,6 +91,8 @@ const dialect: Dialect = {
   terminateSlotHolder: `SELECT pg_terminate_backend(active_pid) AS ended
       FROM pg_replication_slots WHERE slot_name = $1 AND active_pid IS NOT NULL`,
   reload: "SELECT pg_reload_conf() AS reloaded",
+  hbaProblems:
+    "SELECT line_number::text AS line, error FROM pg_hba_file_rules WHERE error IS NOT NULL",
   settings: "SELECT name, setting, pending_restart FROM pg_settings",
   databases: `SELECT datname::text AS name, pg_database_size(oid)::text AS bytes,
       pg_encoding_to_char(encoding)::text AS encoding, datcollate::text AS collate

@@ -96,6 +96,8 @@ export type Dialect = {
   /** $1 slot name: ends the walsender that holds it */
   readonly terminateSlotHolder: string;
   readonly reload: string;
+  /** line, error: lines of the hba file that the server can't take; null where it has no such view */
+  readonly hbaProblems: string | null;
   /** name, setting (all of them), pending_restart */
   readonly settings: string;
   /** name, bytes, encoding, collate */

@@ -1,0 +1,272 @@
+import type { TestCluster } from "./cluster.ts";
+import type { ClusterNode } from "./cluster-model.ts";
+import type { ExecResult, Host, HostProcess } from "./host.ts";
+import { waitFor } from "./wait-for.ts";
+
+/** Coordinator, agents and root helpers on the hosts of a cluster, installed as an operator would. */
+export interface Castellan extends AsyncDisposable {
+  readonly coordinatorHost: Host;
+  readonly stateDirectory: string;
+  /** `castellan …` on the coordinator's host. */
+  cli(
+    args: readonly string[],
+    options?: { readonly reject?: boolean; readonly timeoutMs?: number },
+  ): Promise<ExecResult>;
+  /** The same as a process with pipes, to read its lines as they come. */
+  spawnCli(args: readonly string[]): Promise<HostProcess>;
+  /** The same with --json, parsed. Throws for a non-zero exit status. */
+  json<T>(args: readonly string[]): Promise<T>;
+  coordinator(): HostProcess;
+  agent(node: string): HostProcess;
+  startCoordinator(env?: Readonly<Record<string, string>>): Promise<void>;
+  startAgent(node: string, env?: Readonly<Record<string, string>>): Promise<void>;
+  /** SIGKILL. */
+  killCoordinator(): Promise<void>;
+  killAgent(node: string): Promise<void>;
+  /** All of these agents are connected and have reported. */
+  connected(nodes: readonly string[]): Promise<void>;
+  logs(node: string | null): Promise<string>;
+}
+
+export type CastellanOptions = {
+  readonly coordinatorHost: Host;
+  readonly port?: number;
+  /** No sudoers line on any host: no held door, no cron lines. */
+  readonly withoutRootHelper?: boolean;
+};
+
+const agentConfig = "/etc/castellan/agent.yaml";
+
+/** Starts a coordinator and, on every host of the cluster (the new one included), an agent that has joined it. */
+export async function installCastellan(
+  cluster: TestCluster,
+  options: CastellanOptions,
+): Promise<Castellan> {
+  const { coordinatorHost } = options;
+  const port = options.port ?? 7300;
+  const user = cluster.lane.osUser;
+  const stateDirectory = `${coordinatorHost.root}/var/lib/castellan`;
+  const program = (host: Host, name: string) => [
+    host.nodePath,
+    `${host.projectPath}/dist/${name}.js`,
+  ];
+  const nodes = [...cluster.nodes, ...(cluster.newNode === null ? [] : [cluster.newNode])];
+  const agents = new Map<string, HostProcess>();
+  let coordinator: HostProcess | null = null;
+
+  const logFile = (host: Host, name: string) => host.path(`${host.root}/var/log/${name}.log`);
+  const castellan: Castellan = {
+    coordinatorHost,
+    stateDirectory,
+    cli: (args, { reject = true, timeoutMs = 120_000 } = {}) =>
+      coordinatorHost.exec(
+        [...program(coordinatorHost, "castellan"), "--state-dir", stateDirectory, ...args],
+        { user, reject, timeoutMs },
+      ),
+    spawnCli: (args) =>
+      coordinatorHost.spawn(
+        [...program(coordinatorHost, "castellan"), "--state-dir", stateDirectory, ...args],
+        { user },
+      ),
+    json: async <T>(args: readonly string[]) =>
+      JSON.parse((await castellan.cli([...args, "--json"])).stdout) as T, // the API's own shape
+    coordinator: () => present(coordinator, "the coordinator"),
+    agent: (node) => present(agents.get(node) ?? null, `the agent of ${node}`),
+    startCoordinator: async (env = {}) => {
+      coordinator = await coordinatorHost.spawn(
+        [
+          ...program(coordinatorHost, "castellan"),
+          "--state-dir",
+          stateDirectory,
+          "coordinator",
+          "run",
+        ],
+        { user, env, logFile: logFile(coordinatorHost, "castellan") },
+      );
+      await waitFor(
+        async () => (await castellan.cli(["status"], { reject: false })).exitCode === 0,
+        {
+          timeoutMs: 20_000,
+          what: "the coordinator to answer",
+        },
+      );
+    },
+    startAgent: async (name, env = {}) => {
+      const { host } = nodeOf(nodes, name);
+      agents.set(
+        name,
+        await host.spawn(
+          [...program(host, "castellan-agent"), "run", "--config", `${host.root}${agentConfig}`],
+          { user, env, logFile: logFile(host, "castellan-agent") },
+        ),
+      );
+    },
+    killCoordinator: () => kill(castellan.coordinator()),
+    killAgent: (node) => kill(castellan.agent(node)),
+    connected: async (names) => {
+      await waitFor(
+        async () => {
+          const { stdout } = await castellan.cli(["status", "--json"]);
+          return names.every((name) => hasReported(JSON.parse(stdout), name));
+        },
+        { timeoutMs: 30_000, what: `the agents of ${names.join(", ")} to be connected` },
+      );
+    },
+    logs: (node) => {
+      const host = node === null ? coordinatorHost : nodeOf(nodes, node).host;
+      return host.readFile(
+        `${host.root}/var/log/${node === null ? "castellan" : "castellan-agent"}.log`,
+      );
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const child of [coordinator, ...agents.values()]) {
+        if (child?.isRunning() === true) {
+          child.kill("SIGTERM");
+          await child.exited;
+        }
+      }
+    },
+  };
+
+  await coordinatorHost.makeDirectory(stateDirectory, { owner: user, mode: 0o700 });
+  await castellan.cli([
+    "init",
+    "--listen",
+    coordinatorHost.address,
+    "--advertise",
+    coordinatorHost.address,
+    "--port",
+    String(port),
+  ]);
+  await castellan.startCoordinator();
+  await Promise.all(nodes.map((node) => joinNode(castellan, cluster, node, options)));
+  await castellan.connected(nodes.map(({ name }) => name));
+  return castellan;
+}
+
+async function joinNode(
+  castellan: Castellan,
+  cluster: TestCluster,
+  node: ClusterNode,
+  options: CastellanOptions,
+): Promise<void> {
+  const { host, paths } = node;
+  const { lane, passwords, pools } = cluster;
+  const user = lane.osUser;
+  const pool = pools?.nodes.find(({ name }) => name === node.name)?.pool ?? null;
+  const isVendor = lane.product === "kingbase-v8r3";
+  for (const folder of ["/etc/castellan", "/var/lib/castellan-agent"]) {
+    await host.makeDirectory(`${host.root}${folder}`, { owner: user, mode: 0o700 });
+  }
+  const helper =
+    options.withoutRootHelper === true || cluster.lab.mode === "loopback"
+      ? null
+      : await installRootHelper(cluster, node);
+  const { joinLine } = await castellan.json<{ joinLine: string }>([
+    "token",
+    "create",
+    "--node",
+    node.name,
+  ]);
+  const pasted = joinLine.split(/\s+/).slice(1);
+  const agent = [host.nodePath, `${host.projectPath}/dist/castellan-agent.js`];
+  await host.exec(
+    [
+      ...agent,
+      ...pasted,
+      ...["--config", `${host.root}${agentConfig}`],
+      ...["--state-dir", `${host.root}/var/lib/castellan-agent`],
+      ...["--product", lane.product],
+      ...(isVendor ? ["--root", paths.root] : []),
+      ...["--bin-dir", paths.binDir, "--data-dir", paths.dataDir, "--port", String(node.port)],
+      ...[
+        "--config-file",
+        paths.configFile,
+        "--hba-file",
+        paths.hbaFile,
+        "--ident-file",
+        paths.identFile,
+      ],
+      ...["--database-host", "127.0.0.1", "--database-name", lane.database],
+      ...["--database-user", isVendor ? "SUPERMANAGER_V8ADMIN" : lane.superuser],
+      ...(pools === null || pool === null
+        ? ["--pool", "none"]
+        : [
+            ...[
+              "--pool",
+              isVendor ? "kingbasecluster" : "pgpool",
+              "--pool-config",
+              pool.configFile,
+            ],
+            ...[
+              "--pcp-user",
+              pools.pcpUser,
+              "--pool-bin-dir",
+              isVendor ? paths.binDir : "/usr/sbin",
+            ],
+          ]),
+      ...(helper === null ? [] : helper.flatMap((word) => ["--root-helper", word])),
+    ],
+    { user },
+  );
+  const secrets = {
+    database: isVendor ? passwords.maintenance : passwords.superuser,
+    replication: passwords.replication,
+    pcp: passwords.pcp,
+  };
+  for (const [name, value] of Object.entries(secrets)) {
+    await host.exec([...agent, "secret", "set", name, "--config", `${host.root}${agentConfig}`], {
+      user,
+      input: value,
+    });
+  }
+  await castellan.startAgent(node.name);
+}
+
+/** Root's one-time step on a host; answers how the agent calls the helper. */
+async function installRootHelper(
+  cluster: TestCluster,
+  node: ClusterNode,
+): Promise<readonly string[]> {
+  const { host, paths } = node;
+  const pool = cluster.pools?.nodes.find(({ name }) => name === node.name)?.pool ?? null;
+  const { stdout } = await host.exec([
+    host.nodePath,
+    `${host.projectPath}/dist/castellan-root.js`,
+    "install",
+    ...["--user", cluster.lane.osUser, "--product", cluster.lane.product, "--node", host.nodePath],
+    ...(cluster.lane.product === "kingbase-v8r3" ? ["--root", paths.root] : []),
+    ...["--bin-dir", paths.binDir],
+    ...(pool === null ? [] : ["--pool-config", pool.configFile, "--pool-program", pool.binary]),
+  ]);
+  const line = /rootHelper: (\[.*\])/.exec(stdout)?.[1];
+  if (line === undefined) throw new Error(`castellan-root install said: ${stdout}`);
+  return JSON.parse(line) as string[]; // printed by castellan-root as a JSON array of words
+}
+
+function nodeOf(nodes: readonly ClusterNode[], name: string): ClusterNode {
+  const node = nodes.find((candidate) => candidate.name === name);
+  if (node === undefined) throw new Error(`no node ${name}`);
+  return node;
+}
+
+function present(process: HostProcess | null, what: string): HostProcess {
+  if (process === null) throw new Error(`${what} was never started`);
+  return process;
+}
+
+async function kill(process: HostProcess): Promise<void> {
+  process.kill("SIGKILL");
+  await process.exited;
+}
+
+function hasReported(
+  status: { clusters: { nodes: NodeLine[] }[]; unassigned: NodeLine[] },
+  name: string,
+): boolean {
+  const all = [...status.clusters.flatMap((cluster) => cluster.nodes), ...status.unassigned];
+  return all.some(
+    (node) => node.name === name && node.agent === "connected" && node.database !== "unknown",
+  );
+}
+type NodeLine = { readonly name: string; readonly agent: string; readonly database: string };
