@@ -56,7 +56,7 @@ const pieces = [
 
 test.each(Object.entries(readers))("%s takes hostile repetitions in its stride", (_, read) => {
   for (const piece of pieces) {
-    for (const prefix of ["", "x = '", 'KB_PASS="', "host "]) {
+    for (const prefix of ["", "password = '"]) {
       const text = prefix + piece.repeat(size / piece.length);
       const startedAt = performance.now();
       read(text);
