@@ -1,0 +1,140 @@
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { Name } from "#shared/domain/names.ts";
+import { Failure } from "#shared/errors.ts";
+import type { ClusterFiles, LoadedCluster } from "../ports.ts";
+import { addNodeToYaml } from "./add-node-to-yaml.ts";
+import { parseClusterFile } from "./parse.ts";
+
+const suffix = ".yaml";
+
+/** The folder of cluster declarations. Every write is beside, fsync, rename (or link), fsync of the folder. */
+export function createClusterFiles(directory: string): ClusterFiles {
+  const fileOf = (name: string): string => {
+    if (!Name.safeParse(name).success) throw unknown(name);
+    return join(directory, `${name}${suffix}`);
+  };
+  const unknown = (name: string): Failure =>
+    new Failure("NOT_FOUND", `There is no cluster ${JSON.stringify(name)} in ${directory}.`, {
+      hint: knownHint(names()),
+    });
+  const names = (): readonly string[] => {
+    try {
+      return readdirSync(directory)
+        .filter((file) => file.endsWith(suffix) && !file.startsWith("."))
+        .map((file) => file.slice(0, -suffix.length))
+        .toSorted();
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return [];
+      throw new Failure("CONFIG_INVALID", `${directory} can't be read.`, { cause: error });
+    }
+  };
+  const load = (name: string): LoadedCluster => {
+    const file = fileOf(name);
+    let bytes: Buffer;
+    try {
+      bytes = readFileSync(file);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") throw unknown(name);
+      throw new Failure("CONFIG_INVALID", `${file} can't be read: ${codeOf(error) ?? "unknown"}.`, {
+        cause: error,
+      });
+    }
+    return loaded(name, file, bytes);
+  };
+  return {
+    names,
+    load,
+    create: (name, yaml) => {
+      const file = fileOf(name);
+      const cluster = loaded(name, file, Buffer.from(yaml));
+      mkdirSync(directory, { recursive: true, mode: 0o750 });
+      const beside = writeBeside(directory, name, cluster.yaml, 0o640);
+      try {
+        // A link fails where a rename would replace: two imports at once can't overwrite each other.
+        linkSync(beside, file);
+      } catch (error) {
+        if (codeOf(error) !== "EEXIST") throw error;
+        throw new Failure("ALREADY_EXISTS", `${file} is there already.`, {
+          hint: "Import under another name, or move the file away.",
+        });
+      } finally {
+        rmSync(beside, { force: true });
+      }
+      syncDirectory(directory);
+      return cluster;
+    },
+    addNode: (name, node) => {
+      const before = load(name);
+      const text = addNodeToYaml(before.file, before.yaml, node);
+      if (text === before.yaml) return before;
+      const mode = statSync(before.file).mode & 0o7777;
+      const beside = writeBeside(directory, name, text, mode);
+      renameSync(beside, before.file);
+      syncDirectory(directory);
+      return loaded(name, before.file, Buffer.from(text));
+    },
+  };
+}
+
+function loaded(name: string, file: string, bytes: Buffer): LoadedCluster {
+  const yaml = bytes.toString("utf8");
+  const declaration = parseClusterFile(file, yaml);
+  if (declaration.name !== name) {
+    throw new Failure(
+      "CONFIG_INVALID",
+      `${file} declares the cluster ${declaration.name}; its name must be the file's, ${name}.`,
+      { hint: `Rename the file to ${declaration.name}${suffix}, or correct cluster.name.` },
+    );
+  }
+  return { file, yaml, hash: createHash("sha256").update(bytes).digest("hex"), declaration };
+}
+
+function writeBeside(directory: string, name: string, text: string, mode: number): string {
+  const beside = join(directory, `.${name}.${process.pid}.new`);
+  const handle = openSync(beside, "w", mode);
+  try {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; at += writeSync(handle, bytes, at)) {
+      // A short write goes on where it stopped.
+    }
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  chmodSync(beside, mode);
+  return beside;
+}
+
+function syncDirectory(directory: string): void {
+  const handle = openSync(directory, "r");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function knownHint(names: readonly string[]): string {
+  if (names.length === 0) return 'None is declared yet: "castellan cluster import" makes one.';
+  return `Declared are ${names.join(", ")}.`;
+}
+
+function codeOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !("code" in error)) return null;
+  return typeof error.code === "string" ? error.code : null;
+}

@@ -1,0 +1,119 @@
+import type { CommandArgs } from "#shared/domain/commands.ts";
+import { haText, parseHaModule } from "#shared/config-files/ha-module.ts";
+import type { Fleet } from "../../ports.ts";
+import { ask } from "./ask.ts";
+import { newcomerLogins } from "./plan/access-steps.ts";
+import { newcomerDirectories } from "./plan/node-directories.ts";
+import {
+  type Asked,
+  type KnownNode,
+  type Probes,
+  setting,
+  type Situation,
+  textAt,
+} from "./situation.ts";
+import { measureThroughput } from "./throughput.ts";
+
+/** Long enough to see a steady load, short enough that nobody waits for it. */
+const walWindowMs = 400;
+
+/** Asks every host what only it can know, all at the same time. Changes nothing; a question that fails is an answer. */
+export async function gather(fleet: Fleet, situation: Situation): Promise<Probes> {
+  const { newcomer, primary, existing } = situation;
+  const here = newcomer.declared.name;
+  const [target, logins, reachFromNewcomer, throughput, walRate, ...reaches] = await Promise.all([
+    ask(fleet, newcomer, "probe-target", targetQuestion(situation)),
+    ask(fleet, newcomer, "probe-logins", { logins: newcomerLogins(situation).slice(0, 32) }),
+    ask(fleet, newcomer, "probe-reach", { tcp: [...poolDoors(situation)].slice(0, 64), ssh: [] }),
+    measureThroughput(fleet, situation),
+    primary === null ? null : ask(fleet, primary, "measure-wal-rate", { windowMs: walWindowMs }),
+    ...existing.map(async (node) => {
+      const question = { tcp: [doorOf(newcomer)], ssh: sshQuestions(situation, node) };
+      return [node.declared.name, await ask(fleet, node, "probe-reach", question)] as const;
+    }),
+  ]);
+  return {
+    target: orNull(fleet, here, target),
+    logins: orNull(fleet, here, logins),
+    reachFromNewcomer: orNull(fleet, here, reachFromNewcomer),
+    reachToNewcomer: new Map(reaches.filter(([node]) => fleet.agent(node)?.connected === true)),
+    throughput: throughput.asked,
+    throughputFrom: throughput.from,
+    walRate:
+      primary === null || walRate === null ? null : orNull(fleet, primary.declared.name, walRate),
+  };
+}
+
+/** Of a host whose agent is away nothing was asked: that is said once, by the check on agents. */
+function orNull<T>(fleet: Fleet, node: string, asked: Asked<T>): Asked<T> | null {
+  return fleet.agent(node)?.connected === true ? asked : null;
+}
+
+function targetQuestion(situation: Situation): CommandArgs<"probe-target"> {
+  const { newcomer, source, stagingDirectory, tablespaces, declaration } = situation;
+  const { paths, port, address, nic } = newcomer.declared;
+  const outside = [paths.configFile, paths.hbaFile, paths.identFile]
+    .filter((file) => !file.startsWith(`${paths.dataDirectory}/`))
+    .map((file) => file.slice(0, Math.max(1, file.lastIndexOf("/"))));
+  const directories = [
+    paths.dataDirectory,
+    stagingDirectory,
+    ...tablespaces.map(({ to }) => to),
+    ...newcomerDirectories(situation),
+    ...outside,
+  ];
+  return {
+    dataDirectory: paths.dataDirectory,
+    stagingDirectory,
+    port,
+    address,
+    directories: [...new Set(directories)],
+    sharedPreloadLibraries: [...preloadLibraries(source)],
+    extensions: [...new Set(source?.facts?.database.extensions.map(({ name }) => name) ?? [])],
+    nic,
+    trustAddresses: [...declaration.trustAddresses],
+  };
+}
+
+/** All three settings that load a library before a session can say anything. */
+export function preloadLibraries(node: KnownNode | null): readonly string[] {
+  const names = [
+    "shared_preload_libraries",
+    "session_preload_libraries",
+    "local_preload_libraries",
+  ];
+  const libraries = names
+    .flatMap((name) => (setting(node, name) ?? "").split(","))
+    .map((library) => library.trim().replaceAll('"', ""));
+  return [...new Set(libraries.filter((library) => library !== ""))];
+}
+
+function doorOf({ declared }: KnownNode): { host: string; port: number } {
+  return { host: declared.address, port: declared.port };
+}
+
+/** The new node attaches itself under the vendor's scripts, so it must reach pool and pcp. */
+function* poolDoors({ managers }: Situation): Iterable<{ host: string; port: number }> {
+  for (const { declared } of managers) {
+    if (declared.pool === null) continue;
+    yield { host: declared.address, port: declared.pool.port };
+    yield { host: declared.address, port: declared.pool.pcpPort };
+  }
+}
+
+/** As whom the vendor's scripts come: the database's OS user and the pool's. Asked on management nodes only. */
+export function sshQuestions(
+  situation: Situation,
+  node: KnownNode,
+): { host: string; user: string }[] {
+  const { vendor } = situation.product;
+  if (vendor === null || node.declared.pool === null) return [];
+  const [file] = vendor.haModuleFiles(node.declared.paths, null);
+  const text = textAt(node.facts, file ?? "");
+  const module = text === null ? null : parseHaModule(text, file);
+  const users = ["KB_EXECUTE_SYS_USER", "KB_POOL_EXECUTE_SYS_USER"].flatMap(
+    (key) => (module === null ? null : haText(module, key)) ?? [],
+  );
+  const host = situation.newcomer.declared.address;
+  return [...new Set(users)].map((user) => ({ host, user }));
+}

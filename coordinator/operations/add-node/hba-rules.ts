@@ -1,0 +1,105 @@
+import { type HbaConf, parseHba } from "#shared/config-files/hba.ts";
+import { firstMatch } from "#shared/config-files/hba-match.ts";
+import { parseIp } from "#shared/config-files/ip-address.ts";
+import { haText, parseHaModule } from "#shared/config-files/ha-module.ts";
+import { parsePoolConf } from "#shared/config-files/pool-conf.ts";
+import { poolSettings } from "#shared/config-files/pool-settings.ts";
+import { bareAddress, singleAddressRange } from "#shared/domain/addresses.ts";
+import type { NodeDeclaration } from "#shared/domain/cluster.ts";
+import type { HbaRule } from "#shared/domain/commands.ts";
+import { type KnownNode, type Situation, textAt } from "./situation.ts";
+
+/** Every client of a host shows as this address where all hosts are one. */
+export const oneHostClient = "127.0.0.1";
+
+/** The address that a server sees when this node connects to it. */
+export function clientAddressOf(situation: Situation, node: NodeDeclaration): string {
+  return situation.isOneHost ? oneHostClient : node.address;
+}
+
+/** What the existing nodes must let in: replication and the maintenance roles from the new node. */
+export function rulesForNewcomer(situation: Situation): readonly HbaRule[] {
+  return rulesFor(situation, clientAddressOf(situation, situation.newcomer.declared));
+}
+
+/**
+ * What the new node must let in, since any node may be its upstream, its standby or its pool one day: every node,
+ * itself, and the virtual addresses (a connection may leave with one of them as its source).
+ */
+export function rulesOfNewcomer(situation: Situation): readonly HbaRule[] {
+  const { virtualAddresses } = situation.declaration;
+  const nodes = [...situation.existing, situation.newcomer];
+  const clients = [
+    ...nodes.map((node) => clientAddressOf(situation, node.declared)),
+    ...[virtualAddresses.database, virtualAddresses.pool].flatMap((address) =>
+      address === null || situation.isOneHost ? [] : [bareAddress(address)],
+    ),
+  ];
+  return [...new Set(clients)].flatMap((client) => rulesFor(situation, client));
+}
+
+function rulesFor(situation: Situation, client: string): readonly HbaRule[] {
+  const address = singleAddressRange(client);
+  if (address === null) return [];
+  const method = methodOf(situation);
+  const { replicationUser } = situation.declaration.database;
+  const rule = (database: string, user: string): HbaRule => ({
+    type: "host",
+    database,
+    user,
+    address,
+    method,
+  });
+  return [
+    rule("replication", replicationUser),
+    ...maintenanceUsers(situation).map((user) => rule("all", user)),
+  ];
+}
+
+/** Our own role, and those that the pools and the vendor's scripts log in as. */
+export function maintenanceUsers(situation: Situation): readonly string[] {
+  const users = [situation.declaration.database.maintenanceUser];
+  for (const manager of situation.managers) {
+    const text = textAt(manager.facts, manager.declared.pool?.configFile ?? "");
+    if (text === null) continue;
+    const { srCheckUser, healthCheckUser } = poolSettings(parsePoolConf(text));
+    users.push(...[srCheckUser, healthCheckUser].flatMap((user) => user ?? []));
+  }
+  const { vendor } = situation.product;
+  if (vendor !== null && situation.like !== null) {
+    const [file] = vendor.haModuleFiles(situation.like.declared.paths, null);
+    const text = textAt(situation.like.facts, file ?? "");
+    const user = text === null ? null : haText(parseHaModule(text), "KB_USER");
+    if (user !== null) users.push(user);
+  }
+  return [...new Set(users)].filter((user) => /^[^\s"#]+$/.test(user));
+}
+
+/**
+ * The method that the cluster already uses for the node that the new one is like, where it asks for a password; else
+ * md5, which servers from 10 on also answer with SCRAM where the password is stored so (PostgreSQL docs).
+ */
+function methodOf(situation: Situation): HbaRule["method"] {
+  const { primary, like } = situation;
+  if (primary === null || like === null) return "md5";
+  const conf = hbaOf(primary);
+  const address = clientAddressOf(situation, like.declared);
+  if (conf === null || parseIp(address) === null) return "md5";
+  const match = firstMatch(conf, {
+    type: "host",
+    database: "",
+    user: situation.declaration.database.replicationUser,
+    address,
+    replication: true,
+  });
+  const method = match?.rule?.method;
+  return method === "scram-sha-256" ? method : "md5";
+}
+
+export function hbaOf(node: KnownNode): HbaConf | null {
+  const file = node.declared.paths.hbaFile;
+  const text = textAt(node.facts, file);
+  if (text === null) return null;
+  const version = node.facts?.database.versionNumber ?? null;
+  return parseHba(text, { file, continuations: version === null || version >= 140_000 });
+}

@@ -1,0 +1,65 @@
+import { appendRules, printHbaRule } from "#shared/config-files/hba-edit.ts";
+import { unifiedDiff } from "#shared/config-files/unified-diff.ts";
+import type { Login } from "#shared/domain/commands.ts";
+import type { PlanStep } from "../../plan.ts";
+import { rulesForNewcomer } from "../hba-rules.ts";
+import { type KnownNode, type Situation, textAt } from "../situation.ts";
+import { linesOf, noPreconditions, type PlanContext, sameCluster } from "./common.ts";
+
+/** Every existing node lets the new one in; then the new one proves it. */
+export function accessSteps(context: PlanContext): readonly PlanStep[] {
+  const { existing, newcomer } = context.situation;
+  const rules = [...rulesForNewcomer(context.situation)];
+  const logins = newcomerLogins(context.situation);
+  const newcomerName = newcomer.declared.name;
+  return [
+    ...existing.map((node): PlanStep => {
+      const { name, paths } = node.declared;
+      return {
+        id: `open-hba/${name}`,
+        phase: "hba",
+        title: `Let ${newcomerName} connect to ${name}, and reload`,
+        preview: hbaPreview(node, rules),
+        on: name,
+        kind: "open-hba",
+        args: { file: paths.hbaFile, rules },
+        preconditions: sameCluster(context),
+      };
+    }),
+    {
+      id: `prove-login/${newcomerName}`,
+      phase: "hba",
+      title: `Log in from ${newcomerName} to every node, for replication and for maintenance`,
+      preview: logins.map(printLogin),
+      on: newcomerName,
+      kind: "prove-login",
+      args: { logins: [...logins] },
+      preconditions: noPreconditions,
+    },
+  ];
+}
+
+/** What the new node must be able to do on any node: it may follow each of them one day. */
+export function newcomerLogins(situation: Situation): readonly Login[] {
+  const { name, replicationUser, maintenanceUser } = situation.declaration.database;
+  return situation.existing.flatMap(({ declared }) => {
+    const to = { host: declared.address, port: declared.port, database: name };
+    return [
+      { ...to, user: replicationUser, replication: true, secret: "replication" as const },
+      { ...to, user: maintenanceUser, replication: false, secret: "database" as const },
+    ];
+  });
+}
+
+function hbaPreview(node: KnownNode, rules: Parameters<typeof appendRules>[1]): readonly string[] {
+  const path = node.declared.paths.hbaFile;
+  const text = textAt(node.facts, path);
+  if (text === null) return rules.map((rule) => `+${printHbaRule(rule)}`);
+  const diff = linesOf(unifiedDiff(text, appendRules(text, rules), { path }));
+  return diff.length === 0 ? [`${path} has these rules already`] : diff;
+}
+
+function printLogin(login: Login): string {
+  const what = login.replication ? "replication" : `database ${login.database}`;
+  return `${login.user}@${login.host}:${login.port} (${what}, password from the secret "${login.secret}")`;
+}

@@ -1,0 +1,63 @@
+import type { PlanStep } from "../../plan.ts";
+import { noPreconditions, type PlanContext, replicationUpstream } from "./common.ts";
+
+/** The copy itself: a detached job on the new host, into a directory that nothing starts. */
+export function copySteps(context: PlanContext, expectedBytes: number): readonly PlanStep[] {
+  const { situation, source, primary } = context;
+  const { newcomer, stagingDirectory, limits, request } = situation;
+  const node = newcomer.declared;
+  return [
+    {
+      id: `base-backup/${node.name}`,
+      phase: "base-backup",
+      title: `Copy the data of ${source.declared.name} to ${node.name} through slot ${node.slot}`,
+      preview: [printCommand(context)],
+      on: node.name,
+      kind: "base-backup",
+      args: {
+        source: replicationUpstream(context, source),
+        slot: node.slot,
+        slotHolder: replicationUpstream(context, primary),
+        stagingDirectory,
+        dataDirectory: node.paths.dataDirectory,
+        tablespaces: situation.tablespaces.map(({ from, to }) => ({ from, to })),
+        maxRateBytesPerSecond: request.maxRateBytesPerSecond,
+        expectedBytes,
+        stallMs: limits.stallMs,
+        systemIdentifier: context.systemIdentifier,
+      },
+      preconditions: noPreconditions,
+    },
+  ];
+}
+
+/** The command line without its secrets: the password comes from a file of mode 0600. */
+function printCommand({ situation, source }: PlanContext): string {
+  const { newcomer, product, request, tablespaces, stagingDirectory, declaration } = situation;
+  const { paths, slot } = newcomer.declared;
+  const rate = request.maxRateBytesPerSecond;
+  const words = [
+    `${paths.binDirectory}/${product.programs.baseBackup}`,
+    "-h",
+    source.declared.address,
+    "-p",
+    String(source.declared.port),
+    "-U",
+    declaration.database.replicationUser,
+    "-D",
+    stagingDirectory,
+    "-F",
+    "p",
+    "-X",
+    "stream",
+    "-S",
+    slot,
+    "-c",
+    "fast",
+    "-P",
+    "-w",
+    ...(rate === null ? [] : ["-r", `${Math.floor(rate / 1024)}k`]),
+    ...tablespaces.flatMap(({ from, to }) => (from === to ? [] : ["-T", `${from}=${to}`])),
+  ];
+  return words.join(" ");
+}

@@ -1,0 +1,129 @@
+import { printHaModule } from "#shared/config-files/ha-module-edit.ts";
+import { printHbaRule } from "#shared/config-files/hba-edit.ts";
+import type { CommandArgs, HaModuleModel } from "#shared/domain/commands.ts";
+import type { PlanStep } from "../../plan.ts";
+import { rulesOfNewcomer } from "../hba-rules.ts";
+import { fileAt, type Situation } from "../situation.ts";
+import { noPreconditions, type PlanContext, replicationUpstream } from "./common.ts";
+import { haModuleModel } from "./ha-module-model.ts";
+import { newcomerDirectories } from "./node-directories.ts";
+import { nodeSettings } from "./node-settings.ts";
+
+type Args = CommandArgs<"write-node-files">;
+
+/** The new node's own files, made from the cluster's declaration, and the directory put in its place. */
+export function fileSteps(context: PlanContext): readonly PlanStep[] {
+  const { situation, primary } = context;
+  const node = situation.newcomer.declared;
+  const args: Args = {
+    cluster: { ...situation.declaration, nodes: [...situation.declaration.nodes, node] },
+    node,
+    upstream: replicationUpstream(context, primary),
+    stagingDirectory: situation.stagingDirectory,
+    settings: [...nodeSettings(situation)],
+    hbaRules: [...rulesOfNewcomer(situation)],
+    outsideFiles: outsideFiles(situation),
+    haModule: haModuleModel(situation),
+    directories: [...newcomerDirectories(situation)],
+  };
+  return [
+    {
+      id: `write-node-files/${node.name}`,
+      phase: "files",
+      title: `Write the files of ${node.name} from the cluster's declaration`,
+      preview: preview(context, args),
+      on: node.name,
+      kind: "write-node-files",
+      args,
+      preconditions: noPreconditions,
+    },
+    {
+      id: `place-data-directory/${node.name}`,
+      phase: "files",
+      title: `Put the finished copy in its place, ${node.paths.dataDirectory}`,
+      preview: [
+        args.stagingDirectory === node.paths.dataDirectory
+          ? `${node.paths.dataDirectory} is a mount point: the copy is in its place already`
+          : `rename ${args.stagingDirectory} → ${node.paths.dataDirectory}`,
+      ],
+      on: node.name,
+      kind: "place-data-directory",
+      args: {
+        stagingDirectory: args.stagingDirectory,
+        dataDirectory: node.paths.dataDirectory,
+      },
+      preconditions: noPreconditions,
+    },
+  ];
+}
+
+/** Configuration outside the data directory doesn't come with the copy: it starts from the source's text. */
+function outsideFiles({ source, newcomer }: Situation): Args["outsideFiles"] {
+  if (source === null) return [];
+  const from = source.declared.paths;
+  const to = newcomer.declared.paths;
+  const pairs = [
+    [from.configFile, to.configFile],
+    [from.hbaFile, to.hbaFile],
+    [from.identFile, to.identFile],
+  ] as const;
+  return pairs.flatMap(([sourcePath, path]) => {
+    const file = fileAt(source.facts, sourcePath);
+    const isInside = sourcePath.startsWith(`${from.dataDirectory}/`);
+    if (isInside || file?.maskedText == null) return [];
+    return [{ path, text: file.maskedText, mode: (file.mode ?? 0o640) & 0o777 }];
+  });
+}
+
+function preview(context: PlanContext, args: Args): readonly string[] {
+  const { situation } = context;
+  const { files } = situation.product;
+  return [
+    ...standbyPreview(context, args),
+    ...args.settings.map(({ name, value }) =>
+      value === null ? `#${name} (commented out)` : `${files.conf}: ${name} = '${value}'`,
+    ),
+    ...args.hbaRules.map((rule) => `${args.node.paths.hbaFile}: ${printHbaRule(rule)}`),
+    ...args.outsideFiles.map(
+      ({ path }) => `${path} starts from the text on ${context.source.declared.name}`,
+    ),
+    ...haModulePreview(args.haModule, situation),
+    ...args.directories.map((directory) => `mkdir -p ${directory}`),
+  ];
+}
+
+function standbyPreview({ situation, primary }: PlanContext, args: Args): readonly string[] {
+  const { product } = situation;
+  const version = primary.facts?.database.versionNumber ?? 0;
+  const style = product.standbyStyle(version);
+  const { host, port, user } = args.upstream;
+  const conninfo = `host=${host} port=${port} user=${user} application_name=${args.node.name}`;
+  const settings = [
+    `primary_conninfo = '${conninfo} (password from the secret "replication")'`,
+    `primary_slot_name = '${args.node.slot}'`,
+    "recovery_target_timeline = 'latest'",
+  ];
+  if (style === "standby-signal") {
+    return ["standby.signal", ...settings.map((line) => `${product.files.autoConf}: ${line}`)];
+  }
+  const template =
+    product.vendor === null || args.node.paths.root === null
+      ? []
+      : [`${product.vendor.recoveryTemplate(args.node.paths.root)}: the same`];
+  return [...settings.map((line) => `recovery.conf: ${line}`), ...template];
+}
+
+function haModulePreview(model: HaModuleModel | null, situation: Situation): readonly string[] {
+  const { vendor } = situation.product;
+  if (model === null || vendor === null) return [];
+  const [file] = vendor.haModuleFiles(situation.newcomer.declared.paths, null);
+  const values = Object.fromEntries([
+    ...model.scalars.map(({ key, value }) => [
+      key,
+      typeof value === "string" ? value : `(base64 of the secret ${value.secret})`,
+    ]),
+    ...model.arrays.map(({ key, values: list }) => [key, list]),
+  ]);
+  const lines = printHaModule(values).trimEnd().split("\n");
+  return lines.map((line) => `${file ?? "HAmodule.conf"}: ${line}`);
+}
