@@ -29,7 +29,7 @@ export type SessionOptions = {
   readonly log: Log;
   readonly random: () => number;
   readonly makeId: () => string;
-  readonly runner: () => Pick<
+  readonly runner: Pick<
     CommandRunner,
     "receive" | "cancel" | "acknowledge" | "unacknowledged" | "highestEpoch" | "meetEpoch"
   >;
@@ -100,9 +100,9 @@ export function createSession(options: SessionOptions): Session {
   };
 
   const goLive = async (link: Link, welcome: Extract<Message, { type: "welcome" }>) => {
-    if (!(await runner().meetEpoch(welcome.epoch))) {
+    if (!(await runner.meetEpoch(welcome.epoch))) {
       log.error(
-        { epoch: welcome.epoch, highestEpoch: runner().highestEpoch() },
+        { epoch: welcome.epoch, highestEpoch: runner.highestEpoch() },
         "This coordinator is older than one that was here before: its commands are refused.",
       );
     }
@@ -115,7 +115,7 @@ export function createSession(options: SessionOptions): Session {
     );
     stream.forget();
     sendFacts(true);
-    for (const ended of runner().unacknowledged()) send({ type: "command-ended", ...ended });
+    for (const ended of runner.unacknowledged()) send({ type: "command-ended", ...ended });
     for (const event of outbox.waiting()) send(event);
   };
 
@@ -125,9 +125,9 @@ export function createSession(options: SessionOptions): Session {
       message: Extract<Message, { type: T }>,
     ) => void | Promise<void>;
   } = {
-    command: ({ command }) => runner().receive(command),
-    "command-acknowledged": ({ commandId }) => runner().acknowledge(commandId),
-    "cancel-command": ({ commandId, epoch }) => runner().cancel(commandId, epoch),
+    command: ({ command }) => runner.receive(command),
+    "command-acknowledged": ({ commandId }) => runner.acknowledge(commandId),
+    "cancel-command": ({ commandId, epoch }) => runner.cancel(commandId, epoch),
     "host-event-acknowledged": ({ eventId }) => outbox.acknowledge(eventId),
     "resend-facts": () => sendFacts(true),
     "observe-now": async () => {
@@ -202,7 +202,7 @@ export function createSession(options: SessionOptions): Session {
               agentVersion: version,
               node: options.node,
               instanceId: options.instanceId,
-              highestEpoch: runner().highestEpoch(),
+              highestEpoch: runner.highestEpoch(),
               clockMs: clock.now(),
             } satisfies AgentMessage),
           ),

@@ -1,6 +1,6 @@
 import { execa } from "execa";
 import { createInterface } from "node:readline";
-import { Failure, type FailureCode } from "#shared/errors.ts";
+import { Failure, failures, type FailureCode } from "#shared/errors.ts";
 import type { Clock } from "#shared/time.ts";
 import type { ProgramResult, RootHelper, RootHelperSession } from "../ports.ts";
 import type { ProgramRunner } from "./programs.ts";
@@ -115,11 +115,11 @@ function helperFailure(verb: string, exitCode: number | null, stderr: readonly s
   });
 }
 
-/** Exit codes of castellan-root, see root-helper/exit-codes.ts. */
+/** castellan-root exits as its failure says; of codes with the same exit status the first that fits it. */
 const codes: ReadonlyMap<number, FailureCode> = new Map([
-  [3, "CONFIG_INVALID"],
-  [4, "RESOURCE_MISSING"],
-  [5, "REFUSED"],
+  [failures.CONFIG_INVALID.exitCode, "CONFIG_INVALID"],
+  [failures.REFUSED.exitCode, "REFUSED"],
+  [failures.RESOURCE_MISSING.exitCode, "RESOURCE_MISSING"],
 ]);
 
 async function withLimit<T>(work: Promise<T>, limitMs: number, message: string): Promise<T> {

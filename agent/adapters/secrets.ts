@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { chown, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { SecretName } from "#shared/domain/commands.ts";
 import { Failure } from "#shared/errors.ts";
@@ -19,14 +19,13 @@ export type SecretStore = Secrets & {
 export async function createSecrets(stateDirectory: string): Promise<SecretStore> {
   const folder = join(stateDirectory, "secrets");
   const handedOut = join(stateDirectory, "password-files");
-  for (const directory of [folder, handedOut]) {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-  }
-  const get = (name: SecretName): Promise<Secret | null> => readSecret(join(folder, name), name);
+  const owner = await stat(stateDirectory);
+  const get = (name: SecretName): Promise<Secret | null> =>
+    readSecret(join(folder, name), `secret ${name}`);
   return {
     get,
     names: async () => {
-      const files = new Set(await readdir(folder));
+      const files = new Set((await orNull(readdir(folder))) ?? []);
       return SecretName.options.filter((name) => files.has(name));
     },
     passwordFile: async (logins) => {
@@ -34,6 +33,7 @@ export async function createSecrets(stateDirectory: string): Promise<SecretStore
       for (const login of logins) lines.push(passwordLine(login, await demand(get, login.secret)));
       const path = join(handedOut, `pass-${randomBytes(8).toString("hex")}`);
       try {
+        await mkdir(handedOut, { recursive: true, mode: 0o700 });
         await writeAtomically(path, Buffer.from(lines.join("")), { mode: 0o600 });
       } catch (error) {
         throw fileFailure("written", path, error);
@@ -55,10 +55,13 @@ export async function createSecrets(stateDirectory: string): Promise<SecretStore
           },
         );
       }
-      await writeAtomically(join(folder, name), Buffer.from(value), { mode: 0o600 });
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      // Root may set it for the agent, whose state directory it is.
+      if ((await stat(folder)).uid !== owner.uid) await chown(folder, owner.uid, owner.gid);
+      await writeAtomically(join(folder, name), Buffer.from(value), { mode: 0o600, owner });
     },
     sweepPasswordFiles: async (olderThanMs, now) => {
-      for (const name of await readdir(handedOut)) {
+      for (const name of (await orNull(readdir(handedOut))) ?? []) {
         const path = join(handedOut, name);
         const found = await orNull(stat(path));
         if (found !== null && now - found.mtimeMs >= olderThanMs) await orNull(unlink(path));
@@ -78,15 +81,16 @@ async function demand(
   });
 }
 
-async function readSecret(path: string, name: string): Promise<Secret | null> {
+/** One line of a file that only its owner may read. @throws Failure REFUSED for a laxer mode */
+export async function readSecret(path: string, name: string): Promise<Secret | null> {
   const file = await orNull(open(path, "r"));
   if (file === null) return null;
   try {
     const found = await file.stat();
     if ((found.mode & 0o077) !== 0) {
       const mode = (found.mode & 0o777).toString(8).padStart(4, "0");
-      throw new Failure("REFUSED", `${path} has mode ${mode}: others can read secret ${name}`, {
-        hint: `chmod 600 ${path} (and change the password if somebody may have read it)`,
+      throw new Failure("REFUSED", `${path} has mode ${mode}: others can read ${name}`, {
+        hint: `chmod 600 ${path} (and change it if somebody may have read it)`,
       });
     }
     return new Secret((await file.readFile("utf8")).replace(/\r?\n$/, ""));
