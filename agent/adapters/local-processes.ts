@@ -36,9 +36,8 @@ export function parseProcStat(
   return { name: text.slice(open + 1, close), state, startTicks };
 }
 
-/** The pid in a pid file's first line; null where there is no file or no number. */
+/** The pid that a pid file begins with; null where there is no file or no number. pgpool ends its own with a NUL. */
 export async function pidInFile(path: string): Promise<number | null> {
-  const text = await readSmallFile(path);
-  const first = text?.split("\n", 1)[0]?.trim() ?? "";
-  return /^\d{1,9}$/.test(first) && Number(first) > 1 ? Number(first) : null;
+  const digits = /^\s*(\d{1,9})(?!\d)/.exec((await readSmallFile(path)) ?? "")?.[1];
+  return digits !== undefined && Number(digits) > 1 ? Number(digits) : null;
 }

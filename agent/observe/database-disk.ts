@@ -21,7 +21,9 @@ export async function databaseOnDisk(
   product: Product,
   dataDirectory: string,
 ): Promise<DatabaseOnDisk> {
-  const version = await readSmallFile(`${dataDirectory}/${product.files.version}`);
+  const version =
+    (await readSmallFile(`${dataDirectory}/${product.files.version}`)) ??
+    (await readSmallFile(`${dataDirectory}/PG_VERSION`));
   const isThere = async (name: string): Promise<boolean> =>
     (await fileSignature(`${dataDirectory}/${name}`)) !== null;
   const hasIncompleteMarker = await isThere(incompleteMarker);

@@ -1,6 +1,6 @@
 import { basename, dirname } from "node:path";
 import type { FileFacts } from "#shared/domain/facts.ts";
-import { watchDirectory, type DirectoryWatch } from "../adapters/watch-directory.ts";
+import { watchDirectory, type DirectoryWatch } from "./watch-directory.ts";
 import type { HostEvent } from "../host-event.ts";
 import type { FileObserver, WatchedFile } from "../observe/files.ts";
 import type { Ports } from "../ports.ts";

@@ -49,6 +49,8 @@ CREATE OR REPLACE FUNCTION sys_xlog_replay_resume() RETURNS void LANGUAGE sql VO
 CREATE OR REPLACE FUNCTION sys_is_xlog_replay_paused() RETURNS boolean LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.pg_is_wal_replay_paused()';
 CREATE OR REPLACE FUNCTION sys_reload_conf() RETURNS boolean LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.pg_reload_conf()';
 CREATE OR REPLACE FUNCTION sys_terminate_backend(pid int) RETURNS boolean LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.pg_terminate_backend(pid)';
+CREATE OR REPLACE FUNCTION sys_backend_pid() RETURNS int LANGUAGE sql STABLE AS 'SELECT pg_catalog.pg_backend_pid()';
+CREATE OR REPLACE FUNCTION sys_encoding_to_char(int) RETURNS name LANGUAGE sql STABLE AS 'SELECT pg_catalog.pg_encoding_to_char($1)';
 CREATE OR REPLACE FUNCTION sys_postmaster_start_time() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT pg_catalog.pg_postmaster_start_time()';
 CREATE OR REPLACE FUNCTION sys_database_size(name) RETURNS bigint LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.pg_database_size($1)';
 CREATE OR REPLACE FUNCTION sys_database_size(oid) RETURNS bigint LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.pg_database_size($1)';

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { watch } from "chokidar";
-import { fileSignature } from "./local-system.ts";
+import { fileSignature } from "../adapters/local-system.ts";
 
 /**
  * Watches one directory (not its files: a watch on a file ends for good when it is renamed over twice at once) for
