@@ -77,8 +77,11 @@ export interface Host {
   makeDirectory(inside: string, options?: WriteFileOptions): Promise<void>;
   /** Power loss: the cable goes first, so that no FIN or RST says goodbye, then everything dies. */
   powerOff(): Promise<void>;
-  /** Powers a host on that was off: empty /run and /dev/shm, disks as they were, nothing started. */
-  boot(): Promise<void>;
+  /**
+   * Powers a host on that was off: empty /run and /dev/shm, disks as they were, nothing started; or with
+   * real systemd as PID 1 (see systemd-host.ts, which prepares the disk for it).
+   */
+  boot(kind?: "plain" | "systemd"): Promise<void>;
   /** Carrier loss at the switch; addresses stay. Namespaces only. */
   cutLink(): Promise<void>;
   healLink(): Promise<void>;

@@ -4,8 +4,10 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import * as z from "zod";
+import { removeControlGroups } from "./cgroups.ts";
 import { processesOf } from "./loopback-host.ts";
 import { killHard } from "./processes.ts";
+import { waitFor } from "./wait-for.ts";
 
 /** What a lab leaves on disk, so that a later program can end it when its maker died. */
 const LabRecord = z.object({
@@ -62,6 +64,9 @@ export async function removeNamespaces(namespaces: readonly string[]): Promise<v
   for (const name of there) {
     const { stdout } = await execa("ip", ["netns", "pids", name], { reject: false });
     for (const pid of stdout.split("\n").filter((line) => line !== "")) killHard(Number(pid));
+  }
+  for (const name of namespaces) {
+    await waitFor(() => removeControlGroups(name), { what: `the control group ${name} to empty` });
   }
   const lines = there.map((name) => `netns del ${name}`);
   if (lines.length > 0) await execa("ip", ["-batch", "-"], { input: `${lines.join("\n")}\n` });

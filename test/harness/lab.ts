@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { connect, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { removeControlGroups } from "./cgroups.ts";
 import { makeDisk } from "./host-init.ts";
 import type { Host, HostProcess, HostSpec } from "./host.ts";
 import {
@@ -188,14 +189,25 @@ function loopbackUser(wanted: string): string {
 function killSync(parts: Parts, keep: boolean): void {
   for (const host of parts.hosts) host.killSync();
   for (const name of parts.network?.namespaces ?? []) {
+    removeGroupSync(name);
     spawnSync("sh", ["-c", 'ip netns pids "$0" | xargs -r kill -9; ip netns del "$0"', name]);
   }
   if (keep) rmSync(join(parts.folder, "lab.json"), { force: true });
   else rmSync(parts.folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
+/** The kernel takes some milliseconds to end what was killed. */
+function removeGroupSync(name: string): void {
+  for (let tries = 0; tries < 100 && !removeControlGroups(name); tries += 1) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+  }
+}
+
+let isHooked = false;
+
 function onExit(killNow: () => void): void {
-  if (living.size === 0 && counter === 1) {
+  if (!isHooked) {
+    isHooked = true;
     const killAll = (): void => {
       for (const kill of living) kill();
       living.clear();

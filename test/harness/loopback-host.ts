@@ -49,8 +49,10 @@ export function createLoopbackHost(spec: HostSpec, base: string, labId: string):
     };
   };
   const processes = (): number[] => processesOf(mark);
-  const noPacketFilter = (): Promise<never> =>
-    Promise.reject(new Error("hosts on loopback addresses have no cable and no packet filter"));
+  const notThere = (): Promise<never> =>
+    Promise.reject(
+      new Error("hosts on loopback addresses have no cable, no packet filter and no systemd"),
+    );
   return {
     ...spec,
     root: base,
@@ -69,7 +71,8 @@ export function createLoopbackHost(spec: HostSpec, base: string, labId: string):
       const { argv: command, env, cwd } = prepare(argv, options);
       return spawnProcess(command, { env, cwd, logFile: options.logFile, behind: false });
     },
-    boot: () => {
+    boot: (kind) => {
+      if (kind === "systemd") return notThere();
       on = true;
       return Promise.resolve();
     },
@@ -83,9 +86,9 @@ export function createLoopbackHost(spec: HostSpec, base: string, labId: string):
         { what: `the processes of ${spec.name} to end` },
       );
     },
-    cutLink: noPacketFilter,
-    healLink: noPacketFilter,
-    nft: noPacketFilter,
+    cutLink: notThere,
+    healLink: notThere,
+    nft: notThere,
     killSync: () => {
       on = false;
       for (const pid of processes()) killHard(pid);

@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { hostFiles } from "./host-files.ts";
 import { initArguments, inside, privateFolders } from "./host-init.ts";
 import type { ExecOptions, Host, HostSpec, SpawnOptions } from "./host.ts";
+import { removeControlGroups } from "./cgroups.ts";
 import type { Network } from "./network.ts";
 import { childrenOf, isAlive, killHard } from "./processes.ts";
 import { run } from "./run.ts";
 import { dieWithUs, spawnProcess } from "./spawned.ts";
+import { startSystemd } from "./systemd-init.ts";
 import { cleanEnvironment, findUser, type OsUser } from "./users.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -51,9 +53,10 @@ export function createNamespaceHost(
     ...cleanEnvironment(mustUser(options.user ?? "root")),
     ...options.env,
   });
-  const boot = async (): Promise<void> => {
+  const boot = async (kind: "plain" | "systemd" = "plain"): Promise<void> => {
     if (init !== null && isAlive(init)) throw new Error(`${spec.name} is powered on already`);
-    init = await startInit(spec.name, base, network.namespaceOf(spec.name), outlives);
+    const start = kind === "systemd" ? startSystemd : startInit;
+    init = await start(spec.name, base, network.namespaceOf(spec.name), outlives);
     await network.setLink(spec.name, "up");
   };
   return {
@@ -85,6 +88,8 @@ export function createNamespaceHost(
       await network.setLink(spec.name, "down");
       killHard(pid);
       await waitFor(() => !existsSync(`/proc/${pid}`), { what: `${spec.name} to be off` });
+      const group = network.namespaceOf(spec.name);
+      await waitFor(() => removeControlGroups(group), { what: `${spec.name}'s processes to end` });
       init = null;
     },
     cutLink: () => network.setLink(spec.name, "down"),
@@ -134,7 +139,8 @@ async function startInit(
   const log = openSync(join(base, "init.log"), "a");
   const unshare = "unshare --mount --uts --ipc --pid --fork --kill-child --mount-proc".split(" ");
   const argv = [
-    ...(outlives ? ["setsid"] : dieWithUs),
+    // A host must not survive the program that made it, unless it is meant to.
+    ...(outlives ? [] : dieWithUs),
     "ip",
     "netns",
     "exec",

@@ -76,7 +76,7 @@ decode() {
   encoded=$(sed -nE "s/^[[:space:]]*primary_conninfo.*password=([A-Za-z0-9+\\/=]+).*/\\1/p" "$D/recovery.conf" | tail -1)
   clear=$(printf %s "$encoded" | base64 -d 2>/dev/null | tr -d '\\n')
   ( umask 077; while IFS= read -r line || [ -n "$line" ]; do
-      case "$line" in *primary_conninfo*password="$encoded"*) line=\${line/password=$encoded/password=$clear};; esac
+      case "$line" in *primary_conninfo*password="$encoded"*) line=\${line/"password=$encoded"/"password=$clear"};; esac
       printf '%s\\n' "$line"; done < "$D/recovery.conf" > "$D/.recovery.conf.clear" )
   ln "$D/recovery.conf" "$D/.recovery.conf.kb"
   mv -f "$D/.recovery.conf.clear" "$D/recovery.conf"; }
