@@ -20,8 +20,9 @@ export async function findPacketFilter(
 ): Promise<PacketFilter | string> {
   const nft = find("nft");
   if (nft !== null) {
-    const listed = await runProgram(nft, ["list", "tables"]);
-    if (listed.code === 0) return nftFilter(nft);
+    // A dry run against the kernel: it must know sets with timeouts, and we must be allowed to.
+    const tried = await runProgram(nft, ["-c", "-f", "-"], shutRules([1], 1));
+    if (tried.code === 0) return nftFilter(nft);
   }
   const ipset = find("ipset");
   const tables = [find("iptables"), find("ip6tables")].filter((file) => file !== null);
@@ -32,7 +33,7 @@ export async function findPacketFilter(
   }
   return nft === null
     ? "neither nft nor ipset with iptables is installed"
-    : "nft is there but this kernel or container does not let it list its tables";
+    : "nft is there but this kernel or container does not take its rules";
 }
 
 /** Everything in one transaction: there is no moment with half a table. */

@@ -1,0 +1,123 @@
+import type { RootHelperSession, StepContext } from "../ports.ts";
+import { isAlive, poolChildren } from "../adapters/pool-process.ts";
+import { readPoolConf, runningPool } from "./pool-place.ts";
+
+/** A door that this agent holds, or could not hold, for an operation. It lives no longer than the process. */
+export type HeldDoor = {
+  readonly ports: readonly number[];
+  /** Why it is not held; null while it is. */
+  readonly refusal: string | null;
+  readonly session: RootHelperSession | null;
+  /** The pool's worker process at that moment: a pool replaces it as the last act of taking a node up. */
+  readonly worker: number | null;
+};
+
+const doors = new Map<string, HeldDoor>();
+
+export function heldDoor(operationId: string): HeldDoor | null {
+  return doors.get(operationId) ?? null;
+}
+
+/**
+ * Shuts the door by the root helper. The helper is started before it is told to shut, and stays for the release. A
+ * second call for the same operation shuts it anew.
+ */
+export async function shutDoor(
+  context: StepContext,
+  ports: readonly number[],
+  forMs: number,
+): Promise<HeldDoor> {
+  const { operationId } = context;
+  const session = doors.get(operationId)?.session ?? (await startHelper(context));
+  if (typeof session === "string") return remember(operationId, refused(ports, session));
+  const worker = await findWorker(context);
+  const answer = await session.ask(`shut ${forMs}`).catch((error: unknown) => `${String(error)}`);
+  const held = answer.startsWith("shut ") ? answer.split(" ").slice(1).map(Number) : null;
+  const missing = held === null ? ports : ports.filter((port) => !held.includes(port));
+  if (held !== null && missing.length === 0) {
+    // If nobody releases it the kernel opens the door; the helper is ended a little later.
+    const timer = setTimeout(() => void openDoor(operationId), forMs + 2_000);
+    timer.unref();
+    return remember(operationId, { ports, refusal: null, session, worker });
+  }
+  await endSession(session);
+  const reason =
+    held === null
+      ? `the root helper could not shut it: ${answer}`
+      : `the root helper's settings don't name port ${missing.join(", ")}`;
+  return remember(operationId, refused(ports, reason));
+}
+
+/** Opens the door and ends the helper; null where this agent holds none for the operation. */
+export async function openDoor(operationId: string): Promise<string | null> {
+  const door = doors.get(operationId);
+  doors.delete(operationId);
+  if (door === undefined || door.session === null) return null;
+  try {
+    return await door.session.ask("open");
+  } finally {
+    // The helper also opens when its input ends.
+    await endSession(door.session);
+  }
+}
+
+async function startHelper(context: StepContext): Promise<RootHelperSession | string> {
+  const { rootHelper } = context;
+  if (!(await rootHelper.verbs()).includes("door")) {
+    return "this host has no root helper that can hold the door (castellan-root install, and nft or ipset)";
+  }
+  try {
+    const session = await rootHelper.open("door");
+    const answer = await session.ask("ready");
+    if (answer === "ready") return session;
+    await endSession(session);
+    return answer;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function findWorker(context: StepContext): Promise<number | null> {
+  const { pool } = context.settings;
+  if (pool === null) return null;
+  const { conf } = await readPoolConf(pool.configFile, context);
+  const parent = await runningPool(conf);
+  if (parent === null) return null;
+  const children = await poolChildren(parent);
+  return children.find(({ title }) => title.endsWith(": worker process"))?.pid ?? null;
+}
+
+/**
+ * Resolves when the pool has finished taking the node up, so that sessions may be heard again. pgpool ends sessions that
+ * send a statement until the very end of its failback, after the row is `up` (source of 3.6 to 4.3, `failover()`): the
+ * last thing that it does before is to have its worker process restart. Answers what was seen; a pool whose worker
+ * can't be seen gets the time that a failback was measured to take under load.
+ */
+export async function failbackIsOver(
+  door: HeldDoor,
+  { clock, signal }: Pick<StepContext, "clock" | "signal">,
+): Promise<string> {
+  const begun = clock.now();
+  const limitMs = 150;
+  while (clock.now() - begun < limitMs) {
+    if (door.worker !== null && !(await isAlive(door.worker))) {
+      await clock.sleep(15, signal);
+      return "its worker was renewed, so the switch is over";
+    }
+    await clock.sleep(3, signal);
+  }
+  return `gave it ${limitMs} ms to end the switch`;
+}
+
+function refused(ports: readonly number[], refusal: string): HeldDoor {
+  return { ports, refusal, session: null, worker: null };
+}
+
+function remember(operationId: string, door: HeldDoor): HeldDoor {
+  doors.set(operationId, door);
+  return door;
+}
+
+async function endSession(session: RootHelperSession): Promise<void> {
+  await session[Symbol.asyncDispose]();
+}
