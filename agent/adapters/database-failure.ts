@@ -50,11 +50,20 @@ const table: readonly Row[] = [
 /** pg says these only in words: the connection is gone. */
 const lost = /^(Connection terminated|timeout expired|Client was closed|Client has encountered)/;
 
+/** pg's words when the server asks for a password and there is none. */
+const noPassword = /password must be a (non-empty )?string/i;
+
 /** A driver's or server's error as a Failure with the SQLSTATE (or errno) in its message. */
 export function databaseFailure(where: string, error: unknown): Failure {
   if (error instanceof Failure) return error;
   const code = errnoOf(error);
   const text = error instanceof Error ? error.message || String(code) : String(error);
+  if (code === null && noPassword.test(text)) {
+    return new Failure("AUTHENTICATION_FAILED", `${where}: the server asks for a password`, {
+      hint: "This host has none for it: castellan-agent secret set NAME (database, replication).",
+      cause: error,
+    });
+  }
   const row = code === null ? undefined : table.find((r) => r.code === code || isClass(r, code));
   if (row === undefined && (lost.test(text) || code === null)) {
     const isTimeout = text === "Query read timeout";

@@ -61,7 +61,13 @@ export async function openSession(target: SessionTarget, onLost?: OnLost): Promi
           : await client.query<Row>(sql, [...parameters]);
       return result.rows.map(withLowerCaseNames);
     } catch (error) {
-      throw databaseFailure(where, error);
+      const failure = databaseFailure(where, error);
+      // The server said farewell: the socket's own end follows later, no query must come in between.
+      if (failure.code === "DATABASE_UNREACHABLE" && isOpen) {
+        ended(failure.message);
+        void client.end().catch(() => undefined);
+      }
+      throw failure;
     }
   };
   try {

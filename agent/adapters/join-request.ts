@@ -109,9 +109,8 @@ function refusal(
     });
   }
   const { code, message, hint } = decoded.message.error;
-  return new Failure(isKnown(code) ? code : "INTERNAL", `${where} refused: ${message}`, {
-    ...(hint === null ? {} : { hint }),
-  });
+  const details = hint === null ? {} : { hint };
+  return new Failure(isKnown(code) ? code : "INTERNAL", `${where} refused: ${message}`, details);
 }
 
 function isKnown(code: string): code is FailureCode {

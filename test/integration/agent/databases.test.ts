@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createDatabases, type ConnectionEdge } from "#agent/adapters/databases.ts";
+import { asFailure } from "#shared/errors.ts";
+import { createLog } from "#shared/log.ts";
+import { Secret } from "#shared/secret.ts";
+import { systemClock } from "#shared/time.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { startPostgres, type PostgresServer } from "./postgres-server.ts";
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+function open(password: string | null = server.password, name = "postgres") {
+  return createDatabases({
+    settings: { host: "127.0.0.1", port: server.port, name, user: server.superuser },
+    secret: async () => (password === null ? null : new Secret(password)),
+    clock: systemClock,
+    log: createLog("test", "silent"),
+    random: Math.random,
+  });
+}
+
+function login(replication: boolean, user = server.superuser) {
+  return {
+    host: "127.0.0.1",
+    port: server.port,
+    user,
+    database: "postgres",
+    replication,
+    secret: "database" as const,
+  };
+}
+
+test("own SQL goes over one connection named castellan-agent, with lower-case column names", async () => {
+  await using databases = open();
+  const ask = `SELECT 1 AS "ONE", current_setting('statement_timeout') AS "Limit"`;
+  const answers = await Promise.all([databases.own.query(ask), databases.own.query(ask)]);
+  expect(answers[1]).toEqual([{ one: 1, limit: "30s" }]);
+  const seen = await databases.own.query(
+    "SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = $1",
+    ["castellan-agent"],
+  );
+  expect(seen).toEqual([{ n: 1 }]);
+  expect(databases.own.versionNumber).toBeGreaterThan(150_000);
+});
+
+test("a replication login identifies the system, and an ordinary one runs SQL", async () => {
+  await using databases = open();
+  await using walsender = await databases.connect(login(true));
+  const [system] = await walsender.query("IDENTIFY_SYSTEM");
+  expect(system?.["systemid"]).toMatch(/^\d+$/);
+  expect(walsender.versionNumber).toBeGreaterThan(150_000);
+  await using other = await databases.connectOwn("template1");
+  expect(await other.query("SELECT current_database()::text AS name")).toEqual([
+    { name: "template1" },
+  ]);
+});
+
+test("failures carry the SQLSTATE, and say whether trying again may help", async () => {
+  await using databases = open("wrong");
+  const wrongPassword = await databases.connect(login(false)).catch(asFailure);
+  expect(wrongPassword).toMatchObject({ code: "AUTHENTICATION_FAILED", retryable: false });
+  expect(String(wrongPassword)).toContain("SQLSTATE 28P01");
+  expect(JSON.stringify(wrongPassword)).not.toContain("wrong");
+
+  await using good = open();
+  const syntax = await good.own.query("SELEC 1").catch(asFailure);
+  expect(syntax).toMatchObject({ code: "PROGRAM_FAILED" });
+  expect(String(syntax)).toContain("SQLSTATE 42601");
+
+  await using missing = open(server.password, "no_such_database");
+  expect(await missing.own.query("SELECT 1").catch(asFailure)).toMatchObject({ code: "NOT_FOUND" });
+
+  const closed = await good.connect({ ...login(false), port: 1 }).catch(asFailure);
+  expect(closed).toMatchObject({ code: "DATABASE_UNREACHABLE", retryable: true });
+});
+
+test("a server that asks for a password where there is none is an authentication failure", async () => {
+  await using databases = open(null);
+  const refused = await databases.own.query("SELECT 1").catch(asFailure);
+  expect(refused).toMatchObject({ code: "AUTHENTICATION_FAILED" });
+});
+
+test("a dying server is an edge at once, and the connection comes back by itself", async () => {
+  await using databases = open();
+  const edges: ConnectionEdge[] = [];
+  databases.onEdge((edge) => edges.push(edge));
+  await databases.own.query("SELECT 1");
+  expect(edges).toEqual(["own-database-connected"]);
+  await server.stop("immediate");
+  await waitFor(() => edges.includes("own-database-lost"), { timeoutMs: 1_000 });
+  const down = await databases.own.query("SELECT 1").catch(asFailure);
+  expect(down).toMatchObject({ code: "DATABASE_UNREACHABLE", retryable: true });
+  expect(databases.own.versionNumber).toBeNull();
+  await server.start();
+  await waitFor(() => edges.length === 3, { what: "the connection's return" });
+  expect(await databases.own.query("SELECT 2 AS two")).toEqual([{ two: 2 }]);
+});
+
+test("a query whose backend is terminated fails as unreachable, and the next one works", async () => {
+  await using databases = open();
+  const sleeping = databases.own.query("SELECT pg_sleep(20)").catch(asFailure);
+  await waitFor(
+    async () =>
+      (await server.sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'",
+      )) === "1",
+  );
+  await server.sql(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'",
+  );
+  expect(await sleeping).toMatchObject({ code: "DATABASE_UNREACHABLE", retryable: true });
+  expect(await databases.own.query("SELECT 3 AS three")).toEqual([{ three: 3 }]);
+});
