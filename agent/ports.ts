@@ -173,6 +173,13 @@ export type JobRequest = {
   /** Holds no secret: it is stored and stands in /proc. */
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Done by the job itself, so that it happens with the agent dead too. */
+  readonly whenEnded?: {
+    /** Files removed however it ends, e.g. its password file. */
+    readonly remove: readonly string[];
+    /** Empty files made when the exit code is 0, e.g. a marker. */
+    readonly touchOnSuccess: readonly string[];
+  };
 };
 export type JobState = {
   readonly name: string;

@@ -1,0 +1,25 @@
+/** What a base backup program says on stderr while it works (`-P -v`; PostgreSQL docs and its own help text). */
+export type BackupProgress = {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  /** copying, or what it does before and after: a checkpoint and the last fsync have no numbers. */
+  readonly phase: "starting" | "copying" | "syncing";
+};
+
+/** `25782/94216 kB (27%), 0/1 tablespace` gives 25782 KiB of 94216. The last such line counts. */
+export function readBackupProgress(stderr: readonly string[]): BackupProgress {
+  let doneBytes = 0;
+  let totalBytes = 0;
+  let phase: BackupProgress["phase"] = "starting";
+  for (const line of stderr) {
+    const match = /(\d+)\/(\d+) kB \(\s*\d+%\)/.exec(line);
+    if (match !== null) {
+      doneBytes = Number(match[1]) * 1024;
+      totalBytes = Number(match[2]) * 1024;
+      phase = "copying";
+    } else if (/syncing data to disk/.test(line)) {
+      phase = "syncing";
+    }
+  }
+  return { doneBytes, totalBytes, phase };
+}

@@ -1,0 +1,60 @@
+import { parseLsn } from "#shared/domain/lsn.ts";
+import type { CommandArgs } from "#shared/domain/commands.ts";
+import { Failure } from "#shared/errors.ts";
+import type { StepContext } from "../ports.ts";
+import { text } from "./row-values.ts";
+import { findSlot } from "./slots.ts";
+import { watchProgress } from "./watch-progress.ts";
+
+/**
+ * A copy from a standby begins at the standby's replay position: only when that has passed the restart_lsn of the
+ * slot on the node that will be streamed from does the slot hold all that the new node will ask for.
+ * Both are asked with the maintenance user of the slot's holder, who exists on every node of a cluster.
+ */
+export async function waitForSource(
+  args: CommandArgs<"base-backup">,
+  context: StepContext,
+): Promise<void> {
+  const { source, slotHolder } = args;
+  if (source.node === slotHolder.node) return;
+  const secret = "database";
+  const base = {
+    user: slotHolder.user,
+    database: slotHolder.database,
+    replication: false,
+    secret,
+  } as const;
+  await using holder = await context.databases.connect({
+    ...base,
+    host: slotHolder.host,
+    port: slotHolder.port,
+  });
+  await using standby = await context.databases.connect({
+    ...base,
+    host: source.host,
+    port: source.port,
+  });
+  const slot = await findSlot(holder, context.product.dialect(holder.versionNumber), args.slot);
+  const wanted = slot?.restartLsn == null ? null : parseLsn(slot.restartLsn);
+  if (wanted === null) {
+    throw new Failure("NOT_FOUND", `${slotHolder.node} has no slot ${args.slot} that holds WAL`, {
+      hint: "The slot must be made there, reserved, before the copy begins.",
+    });
+  }
+  const positions = context.product.dialect(standby.versionNumber).standbyPositions;
+  await watchProgress(
+    context,
+    { stallMs: args.stallMs, everyMs: 50, what: `${source.node}'s replay` },
+    async () => {
+      const [row] = await standby.query(positions);
+      const replayed = row === undefined ? "" : text(row, "replayed");
+      const at = parseLsn(replayed);
+      if (at === null) {
+        throw new Failure("REFUSED", `${source.node} replays no WAL: it is not a standby`);
+      }
+      if (at >= wanted) return { state: "done", value: null };
+      const missing = `at ${replayed}, the slot begins at ${slot?.restartLsn ?? ""}`;
+      return { state: "waiting", token: replayed, missing };
+    },
+  );
+}

@@ -1,0 +1,230 @@
+import { Failure } from "#shared/errors.ts";
+import { incompleteMarker } from "#shared/domain/names.ts";
+import type { CommandArgs, CommandResult } from "#shared/domain/commands.ts";
+import type { JobState, StepContext } from "../ports.ts";
+import { backupArguments } from "./backup-command.ts";
+import {
+  backupFacts,
+  backupJobName,
+  backupMarker,
+  forgetBackup,
+  noteBackup,
+} from "./backup-records.ts";
+import { readBackupProgress } from "./backup-progress.ts";
+import { waitForSource } from "./backup-source.ts";
+import { evidence } from "./evidence.ts";
+import { claimTree, ownDirectories, removeOwnDirectory, removeOwnTree } from "./own-directory.ts";
+import { standbyMarkers } from "./standby-marker.ts";
+import type { ChangeStep } from "./step.ts";
+import { systemIdentifierOf } from "./control-data.ts";
+import { watchProgress } from "./watch-progress.ts";
+
+type Args = CommandArgs<"base-backup">;
+
+/**
+ * The copy, as a detached job that outlives the agent. It goes into a staging directory that is ours by device and
+ * inode, and never are there two jobs for one directory: a new attempt first ends the old job, then removes the old
+ * tree, then counts the generation up.
+ *
+ * Why a copy can't be started as a primary by accident: while it runs, global/pg_control is missing (the server
+ * sends it last), so no server starts on it. As soon as the program has ended, the job's own wrapper makes
+ * `castellan.incomplete` inside, agent alive or not; where the staging directory is the data directory itself (a
+ * mount point), the wrapper makes the standby marker too.
+ */
+export const baseBackup: ChangeStep<"base-backup"> = {
+  check: async (args, context) => {
+    const facts = await backupFacts(context, args);
+    if (facts === null || facts.copied === null) return null;
+    const marked = await context.files.stat(`${await placeOf(args, context)}/${incompleteMarker}`);
+    return marked === null ? null : verified(args, context);
+  },
+  apply: async (args, context) => {
+    const facts = await backupFacts(context, args);
+    const job = await context.jobs.look(backupJobName(context));
+    const isOurs = facts !== null && job !== null && job.generation === facts.generation;
+    if (isOurs && job.status === "running") return follow(args, context);
+    if (isOurs && job.status === "ended" && job.exitCode === 0) return finish(args, context, job);
+    if (facts?.copied != null) return;
+    await waitForSource(args, context);
+    await start(args, context, (facts?.generation ?? 0) + 1);
+    await follow(args, context);
+  },
+  verify: verified,
+  undo: async (args, context) => {
+    const name = backupJobName(context);
+    const job = await context.jobs.look(name);
+    await context.jobs.end(name);
+    await context.jobs.remove(name);
+    const lines = [job === null ? "no copy was running" : `the copy (pid ${job.pid}) is ended`];
+    for (const tree of treesOf(args)) {
+      const line = await removeOwnTree(context, tree);
+      if (line !== null) lines.push(line);
+    }
+    await forgetBackup(context, args);
+    for (const directory of await ownDirectories(context)) {
+      if (!treesOf(args).some((tree) => tree.startsWith(`${directory}/`))) continue;
+      const line = await removeOwnDirectory(context, directory);
+      if (line !== null) lines.push(line);
+    }
+    return evidence(lines);
+  },
+};
+
+async function start(args: Args, context: StepContext, generation: number): Promise<void> {
+  const name = backupJobName(context);
+  await context.jobs.end(name);
+  await context.jobs.remove(name);
+  for (const tree of treesOf(args)) await removeOwnTree(context, tree);
+  await noteBackup(context, args, { generation, copied: null });
+  for (const tree of treesOf(args)) await claimTree(context, tree, generation);
+  // Beside, because the program demands an empty directory; inside as soon as it has ended.
+  await writeMarker(args, context, generation);
+  const { product, settings, secrets } = context;
+  const login = { ...args.source, replication: true, secret: "replication" as const };
+  const passwordFile = await secrets.passwordFile([login]);
+  const isMountPoint = args.stagingDirectory === args.dataDirectory;
+  await context.jobs.start({
+    name,
+    operationId: context.operationId,
+    generation,
+    program: `${settings.paths.binDirectory}/${product.programs.baseBackup}`,
+    args: backupArguments(args, context.operationId),
+    env: { LC_ALL: "C", [product.passwordFileVariable]: passwordFile.path },
+    whenEnded: {
+      // The job's, not ours: it lives as long as the job.
+      remove: [passwordFile.path],
+      touchOnSuccess: [
+        ...(isMountPoint ? await standbyMarkers(args.stagingDirectory, context) : []),
+        `${args.stagingDirectory}/${incompleteMarker}`,
+      ],
+    },
+  });
+}
+
+/** Watches the job to its end; an aborted wait leaves it running, for the next attempt to adopt. */
+async function follow(args: Args, context: StepContext): Promise<void> {
+  const startedAt = context.clock.now();
+  const rate = createRate();
+  const patience = createSyncPatience(args.stallMs);
+  const job = await watchProgress(
+    context,
+    { stallMs: args.stallMs, everyMs: 100, what: "the base backup" },
+    async () => {
+      const state = await context.jobs.look(backupJobName(context));
+      if (state === null || state.status !== "running") return { state: "done", value: state };
+      const seen = readBackupProgress(state.stderr);
+      const totalBytes = seen.totalBytes || args.expectedBytes;
+      context.progress({
+        doneBytes: seen.doneBytes,
+        totalBytes,
+        bytesPerSecond: rate(seen.doneBytes, context.clock.now() - startedAt),
+        note: noteFor(seen.phase, args.source.node),
+      });
+      const last = state.stderr.at(-1) ?? "no output";
+      const token = `${seen.doneBytes} ${patience(seen.phase, context.clock.now())} ${last}`;
+      return { state: "waiting", token, missing: last };
+    },
+  ).catch(async (error: unknown) => {
+    if (error instanceof Failure && error.code === "STALLED") {
+      await context.jobs.end(backupJobName(context));
+    }
+    throw error;
+  });
+  if (job?.status === "ended" && job.exitCode === 0) return finish(args, context, job);
+  throw ended(job);
+}
+
+async function finish(args: Args, context: StepContext, job: JobState): Promise<void> {
+  const { doneBytes } = readBackupProgress(job.stderr);
+  const elapsedMs = Math.max(0, context.clock.now() - job.startedAt);
+  // The wrapper's markers are not fsynced: ours are.
+  if (args.stagingDirectory === args.dataDirectory) {
+    for (const path of await standbyMarkers(args.stagingDirectory, context)) {
+      await context.files.replace(path, "", 0o600);
+    }
+  }
+  const marker = `${args.stagingDirectory}/${incompleteMarker}`;
+  await context.files.replace(marker, `${context.operationId}\n`, 0o600);
+  const facts = await backupFacts(context, args);
+  const generation = facts?.generation ?? job.generation;
+  await noteBackup(context, args, { generation, copied: { bytes: doneBytes, elapsedMs } });
+  await context.jobs.remove(backupJobName(context));
+}
+
+async function verified(args: Args, context: StepContext): Promise<CommandResult<"base-backup">> {
+  const facts = await backupFacts(context, args);
+  if (facts?.copied == null) {
+    throw new Failure("VERIFICATION_FAILED", "the base backup has not ended", { retryable: true });
+  }
+  const identifier = await systemIdentifierOf(await placeOf(args, context), context);
+  if (identifier !== args.systemIdentifier) {
+    throw new Failure(
+      "VERIFICATION_FAILED",
+      `the copy in ${args.stagingDirectory} has system identifier ${identifier}; the cluster has ${args.systemIdentifier}`,
+      { hint: `${args.source.host}:${args.source.port} is a server of another cluster.` },
+    );
+  }
+  const lines = [
+    `${facts.copied.bytes} bytes from ${args.source.node} in ${facts.copied.elapsedMs} ms`,
+    `system identifier ${identifier}`,
+  ];
+  return {
+    ...evidence(lines),
+    copiedBytes: facts.copied.bytes,
+    elapsedMs: facts.copied.elapsedMs,
+  };
+}
+
+function ended(job: JobState | null): Failure {
+  const code = job?.exitCode ?? null;
+  const how = code === null ? "was killed or went down with the host" : `ended with ${code}`;
+  return new Failure("PROGRAM_FAILED", `the base backup ${how}`, {
+    hint: "Its own last lines say why. Trying again starts the copy from the beginning.",
+    evidence: (job?.stderr ?? []).slice(-12),
+    retryable: true,
+  });
+}
+
+async function writeMarker(args: Args, context: StepContext, generation: number): Promise<void> {
+  const { operationId } = context;
+  const text = `${JSON.stringify({ operationId, generation, dataDirectory: args.dataDirectory })}\n`;
+  await context.files.replace(backupMarker(args.stagingDirectory), text, 0o600);
+}
+
+/** Where the copy is: a later step gives it its final name. */
+async function placeOf(args: Args, context: StepContext): Promise<string> {
+  const isStaged = (await context.files.stat(args.stagingDirectory)) !== null;
+  return isStaged ? args.stagingDirectory : args.dataDirectory;
+}
+
+/** Every directory that the copy fills. */
+function treesOf(args: Args): readonly string[] {
+  return [args.stagingDirectory, ...args.tablespaces.map(({ to }) => to)];
+}
+
+function noteFor(phase: "starting" | "copying" | "syncing", node: string): string {
+  if (phase === "starting") return `waiting for ${node}'s checkpoint`;
+  return phase === "copying" ? `copying from ${node}` : "writing everything to disk";
+}
+
+/** The last fsync says nothing for as long as it takes: it gets ten times the patience of the rest. */
+function createSyncPatience(stallMs: number): (phase: string, nowMs: number) => number {
+  let since: number | null = null;
+  return (phase, nowMs) => {
+    if (phase !== "syncing") return 0;
+    since ??= nowMs;
+    return Math.min(18, Math.floor((nowMs - since) / (stallMs / 2)));
+  };
+}
+
+/** Bytes per second over the last seconds, from samples as they come. */
+function createRate(): (bytes: number, atMs: number) => number | null {
+  const samples: { readonly bytes: number; readonly atMs: number }[] = [];
+  return (bytes, atMs) => {
+    if (samples.at(-1)?.bytes !== bytes) samples.push({ bytes, atMs });
+    while (samples.length > 2 && atMs - (samples[0]?.atMs ?? 0) > 5_000) samples.shift();
+    const first = samples[0];
+    if (first === undefined || atMs <= first.atMs || bytes === first.bytes) return null;
+    return ((bytes - first.bytes) * 1000) / (atMs - first.atMs);
+  };
+}

@@ -1,0 +1,112 @@
+import * as z from "zod";
+import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
+import { Failure } from "#shared/errors.ts";
+import type { StepContext } from "../ports.ts";
+import { evidence } from "./evidence.ts";
+import { ledgerKey } from "./ledger-keys.ts";
+import { noteOwn, ownFacts } from "./own-entry.ts";
+import { findSlot, type Slot } from "./slots.ts";
+import { sqlStateOf } from "./sql-state.ts";
+import type { ChangeStep } from "./step.ts";
+import { watchProgress } from "./watch-progress.ts";
+
+/** SQLSTATE of "replication slot is active" (PostgreSQL docs, error codes). */
+const objectInUse = "55006";
+
+type Args = CommandArgs<"create-slot">;
+
+const SlotFacts = z.object({
+  forNode: z.string(),
+  reserve: z.boolean(),
+  walBudgetBytes: z.number().nullable(),
+});
+
+/** A physical slot on this host's own database. A slot that this operation did not make is never touched. */
+export const createSlot: ChangeStep<"create-slot"> = {
+  check: async (args, context) => {
+    const slot = await findOwn(args, context);
+    return slot !== null && isRight(args, slot) ? report(args, slot) : null;
+  },
+  apply: async (args, context) => {
+    const slot = await findOwn(args, context);
+    if (slot !== null && isRight(args, slot)) return;
+    if (slot !== null) await drop(args.slot, context);
+    await noteOwn(context, ledgerKey.slot(args.slot), {
+      forNode: args.forNode,
+      reserve: args.reserve,
+      walBudgetBytes: args.walBudgetBytes,
+    });
+    await context.databases.own.query(dialectOf(context).createSlot, [args.slot, args.reserve]);
+  },
+  verify: async (args, context) => {
+    const slot = await findOwn(args, context);
+    if (slot === null) {
+      throw new Failure("VERIFICATION_FAILED", `slot ${args.slot} is not there after its creation`);
+    }
+    if (!isRight(args, slot)) {
+      const found = slot.restartLsn === null ? "reserves no WAL" : `holds ${slot.restartLsn}`;
+      const wanted = args.reserve ? "reserve WAL at once" : "reserve none";
+      throw new Failure("VERIFICATION_FAILED", `slot ${args.slot} ${found}; it should ${wanted}`);
+    }
+    return report(args, slot);
+  },
+  undo: async (args, context) => {
+    const key = ledgerKey.slot(args.slot);
+    if ((await ownFacts(context, key, SlotFacts)) === null) {
+      return evidence([`slot ${args.slot}: none that this operation made`]);
+    }
+    const wasThere =
+      (await findSlot(context.databases.own, dialectOf(context), args.slot)) !== null;
+    if (wasThere) await drop(args.slot, context);
+    await context.ledger.delete(key);
+    return evidence([`slot ${args.slot}: ${wasThere ? "dropped" : "was gone already"}`]);
+  },
+};
+
+/** null where there is none. @throws Failure ALREADY_EXISTS where someone else made it */
+async function findOwn(args: Args, context: StepContext): Promise<Slot | null> {
+  const slot = await findSlot(context.databases.own, dialectOf(context), args.slot);
+  if (slot === null) return null;
+  if ((await ownFacts(context, ledgerKey.slot(args.slot), SlotFacts)) !== null) return slot;
+  const entry = await context.ledger.get(ledgerKey.slot(args.slot));
+  const maker = entry === null ? "Castellan did not make it" : `operation ${entry.operationId} did`;
+  throw new Failure("ALREADY_EXISTS", `slot ${args.slot} is there already, and ${maker}`, {
+    hint: `If nothing needs it, drop it: ${context.product.dialect(0).dropSlot.replace("$1", `'${args.slot}'`)}`,
+    evidence: [`active: ${slot.active}, restart_lsn: ${slot.restartLsn ?? "none"}`],
+  });
+}
+
+function isRight(args: Args, slot: Slot): boolean {
+  // An unreserved slot gets a position as soon as its node streams through it.
+  return args.reserve ? slot.restartLsn !== null : slot.restartLsn === null || slot.active;
+}
+
+function report(args: Args, slot: Slot): Evidence {
+  const holds = slot.restartLsn === null ? "reserves no WAL" : `holds WAL from ${slot.restartLsn}`;
+  return evidence([`slot ${args.slot} for ${args.forNode}: ${holds}`]);
+}
+
+/** A slot in use can't be dropped: its walsender goes first. A receiver comes back at once, so both are repeated. */
+async function drop(slot: string, context: StepContext): Promise<void> {
+  const dialect = dialectOf(context);
+  await watchProgress(
+    context,
+    { stallMs: 10_000, everyMs: 50, what: `dropping slot ${slot}` },
+    async () => {
+      const found = await findSlot(context.databases.own, dialect, slot);
+      if (found === null) return { state: "done", value: null };
+      if (found.active) await context.databases.own.query(dialect.terminateSlotHolder, [slot]);
+      try {
+        await context.databases.own.query(dialect.dropSlot, [slot]);
+        return { state: "done", value: null };
+      } catch (error) {
+        if (sqlStateOf(error) !== objectInUse) throw error;
+        return { state: "waiting", token: "in use", missing: "it is in use" };
+      }
+    },
+  );
+}
+
+function dialectOf(context: StepContext) {
+  return context.product.dialect(context.databases.own.versionNumber ?? 0);
+}

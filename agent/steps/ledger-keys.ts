@@ -1,0 +1,22 @@
+/**
+ * Keys of the ledger: what we made on this host. Files and directories are told apart by path, edits of shared
+ * files by path and operation, because two operations may each have lines of theirs in one file.
+ */
+export const ledgerKey = {
+  slot: (name: string): string => `slot:${name}`,
+  hba: (file: string, operationId: string): string => `hba:${file}#${operationId}`,
+  /** A directory with all below it, by device and inode. */
+  tree: (path: string): string => `tree:${path}`,
+  /** Under its final name, the same directory. */
+  placed: (dataDirectory: string): string => `placed:${dataDirectory}`,
+  /** How far a copy is. */
+  backup: (stagingDirectory: string): string => `backup:${stagingDirectory}`,
+  /** One directory: taken back only while it is empty. */
+  directory: (path: string): string => `directory:${path}`,
+  /** A whole file outside the data directory. */
+  file: (path: string): string => `file:${path}`,
+  nodeFiles: (stagingDirectory: string): string => `node-files:${stagingDirectory}`,
+  server: (dataDirectory: string): string => `server:${dataDirectory}`,
+  setting: (name: string): string => `setting:${name}`,
+  regime: (dataDirectory: string): string => `regime:${dataDirectory}`,
+} as const;

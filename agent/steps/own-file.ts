@@ -1,0 +1,70 @@
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import * as z from "zod";
+import type { StepContext } from "../ports.ts";
+import { ledgerKey } from "./ledger-keys.ts";
+import { makeOwnDirectory } from "./own-directory.ts";
+import { noteOwn, ownFacts } from "./own-entry.ts";
+
+/** A file outside the data directory that we wrote. `previous` is what stood there, kept in the host's own ledger. */
+const FileFacts = z.object({
+  writtenHash: z.string(),
+  previous: z.object({ text: z.string(), mode: z.int() }).nullable(),
+});
+
+/** Writes the whole file, noted before; missing directories are made and noted too. Answers its hash. */
+export async function writeOwnFile(
+  context: StepContext,
+  path: string,
+  text: string,
+  mode: number,
+): Promise<string> {
+  const key = ledgerKey.file(path);
+  const known = await ownFacts(context, key, FileFacts);
+  const found = await context.files.read(path);
+  const writtenHash = hashOf(text);
+  // Ours already, or the same as it is: then nothing is ours and nothing is taken back.
+  if (found?.hash === writtenHash && found.mode === mode) return writtenHash;
+  // Of several writes by one operation the first one's predecessor is what undo brings back.
+  const previous =
+    known !== null
+      ? known.previous
+      : found === null
+        ? null
+        : { text: found.text, mode: found.mode };
+  await makeOwnDirectory(context, dirname(path), 0o775);
+  await noteOwn(context, key, { writtenHash, previous });
+  return context.files.replace(path, text, mode);
+}
+
+/** Restores what was there, or removes our file; one that was edited since is left, and the line says so. */
+export async function undoOwnFile(context: StepContext, path: string): Promise<string> {
+  const key = ledgerKey.file(path);
+  const facts = await ownFacts(context, key, FileFacts);
+  if (facts === null) return `${path}: not of this operation`;
+  const found = await context.files.read(path);
+  let line = `${path} was gone already`;
+  if (found !== null && found.hash === facts.writtenHash) {
+    if (facts.previous === null) await context.files.remove(path);
+    else await context.files.replace(path, facts.previous.text, facts.previous.mode);
+    line = facts.previous === null ? `${path} removed` : `${path} as before`;
+  } else if (found !== null && found.hash !== (facts.previous && hashOf(facts.previous.text))) {
+    line = `${path} is kept: it was changed after we wrote it`;
+  }
+  await context.ledger.delete(key);
+  return line;
+}
+
+/** Files of this operation, in the order of their paths. */
+export async function ownFiles(context: StepContext): Promise<readonly string[]> {
+  const entries = await context.ledger.list(ledgerKey.file(""));
+  return entries
+    .filter(({ entry }) => entry.operationId === context.operationId)
+    .map(({ key }) => key.slice(ledgerKey.file("").length))
+    .sort();
+}
+
+/** The hash of the bytes that a latin1 text stands for. */
+export function hashOf(text: string): string {
+  return createHash("sha256").update(text, "latin1").digest("hex");
+}

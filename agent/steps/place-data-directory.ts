@@ -1,0 +1,111 @@
+import * as z from "zod";
+import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
+import { incompleteMarker } from "#shared/domain/names.ts";
+import { Failure } from "#shared/errors.ts";
+import type { StepContext } from "../ports.ts";
+import { backupMarker } from "./backup-records.ts";
+import { evidence } from "./evidence.ts";
+import { ledgerKey } from "./ledger-keys.ts";
+import { TreeFacts } from "./own-directory.ts";
+import { noteOwn, ownFacts } from "./own-entry.ts";
+import { assertStopped } from "./postmaster.ts";
+import type { ChangeStep } from "./step.ts";
+
+type Args = CommandArgs<"place-data-directory">;
+
+const PlacedFacts = z.object({
+  identity: z.object({ device: z.number(), inode: z.number() }),
+  /** The empty directory that stood there; made again by undo. */
+  replaced: z.object({ mode: z.int() }).nullable(),
+});
+
+/** The finished copy gets its real name, in one rename; what it is known by stays its device and inode. */
+export const placeDataDirectory: ChangeStep<"place-data-directory"> = {
+  check: async (args, context) => ((await isPlaced(args, context)) ? report(args) : null),
+  apply: async (args, context) => {
+    const { files } = context;
+    if (args.stagingDirectory === args.dataDirectory) return;
+    if (await isPlaced(args, context)) return;
+    const tree = await ownFacts(context, ledgerKey.tree(args.stagingDirectory), TreeFacts);
+    const found = await files.stat(args.stagingDirectory);
+    if (tree?.identity == null || found === null || found.inode !== tree.identity.inode) {
+      throw new Failure("REFUSED", `${args.stagingDirectory} is not the copy of this operation`);
+    }
+    if ((await files.stat(`${args.stagingDirectory}/${incompleteMarker}`)) === null) {
+      throw new Failure("REFUSED", `${args.stagingDirectory} holds no finished copy of ours`);
+    }
+    const target = await files.stat(args.dataDirectory);
+    if (target !== null) {
+      const holds = target.kind === "directory" ? await files.list(args.dataDirectory) : ["a file"];
+      if (holds.length > 0 || target.uid !== found.uid) {
+        throw new Failure(
+          "ALREADY_EXISTS",
+          `${args.dataDirectory} is not an empty directory of ours`,
+          {
+            hint: "Nothing in it was touched. Move it away and resume.",
+            evidence: holds.slice(0, 10),
+          },
+        );
+      }
+    }
+    const replaced = target === null ? null : { mode: target.mode };
+    const known = await ownFacts(context, placedKey(args), PlacedFacts);
+    const facts = { identity: tree.identity, replaced: known?.replaced ?? replaced };
+    await noteOwn(context, placedKey(args), facts);
+    // rename(2) takes an empty directory's place in one step.
+    await files.rename(args.stagingDirectory, args.dataDirectory);
+  },
+  verify: async (args, context) => {
+    if (!(await isPlaced(args, context))) {
+      throw new Failure("VERIFICATION_FAILED", `${args.dataDirectory} is not our copy`, {
+        retryable: true,
+      });
+    }
+    await context.files.remove(backupMarker(args.stagingDirectory));
+    return report(args);
+  },
+  undo: async (args, context) => {
+    const { files } = context;
+    const facts = await ownFacts(context, placedKey(args), PlacedFacts);
+    // A mount point is emptied by the undo of the copy itself.
+    if (facts === null)
+      return evidence([`${args.dataDirectory}: nothing that this operation placed`]);
+    const found = await files.stat(args.dataDirectory);
+    const lines: string[] = [];
+    if (found?.inode === facts.identity.inode && found.device === facts.identity.device) {
+      await assertStopped(args.dataDirectory, context);
+      await files.removeTree(args.dataDirectory, facts.identity);
+      lines.push(`${args.dataDirectory} removed`);
+    } else if (found !== null) {
+      lines.push(`${args.dataDirectory} is kept: it is not the directory that we placed`);
+    }
+    if (facts.replaced !== null && (await files.stat(args.dataDirectory)) === null) {
+      await files.makeDirectory(args.dataDirectory, facts.replaced.mode);
+      lines.push(`${args.dataDirectory} is an empty directory again, as it was`);
+    }
+    await context.ledger.delete(placedKey(args));
+    return evidence(lines.length > 0 ? lines : [`${args.dataDirectory} was gone already`]);
+  },
+};
+
+function placedKey(args: Args): string {
+  return ledgerKey.placed(args.dataDirectory);
+}
+
+async function isPlaced(args: Args, context: StepContext): Promise<boolean> {
+  if (args.stagingDirectory === args.dataDirectory) {
+    const tree = await ownFacts(context, ledgerKey.tree(args.dataDirectory), TreeFacts);
+    return tree !== null;
+  }
+  const facts = await ownFacts(context, placedKey(args), PlacedFacts);
+  const found = await context.files.stat(args.dataDirectory);
+  return (
+    facts !== null &&
+    found?.inode === facts.identity.inode &&
+    found.device === facts.identity.device
+  );
+}
+
+function report(args: Args): Evidence {
+  return evidence([`the copy is now ${args.dataDirectory}`]);
+}

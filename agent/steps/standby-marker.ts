@@ -1,0 +1,52 @@
+import type { StandbyStyle } from "#shared/products/product.ts";
+import { Failure } from "#shared/errors.ts";
+import type { StepContext } from "../ports.ts";
+
+/** How the copied server is told that it is a standby: by the version that stands in its data directory. */
+export async function standbyStyleOf(
+  dataDirectory: string,
+  context: Pick<StepContext, "files" | "product">,
+): Promise<StandbyStyle> {
+  return context.product.standbyStyle(await copiedVersion(dataDirectory, context));
+}
+
+/** The file whose presence makes a server a standby. */
+export function standbyMarkerFile(style: StandbyStyle): string {
+  return style === "standby-signal" ? "standby.signal" : "recovery.conf";
+}
+
+/**
+ * Paths of the marker for a directory that is not copied yet. Empty, `standby.signal` is complete, and an empty
+ * `recovery.conf` makes the server refuse to start at all: both keep it from opening as a primary.
+ */
+export async function standbyMarkers(
+  dataDirectory: string,
+  context: Pick<StepContext, "files" | "product" | "programs" | "settings">,
+): Promise<readonly string[]> {
+  const program = `${context.settings.paths.binDirectory}/${context.product.programs.server}`;
+  const { stdout } = await context.programs.run(program, ["-V"], { timeoutMs: 10_000 });
+  const style = context.product.standbyStyle(versionNumberIn(stdout));
+  return [`${dataDirectory}/${standbyMarkerFile(style)}`];
+}
+
+/** `postgres (PostgreSQL) 15.18` gives 150018. */
+function versionNumberIn(text: string): number {
+  const match = /(\d+)\.(\d+)/.exec(text);
+  return match === null ? 0 : Number(match[1]) * 10_000 + Number(match[2]);
+}
+
+/** As a number like 150000 (only the major matters here). `SYS_VERSION`/`PG_VERSION` holds `15`, `10` or `9.6`. */
+export async function copiedVersion(
+  dataDirectory: string,
+  { files, product }: Pick<StepContext, "files" | "product">,
+): Promise<number> {
+  for (const name of [product.files.version, "PG_VERSION"]) {
+    const file = await files.read(`${dataDirectory}/${name}`);
+    if (file === null) continue;
+    const match = /^(\d+)(?:\.(\d+))?/.exec(file.text);
+    return match === null ? 0 : Number(match[1]) * 10_000 + Number(match[2] ?? 0) * 100;
+  }
+  throw new Failure("NOT_FOUND", `${dataDirectory} has no ${product.files.version}`, {
+    hint: "It is not a data directory, or the copy is not complete.",
+  });
+}
