@@ -2,11 +2,11 @@ import { asFailure } from "#shared/errors.ts";
 import { freeBytesAt } from "./adapters/local-system.ts";
 import { judgeWalBudget, type BudgetedSlot, type WalBudgetVerdict } from "./decide/wal-budget.ts";
 import type { HostEvent } from "./host-event.ts";
-import { slotKey } from "./observe/agent.ts";
 import { walDirectory } from "./observe/host.ts";
 import type { ObservedFacts } from "./observe/observer.ts";
 import { textOf } from "./observe/row-values.ts";
 import type { Ports } from "./ports.ts";
+import { ledgerKey } from "./steps/ledger-keys.ts";
 
 type BudgetPorts = Pick<Ports, "settings" | "product" | "clock" | "log" | "databases" | "ledger">;
 
@@ -53,7 +53,7 @@ export function createWalBudgetGuard(
   }
 
   async function drop(slot: BudgetedSlot, reason: string): Promise<void> {
-    const key = slotKey(slot.name);
+    const key = ledgerKey.slot(slot.name);
     // Read again right before the effect: an undo may have taken it back, and then the name may be another's.
     const entry = await ports.ledger.get(key);
     if (entry === null || entry.facts["droppedForBudgetAt"] !== undefined) return;

@@ -1,6 +1,7 @@
 import type { AgentFacts } from "#shared/domain/facts.ts";
 import { version } from "#shared/version.ts";
 import type { LedgerEntry, Ports } from "../ports.ts";
+import { ledgerKey } from "../steps/ledger-keys.ts";
 
 type AgentPorts = Pick<Ports, "settings" | "ledger">;
 
@@ -22,16 +23,12 @@ export async function observeAgent(ports: AgentPorts, startedAt: number): Promis
   };
 }
 
-export type OwnSlot = AgentFacts["ownSlots"][number];
+type OwnSlot = AgentFacts["ownSlots"][number];
 
-const slotPrefix = "slot:";
-
-export function slotKey(slot: string): string {
-  return `${slotPrefix}${slot}`;
-}
+const slotPrefix = ledgerKey.slot("");
 
 /** Slots that our commands made here and that the WAL budget has not taken away. */
-export async function ownSlots(ports: Pick<Ports, "ledger">): Promise<OwnSlot[]> {
+async function ownSlots(ports: Pick<Ports, "ledger">): Promise<OwnSlot[]> {
   const entries = await ports.ledger.list(slotPrefix);
   return entries
     .filter(({ entry }) => entry.facts["droppedForBudgetAt"] === undefined)

@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { asFailure, Failure } from "#shared/errors.ts";
+import type { Secret } from "#shared/secret.ts";
 import { removePrivateFile, writePrivateFile } from "../adapters/private-file.ts";
 import type { AgentSettings } from "../settings.ts";
 import type { PoolPorts } from "./pool.ts";
 
 /** The pool's own control programs, only those that change nothing. */
 export type PcpReader = {
-  /** One backend a line; null where this pool's programs can't do that, or no pcp secret is stored. */
+  /** One backend a line; null where this pool's programs can't do that, or nothing here knows the password. */
   nodes(): Promise<string | null>;
   watchdog(): Promise<string | null>;
   version(): Promise<string | null>;
@@ -22,24 +23,20 @@ export function createPcpReader(
   let cannot = false;
 
   async function run(program: string, more: readonly string[]): Promise<string | null> {
+    if (cannot) return null;
     const secret = await ports.secrets.get("pcp");
-    if (secret === null || cannot) return null;
-    // The program reads the password from a file that is named in its environment; it is gone when it has ended.
-    const file = `${ports.settings.stateDirectory}/pcp-${randomUUID()}`;
-    const escaped = secret.reveal().replace(/[\\:]/g, "\\$&");
-    await writePrivateFile(file, `*:*:${pool.pcpUser}:${escaped}\n`);
+    // Without the secret the programs look into the OS user's own password file.
+    const file = secret === null ? null : await writePassFile(ports, pool.pcpUser, secret);
     try {
       const result = await ports.programs.run(
         `${pool.binDirectory}/${program}`,
         ["-h", pool.pcpHost, "-p", String(pool.pcpPort), "-U", pool.pcpUser, "-w", ...more],
-        { env: { PCPPASSFILE: file }, timeoutMs: 10_000 },
+        { timeoutMs: 10_000, ...(file === null ? {} : { env: { PCPPASSFILE: file } }) },
       );
       if (result.exitCode === 0) return result.stdout;
-      const said = result.stderr.join(" ").trim();
-      if (unknownOption.test(said)) {
-        cannot = true;
-        return null;
-      }
+      const said = [...result.stderr, result.stdout].join(" ").trim();
+      if (unknownOption.test(said)) cannot = true;
+      if (cannot || secret === null) return null;
       throw new Failure("POOL_UNREACHABLE", `${program}: ${said || "no answer"}`, {
         retryable: true,
       });
@@ -48,7 +45,7 @@ export function createPcpReader(
       if (code === "RESOURCE_MISSING" || code === "REFUSED") return null;
       throw error;
     } finally {
-      await removePrivateFile(file);
+      if (file !== null) await removePrivateFile(file);
     }
   }
 
@@ -73,4 +70,12 @@ export function createPcpReader(
       }
     },
   };
+}
+
+/** The programs read the password from a file that their environment names. The store of secrets sweeps the folder. */
+async function writePassFile(ports: PoolPorts, user: string, secret: Secret): Promise<string> {
+  const path = `${ports.settings.stateDirectory}/password-files/pcp-${randomUUID()}`;
+  const escaped = [user, secret.reveal()].map((field) => field.replace(/[\\:]/g, "\\$&"));
+  await writePrivateFile(path, `*:*:${escaped.join(":")}\n`);
+  return path;
 }

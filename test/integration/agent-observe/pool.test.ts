@@ -29,7 +29,7 @@ for (const product of ["postgresql", "kingbase-v8r3"] as const) {
     const observer = createPoolObserver(withPcp.ports);
     const seen = PoolFacts.parse(await observer.observe({ fresh: true }));
     expect(seen).toMatchObject({ status: "running", problem: null, isLeader: null });
-    expect(seen.version).toContain("4.3");
+    if (product === "postgresql") expect(seen.version).toContain("4.3");
     expect(seen.rows).toMatchObject([
       { id: 0, hostname: cluster.node("srv127").address, role: "primary", port: cluster.port },
       { id: 1, hostname: cluster.node("srv129").address, role: "standby", port: cluster.port },
@@ -40,9 +40,7 @@ for (const product of ["postgresql", "kingbase-v8r3"] as const) {
       port: "9999",
     });
     expect(JSON.stringify(seen)).not.toContain(cluster.passwords.pcp);
-    expect(readdirSync(settings.stateDirectory).filter((name) => name.startsWith("pcp-"))).toEqual(
-      [],
-    );
+    expect(readdirSync(`${settings.stateDirectory}/password-files`)).toEqual([]);
 
     const client = await openClient(lab, cluster.pools.login("app", node.address));
     const busy = await observer.observe({ fresh: true });

@@ -1,0 +1,282 @@
+import { createHash } from "node:crypto";
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, expect, test } from "vitest";
+import type { HostEvent } from "#agent/host-event.ts";
+import { createFileObserver } from "#agent/observe/files.ts";
+import { createFileWatch, type FileWatch } from "#agent/watch/file-watch.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { createNodePorts, settingsFor, type NodePorts } from "./node-ports.ts";
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+type Bed = AsyncDisposable & {
+  readonly folder: string;
+  readonly conf: string;
+  readonly hba: string;
+  readonly node: NodePorts;
+  readonly watch: FileWatch;
+  readonly events: HostEvent[];
+  /** Makes what is on disk now the accepted content of both files. */
+  accept(): Promise<void>;
+  drift(path: string): HostEvent[];
+};
+
+async function createBed(existing?: string): Promise<Bed> {
+  const folder = existing ?? mkdtempSync(join(tmpdir(), "castellan-watch-"));
+  folders.push(folder);
+  const data = join(folder, "data");
+  if (existing === undefined) {
+    mkdirSync(data);
+    writeFileSync(join(data, "postgresql.conf"), "port = 5432\nmax_wal_senders = 4\n");
+    writeFileSync(join(data, "pg_hba.conf"), "local all all peer\n");
+  }
+  const conf = join(data, "postgresql.conf");
+  const hba = join(data, "pg_hba.conf");
+  const node = await createNodePorts({
+    settings: settingsFor({
+      node: "srv127",
+      product: "postgresql",
+      paths: {
+        root: null,
+        binDirectory: "/usr/lib/postgresql/15/bin",
+        dataDirectory: data,
+        configFile: conf,
+        hbaFile: hba,
+        identFile: join(data, "pg_ident.conf"),
+      },
+      database: { host: "127.0.0.1", port: 1, name: "postgres", user: "postgres" },
+      stateDirectory: join(folder, "state"),
+      limits: { watchedFileBytes: 100_000 },
+    }),
+    databasePassword: null,
+  });
+  const events: HostEvent[] = [];
+  const files = createFileObserver(node.ports);
+  const watch = await createFileWatch({
+    ports: node.ports,
+    files,
+    expected: node.expected,
+    onHostEvent: (event) => events.push(event),
+    onChange: () => undefined,
+  });
+  return {
+    folder,
+    conf,
+    hba,
+    node,
+    watch,
+    events,
+    accept: async () => {
+      watch.setBaselines([
+        { path: conf, hash: hashOf(conf) },
+        { path: hba, hash: hashOf(hba) },
+        { path: join(data, "standby.signal"), hash: null },
+      ]);
+      await watch.poll();
+    },
+    drift: (path) => events.filter((event) => event.cause === `file:${path}`),
+    [Symbol.asyncDispose]: async () => {
+      await watch[Symbol.asyncDispose]();
+      await node[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function hashOf(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
+const inTime = { timeoutMs: 1_000, intervalMs: 10 };
+
+test("a file that was renamed over is told within a second, with the exact diff", async () => {
+  await using bed = await createBed();
+  await bed.accept();
+  writeFileSync(`${bed.conf}.new`, "port = 5433\nmax_wal_senders = 4\n");
+  renameSync(`${bed.conf}.new`, bed.conf);
+  const [event] = await waitFor(() => (bed.events.length > 0 ? bed.events : null), inTime);
+  expect(event).toMatchObject({
+    kind: "file-changed",
+    cause: `file:${bed.conf}`,
+    severity: "warning",
+    summary: `${bed.conf} differs from its accepted content`,
+  });
+  expect(event?.detail).toContain("-port = 5432\n+port = 5433\n max_wal_senders = 4\n");
+});
+
+test("a write in place is told within a second, and its way back ends the alert", async () => {
+  await using bed = await createBed();
+  await bed.accept();
+  const before = readFileSync(bed.hba);
+  appendFileSync(bed.hba, "host all all 0.0.0.0/0 trust\n");
+  await waitFor(() => bed.drift(bed.hba).length === 1, inTime);
+  expect(bed.events[0]?.detail).toContain("+host all all 0.0.0.0/0 trust");
+  writeFileSync(bed.hba, before);
+  const back = await waitFor(() => bed.drift(bed.hba)[1], inTime);
+  expect(back).toMatchObject({
+    severity: "info",
+    summary: `${bed.hba} is back to its accepted content`,
+  });
+});
+
+test("a deleted file is told, and made anew with the same bytes it is accepted again", async () => {
+  await using bed = await createBed();
+  await bed.accept();
+  const before = readFileSync(bed.conf);
+  rmSync(bed.conf);
+  const gone = await waitFor(() => bed.drift(bed.conf)[0], inTime);
+  expect(gone.summary).toBe(`${bed.conf} is gone`);
+  writeFileSync(bed.conf, before);
+  const back = await waitFor(() => bed.drift(bed.conf)[1], inTime);
+  expect(back.severity).toBe("info");
+});
+
+test("two writes within 20 ms end with the diff of the second", async () => {
+  await using bed = await createBed();
+  await bed.accept();
+  for (let round = 0; round < 5; round += 1) {
+    writeFileSync(bed.conf, `port = ${6000 + round}\n`);
+    await sleep(10 + round * 2);
+    writeFileSync(`${bed.conf}.new`, `port = ${7000 + round}\n`);
+    renameSync(`${bed.conf}.new`, bed.conf);
+    await waitFor(
+      () =>
+        bed
+          .drift(bed.conf)
+          .at(-1)
+          ?.detail.includes(`+port = ${7000 + round}`),
+      {
+        ...inTime,
+        what: `the second write of round ${round}`,
+      },
+    );
+  }
+});
+
+test("a file that was accepted as absent is told when it appears", async () => {
+  await using bed = await createBed();
+  await bed.accept();
+  const marker = join(bed.folder, "data/standby.signal");
+  writeFileSync(marker, "");
+  const event = await waitFor(() => bed.drift(marker)[0], inTime);
+  expect(event.summary).toBe(`${marker} has appeared`);
+});
+
+test("an edit by our own files adapter raises nothing; a person's edit after it does", async () => {
+  await using bed = await createBed();
+  await bed.accept();
+  const ours = readFileSync(bed.conf, "latin1") + "wal_keep_size = 1GB\n";
+  await bed.node.ports.files.replace(bed.conf, ours);
+  await bed.watch.poll();
+  await bed.watch.poll({ again: true });
+  expect(bed.events).toEqual([]);
+
+  appendFileSync(bed.conf, "fsync = off\n");
+  const event = await waitFor(() => bed.drift(bed.conf)[0], inTime);
+  // Against what we wrote, not against what was accepted before.
+  expect(event.detail).toContain(" wal_keep_size = 1GB\n+fsync = off");
+  expect(event.detail).not.toContain("+wal_keep_size");
+});
+
+test("without a baseline nothing is drift", async () => {
+  await using bed = await createBed();
+  bed.watch.setBaselines([]);
+  await bed.watch.poll();
+  appendFileSync(bed.conf, "fsync = off\n");
+  await bed.watch.poll();
+  await bed.watch.poll({ again: true });
+  expect(bed.events).toEqual([]);
+});
+
+test("an alert that was open before a restart is ended after it, and drift during it is told", async () => {
+  let folder = "";
+  let accepted = "";
+  {
+    await using bed = await createBed();
+    folder = bed.folder;
+    folders.length = 0;
+    accepted = readFileSync(bed.conf, "latin1");
+    await bed.accept();
+    appendFileSync(bed.conf, "fsync = off\n");
+    await waitFor(() => bed.drift(bed.conf).length === 1, inTime);
+  }
+  writeFileSync(join(folder, "data/postgresql.conf"), accepted);
+  appendFileSync(join(folder, "data/pg_hba.conf"), "host all all ::/0 trust\n");
+  await using bed = await createBed(folder);
+  const hba = createHash("sha256").update("local all all peer\n").digest("hex");
+  bed.watch.setBaselines([
+    { path: bed.conf, hash: hashOf(bed.conf) },
+    { path: bed.hba, hash: hba },
+  ]);
+  await waitFor(() => bed.events.length === 2, inTime);
+  expect(bed.drift(bed.conf)).toMatchObject([{ severity: "info" }]);
+  expect(bed.drift(bed.hba)[0]?.detail).toContain("+host all all ::/0 trust");
+});
+
+test("a changed password is told as such, and stands neither in events nor on our disk", async () => {
+  await using bed = await createBed();
+  const auto = join(bed.folder, "data/postgresql.auto.conf");
+  writeFileSync(auto, "primary_conninfo = 'host=a password=first-secret'\n");
+  bed.watch.setBaselines([{ path: auto, hash: hashOf(auto) }]);
+  await bed.watch.poll();
+  writeFileSync(auto, "primary_conninfo = 'host=a password=second-secret'\n");
+  const event = await waitFor(() => bed.drift(auto)[0], inTime);
+  expect(event.detail).toContain("only secret values differ");
+  const kept = readdirSync(join(bed.folder, "state/watch"))
+    .map((name) => readFileSync(join(bed.folder, "state/watch", name), "latin1"))
+    .join();
+  expect(JSON.stringify(bed.events) + kept).not.toMatch(/first-secret|second-secret/);
+});
+
+test("a data directory that is swapped as a whole is looked at again", async () => {
+  await using bed = await createBed();
+  await bed.accept();
+  const data = join(bed.folder, "data");
+  renameSync(data, join(bed.folder, "data.old"));
+  mkdirSync(data);
+  writeFileSync(bed.conf, "port = 1\n");
+  writeFileSync(bed.hba, "local all all peer\n");
+  await bed.watch.poll(); // the backstop: a watch on a renamed directory may be deaf
+  expect(bed.drift(bed.conf).at(-1)?.detail).toContain("+port = 1");
+  writeFileSync(bed.conf, "port = 2\n");
+  await waitFor(() => bed.drift(bed.conf).at(-1)?.detail.includes("+port = 2"), inTime);
+});
+
+test("a file of a directory that comes later is noticed", async () => {
+  await using bed = await createBed();
+  rmSync(join(bed.folder, "data"), { recursive: true });
+  await bed.watch.poll();
+  bed.watch.setBaselines([{ path: bed.conf, hash: null }]);
+  await bed.watch.poll();
+  bed.events.length = 0;
+  mkdirSync(join(bed.folder, "data"));
+  writeFileSync(bed.conf, "port = 1\n");
+  await waitFor(() => bed.drift(bed.conf).at(-1)?.summary.endsWith("has appeared"), inTime);
+});
+
+test("a file over the limit and one whose mode changed are told by their state, not by their bytes", async () => {
+  await using bed = await createBed();
+  await bed.accept();
+  chmodSync(bed.conf, 0o640);
+  await bed.watch.poll();
+  await bed.watch.poll({ again: true });
+  expect(bed.events).toEqual([]);
+  writeFileSync(bed.conf, "#".repeat(100_001));
+  const event = await waitFor(() => bed.drift(bed.conf)[0], inTime);
+  expect(event.summary).toContain("too large");
+});
