@@ -39,7 +39,7 @@ export async function initCoordinator(options: InitOptions): Promise<InitAnswer>
   await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
   if (!existsSync(at("certificate.pem"))) {
     const hosts = [hostname(), options.advertise, options.address].filter(isRealHost);
-    const { certificateFile, keyFile } = await createCertificate(stateDirectory, hosts);
+    const { certificateFile, keyFile } = await createCertificate(stateDirectory, hosts, Date.now());
     made.push(certificateFile, keyFile);
   }
   if (!existsSync(at("settings.yaml"))) {

@@ -33,6 +33,7 @@ export class Hub {
   readonly #states = new Map<string, AgentState>();
   readonly #commands: CommandBoard;
   readonly #presence: Presence;
+  #isClosed = false;
 
   constructor(ports: HubPorts) {
     this.#ports = ports;
@@ -75,6 +76,10 @@ export class Hub {
 
   /** The link takes the node's place; a former one must have been closed or given up before. */
   welcome(link: AgentLink): void {
+    if (this.#isClosed) {
+      link.close("shuttingDown", "the coordinator is stopping");
+      return;
+    }
     const { clock, events, settings, store } = this.#ports;
     const { hello, address } = link;
     const state = this.#state(hello.node);
@@ -105,6 +110,7 @@ export class Hub {
     if (state === undefined || state.link !== link) return;
     state.link = null;
     state.lastSeenAt = this.#ports.clock.now();
+    if (this.#isClosed) return;
     this.#ports.events.emit("agent:lost", { node: state.node }, { reason });
     this.#presence.lost(state.node);
   }
@@ -162,11 +168,17 @@ export class Hub {
     }
   }
 
-  [Symbol.dispose](): void {
+  /** Says goodbye to every agent; what happens from now on is not recorded any more. */
+  close(): void {
+    this.#isClosed = true;
     this.#presence[Symbol.dispose]();
     for (const { link } of this.#states.values()) {
       link?.close("shuttingDown", "the coordinator is stopping");
     }
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isClosed) this.close();
   }
 
   #away(node: string): Failure {
@@ -194,6 +206,7 @@ export class Hub {
   }
 
   #receive(state: AgentState, message: AgentMessage): void {
+    if (this.#isClosed) return;
     const handlers: Handlers = {
       // The link takes care of a second hello.
       hello: () => undefined,

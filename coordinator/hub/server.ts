@@ -65,6 +65,7 @@ export async function startHubServer(options: HubServerOptions): Promise<HubServ
   return {
     port: (server.address() as AddressInfo).port, // a TCP server that listens
     [Symbol.asyncDispose]: async () => {
+      options.hub.close();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       // Whoever did not take our close frame within a second is cut off.
       const hurry = setTimeout(() => {

@@ -47,6 +47,8 @@ export async function runAgentCommand(
   const onStop = (): void => dispatch.abandon(stop.reason);
   const onCancel = (): void => dispatch.cancel();
   const watch = setInterval(() => {
+    // Said again and again: a cancel that overtakes its command finds nothing to stop.
+    if (cancel.aborted) dispatch.cancel();
     const view = commands.view(node);
     if (view?.connected === true) {
       awaySince = null;
@@ -63,7 +65,7 @@ export async function runAgentCommand(
       });
     }
     if (now - awaySince > agentWaitMs) dispatch.abandon(stayedAway(node, now - awaySince));
-  }, 250);
+  }, 500);
   stop.addEventListener("abort", onStop, { once: true });
   cancel.addEventListener("abort", onCancel, { once: true });
   try {

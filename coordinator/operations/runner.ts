@@ -1,28 +1,32 @@
-import type { OperationHeader } from "#shared/domain/operation.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import { backoffMs } from "#shared/time.ts";
-import type { OperationOptions, OperationRecord } from "../store/store.ts";
+import type { OperationRecord } from "../store/store.ts";
+import { operationConflict } from "./conflict.ts";
 import { moveOperation, OperationRun } from "./operation-run.ts";
-import type { Plan } from "./plan.ts";
 import type { RunPorts } from "./run-ports.ts";
+import type { StartOperation } from "./start-operation.ts";
 import { Updates, type UpdateListener } from "./updates.ts";
 
 export type RunnerPorts = Omit<RunPorts, "onChange" | "onProgress"> & {
   /** An operation has reached a state that does not go on by itself. */
   readonly onRest: (operation: OperationRecord) => void;
+  /** `op-` and random letters. */
+  readonly newOperationId: () => string;
 };
 
 /** Starts, resumes and aborts operations; one run at a time for each. */
 export class Runner implements AsyncDisposable {
   readonly #ports: RunPorts;
   readonly #onRest: RunnerPorts["onRest"];
+  readonly #newId: () => string;
   readonly #updates = new Updates();
   readonly #runs = new Map<string, { readonly run: OperationRun; readonly ended: Promise<void> }>();
   readonly #stop = new AbortController();
 
-  constructor({ onRest, ...ports }: RunnerPorts) {
+  constructor({ onRest, newOperationId, ...ports }: RunnerPorts) {
     this.#onRest = onRest;
+    this.#newId = newOperationId;
     this.#ports = {
       ...ports,
       onChange: (id) => this.#updates.operation(this.#existing(id)),
@@ -34,13 +38,10 @@ export class Runner implements AsyncDisposable {
    * Journals the operation with its plan and begins.
    * @throws Failure OPERATION_CONFLICT naming who holds the cluster.
    */
-  readonly start = (
-    header: OperationHeader,
-    plan: Plan,
-    options: OperationOptions,
-  ): OperationRecord => {
-    const created = this.#ports.store.createOperation(header, plan, options);
-    if ("heldBy" in created) throw conflict(created.heldBy);
+  readonly start: StartOperation = ({ plan, onFailure, ...asked }) => {
+    const header = { ...asked, id: this.#newId(), requestedAt: this.#ports.clock.now() };
+    const created = this.#ports.store.createOperation(header, plan, { onFailure });
+    if ("heldBy" in created) throw operationConflict(header.cluster, created.heldBy);
     crashPoint("runner:operation-created");
     this.#ports.events.emit(
       "operation:created",
@@ -125,14 +126,4 @@ export class Runner implements AsyncDisposable {
     }
     return operation;
   }
-}
-
-function conflict(held: OperationRecord): Failure {
-  return new Failure(
-    "OPERATION_CONFLICT",
-    `${held.cluster} is held by ${held.id}: ${held.kind} of ${held.subject}, ${held.state}, asked for by ${held.requestedBy} at ${new Date(held.requestedAt).toISOString()}.`,
-    {
-      hint: `castellan operation watch ${held.id}, or castellan operation abort ${held.id}`,
-    },
-  );
 }

@@ -27,7 +27,12 @@ export function takeDaemonLock(stateDirectory: string, pid: number): Disposable 
     );
   }
   writeFileSync(pidFile, `${pid}\n`, { mode: 0o600 });
-  return { [Symbol.dispose]: () => connection.close() };
+  return {
+    [Symbol.dispose]: () => {
+      connection.exec("ROLLBACK");
+      connection.close();
+    },
+  };
 }
 
 function readPid(file: string): string {

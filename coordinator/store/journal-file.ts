@@ -15,10 +15,9 @@ export function createJournalFile(file: string): void {
     const connection = openConnection(unfinished);
     try {
       chmodSync(unfinished, 0o600);
-      setDurable(connection);
+      // Not yet in WAL mode: a rename takes only the one file along.
       migrate(connection, file);
     } finally {
-      // The last connection of a WAL database writes everything back into the one file.
       connection.close();
     }
   });

@@ -20,6 +20,10 @@ export function openStore({ file, keptEvents }: StoreOptions): Store {
     ...trustRecords(db),
     ...operationRecords(db),
     ...watchRecords(db, keptEvents),
-    [Symbol.dispose]: () => db.close(),
+    [Symbol.dispose]: () => {
+      // One file again, for whoever copies it while we are down.
+      db.get("PRAGMA wal_checkpoint(TRUNCATE)");
+      db.close();
+    },
   };
 }

@@ -1,0 +1,101 @@
+import { asFailure, Failure } from "#shared/errors.ts";
+import { version } from "#shared/version.ts";
+import { nodeStatuses, unassignedStatus } from "../fleet/status.ts";
+import { addNode, preflightAddNode } from "../operations/add-node/request.ts";
+import type { Runner } from "../operations/runner.ts";
+import type { CoordinatorPorts } from "../ports.ts";
+import { createJoinToken } from "../trust/tokens.ts";
+import {
+  AddNodeRequest,
+  TokenRequest,
+  type ClusterStatus,
+  type StatusAnswer,
+  type TokenAnswer,
+} from "./contract.ts";
+import { get, post, postEmpty, watch, type Route } from "./routes.ts";
+import { streamOperation } from "./watch-stream.ts";
+import { why } from "./why.ts";
+
+export type ApiPorts = CoordinatorPorts & {
+  readonly runner: Runner;
+  readonly sendBufferBytes: number;
+  /** The line to paste on a host so that it joins with this token. */
+  readonly joinLine: (node: string, token: string) => string;
+};
+
+/** Every call of contract.ts, in its order. */
+export function apiRoutes(ports: ApiPorts): readonly Route[] {
+  const { store, runner, clusterFiles, clock } = ports;
+  const operation = (id: string) => {
+    const found = store.operation(id);
+    if (found === null) throw new Failure("NOT_FOUND", `There is no operation ${id}.`, listHint);
+    return found;
+  };
+  return [
+    get("/api/status", () => status(ports)),
+    post("/api/tokens", TokenRequest, ({ body }): TokenAnswer => {
+      const validMs = body.validMinutes * 60_000;
+      const { token, expiresAt } = createJoinToken(store, body.node, clock.now(), validMs);
+      return { node: body.node, joinLine: ports.joinLine(body.node, token), expiresAt };
+    }),
+    get("/api/clusters", () => clusterFiles.names().map((name) => clusterFiles.load(name))),
+    get("/api/clusters/:name", ({ parameters }) => clusterFiles.load(parameters["name"] ?? "")),
+    post("/api/clusters/:name/preflight", AddNodeRequest, ({ parameters, body }) =>
+      preflightAddNode(ports, parameters["name"] ?? "", body),
+    ),
+    post("/api/clusters/:name/nodes", AddNodeRequest, ({ parameters, body }) =>
+      addNode(ports, runner.start, parameters["name"] ?? "", body),
+    ),
+    get("/api/operations", () => store.operations()),
+    get("/api/operations/:id", ({ parameters }) => operation(parameters["id"] ?? "")),
+    watch("/api/operations/:id/watch", ({ parameters }, response) =>
+      streamOperation(runner, parameters["id"] ?? "", response, ports.sendBufferBytes),
+    ),
+    postEmpty("/api/operations/:id/resume", ({ parameters }) => runner.resume(parameters["id"] ?? "")), // prettier-ignore
+    postEmpty("/api/operations/:id/abort", ({ parameters }) => runner.abort(parameters["id"] ?? "")), // prettier-ignore
+    get("/api/why/:subject", ({ parameters }) => why(ports, parameters["subject"] ?? "")),
+    get("/api/alerts", ({ query }) => store.alerts({ open: query.get("all") !== "1" })),
+    get("/api/events", ({ query }) => {
+      const after = Number(query.get("after") ?? 0);
+      if (!Number.isSafeInteger(after) || after < 0) {
+        throw new Failure("USAGE", "after must be the sequence number of an event, or 0.");
+      }
+      return store.events(after, 500);
+    }),
+  ];
+}
+
+const listHint = { hint: "castellan operation list" };
+
+function status({ store, fleet, clusterFiles, clock }: ApiPorts): StatusAnswer {
+  const agents = new Map(fleet.agents().map((view) => [view.node, view]));
+  const alerts = store.alerts({ open: true });
+  const named = new Set<string>();
+  const clusters = clusterFiles.names().map((name): ClusterStatus => {
+    const holder = store.leaseHolder(name);
+    const common = {
+      name,
+      operation: holder && { id: holder.id, state: holder.state, subject: holder.subject },
+    };
+    try {
+      const { declaration } = clusterFiles.load(name);
+      const nodes = new Set(declaration.nodes.map((node) => node.name));
+      for (const node of nodes) named.add(node);
+      return {
+        ...common,
+        product: declaration.product,
+        pool: declaration.pool,
+        nodes: nodeStatuses(declaration, agents),
+        problem: null,
+        openAlerts: alerts.filter((alert) => alert.node !== null && nodes.has(alert.node)).length,
+      };
+    } catch (error) {
+      const problem = asFailure(error).message;
+      return { ...common, product: "?", pool: "?", nodes: [], problem, openAlerts: 0 };
+    }
+  });
+  const unassigned = [...agents.values()]
+    .filter((view) => !named.has(view.node))
+    .map(unassignedStatus);
+  return { version, epoch: store.epoch, at: clock.now(), clusters, unassigned };
+}

@@ -1,0 +1,108 @@
+import { randomInt, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Failure } from "#shared/errors.ts";
+import type { Log } from "#shared/log.ts";
+import { systemClock } from "#shared/time.ts";
+import { createClusterFiles } from "./cluster-file/cluster-files.ts";
+import { createEvents } from "./events.ts";
+import { createFleet } from "./fleet/view.ts";
+import { Hub } from "./hub/hub.ts";
+import { startHubServer } from "./hub/server.ts";
+import { createLifetimes } from "./lifetimes.ts";
+import { attachPool } from "./operations/local-steps/attach-pool.ts";
+import { declareNode } from "./operations/local-steps/declare-node.ts";
+import { Runner } from "./operations/runner.ts";
+import type { CoordinatorPorts } from "./ports.ts";
+import type { CoordinatorSettings } from "./settings.ts";
+import { takeDaemonLock } from "./store/daemon-lock.ts";
+import { openStore } from "./store/sqlite.ts";
+import { createAuthenticator } from "./trust/authenticator.ts";
+import { certificateFingerprint } from "./trust/certificate.ts";
+
+/** A coordinator without its API: journal, agents, operations. */
+export type Core = AsyncDisposable & {
+  readonly ports: CoordinatorPorts;
+  readonly hub: Hub;
+  readonly runner: Runner;
+  readonly agentPort: number;
+  readonly fingerprint: string;
+};
+
+/** Opens the journal, accepts agents, goes on with what was under way: in this order. */
+export async function startCore(settings: CoordinatorSettings, log: Log): Promise<Core> {
+  const inState = (name: string): string => join(settings.stateDirectory, name);
+  const certificatePem = readOwnFile(inState("certificate.pem"));
+  const keyPem = readOwnFile(inState("key.pem"));
+  const { limits } = settings;
+  const clock = systemClock;
+  const lifetimes = createLifetimes();
+  try {
+    lifetimes.use(takeDaemonLock(settings.stateDirectory, process.pid));
+    const store = lifetimes.use(
+      openStore({ file: inState("journal.db"), keptEvents: limits.keptEvents }),
+    );
+    const events = createEvents(store, log, clock);
+    const hub = lifetimes.use(new Hub({ settings, store, clock, events }));
+    const clusterFiles = createClusterFiles(settings.clustersDirectory);
+    const fleet = createFleet({ agents: hub, clock, askMs: limits.askMs, newId: randomUUID });
+    const runner = lifetimes.use(
+      new Runner({
+        store,
+        clock,
+        log,
+        events,
+        clusterFiles,
+        limits,
+        commands: hub,
+        localSteps: { "attach-pool": attachPool, "declare-node": declareNode },
+        random: Math.random,
+        newOperationId,
+        onRest: ({ kind, state, subject }) => {
+          if (kind === "add-node" && state === "succeeded") hub.acceptAllFiles(subject);
+        },
+      }),
+    );
+    const { port } = lifetimes.use(
+      await startHubServer({
+        settings,
+        store,
+        clock,
+        events,
+        hub,
+        authenticator: createAuthenticator(store),
+        certificatePem,
+        keyPem,
+        listen: settings.listen,
+      }),
+    );
+    runner.resumeAll();
+    return {
+      ports: { clock, log, store, fleet, clusterFiles },
+      hub,
+      runner,
+      agentPort: port,
+      fingerprint: certificateFingerprint(certificatePem),
+      [Symbol.asyncDispose]: () => lifetimes[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await lifetimes[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function newOperationId(): string {
+  const letters = "abcdefghijkmnpqrstuvwxyz23456789";
+  return `op-${Array.from({ length: 12 }, () => letters[randomInt(letters.length)]).join("")}`;
+}
+
+function readOwnFile(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new Failure("CONFIG_INVALID", `${file} can't be read.`, {
+      hint: "castellan init makes the coordinator's state",
+      cause,
+    });
+  }
+}
