@@ -8,16 +8,19 @@ import { noteOwn, ownFacts } from "./own-entry.ts";
 
 /** A file outside the data directory that we wrote. `previous` is what stood there, kept in the host's own ledger. */
 const FileFacts = z.object({
+  /** The step that takes it back. */
+  madeBy: z.enum(["node-files", "regime"]),
   writtenHash: z.string(),
   previous: z.object({ text: z.string(), mode: z.int() }).nullable(),
 });
 
+export type MadeBy = z.infer<typeof FileFacts>["madeBy"];
+
 /** Writes the whole file, noted before; missing directories are made and noted too. Answers its hash. */
 export async function writeOwnFile(
   context: StepContext,
-  path: string,
-  text: string,
-  mode: number,
+  madeBy: MadeBy,
+  { path, text, mode }: { readonly path: string; readonly text: string; readonly mode: number },
 ): Promise<string> {
   const key = ledgerKey.file(path);
   const known = await ownFacts(context, key, FileFacts);
@@ -33,7 +36,7 @@ export async function writeOwnFile(
         ? null
         : { text: found.text, mode: found.mode };
   await makeOwnDirectory(context, dirname(path), 0o775);
-  await noteOwn(context, key, { writtenHash, previous });
+  await noteOwn(context, key, { madeBy, writtenHash, previous });
   return context.files.replace(path, text, mode);
 }
 
@@ -55,11 +58,12 @@ export async function undoOwnFile(context: StepContext, path: string): Promise<s
   return line;
 }
 
-/** Files of this operation, in the order of their paths. */
-export async function ownFiles(context: StepContext): Promise<readonly string[]> {
+/** Files that one step of this operation wrote, in the order of their paths. */
+export async function ownFiles(context: StepContext, madeBy: MadeBy): Promise<readonly string[]> {
   const entries = await context.ledger.list(ledgerKey.file(""));
   return entries
     .filter(({ entry }) => entry.operationId === context.operationId)
+    .filter(({ entry }) => entry.facts["madeBy"] === madeBy)
     .map(({ key }) => key.slice(ledgerKey.file("").length))
     .sort();
 }

@@ -54,7 +54,7 @@ export const writeNodeFiles: ChangeStep<"write-node-files"> = {
       files.push({ path: `${args.node.paths.dataDirectory}/${path}`, hash });
     };
     const outside = async (path: string, text: string, mode: number): Promise<void> => {
-      files.push({ path, hash: await writeOwnFile(context, path, text, mode) });
+      files.push({ path, hash: await writeOwnFile(context, "node-files", { path, text, mode }) });
     };
     await removeLeftovers(args, context);
     await writeStandbyFiles(args, context, inside);
@@ -70,7 +70,7 @@ export const writeNodeFiles: ChangeStep<"write-node-files"> = {
   verify: verifyFiles,
   undo: async (args, context) => {
     const lines: string[] = [];
-    for (const path of await ownFiles(context)) {
+    for (const path of await ownFiles(context, "node-files")) {
       // Files below the data directory go with the tree.
       lines.push(await undoOwnFile(context, path));
     }

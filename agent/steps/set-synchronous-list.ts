@@ -1,0 +1,124 @@
+import * as z from "zod";
+import { effective, parseServerConf } from "#shared/config-files/server-conf.ts";
+import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
+import { Failure } from "#shared/errors.ts";
+import type { StepContext } from "../ports.ts";
+import { evidence } from "./evidence.ts";
+import { ledgerKey } from "./ledger-keys.ts";
+import { noteOwn, ownFacts } from "./own-entry.ts";
+import { text } from "./row-values.ts";
+import type { ChangeStep } from "./step.ts";
+import { watchProgress } from "./watch-progress.ts";
+
+type Args = CommandArgs<"set-synchronous-list">;
+
+const name = "synchronous_standby_names";
+
+const SettingFacts = z.object({
+  written: z.string(),
+  /** Did *.auto.conf set it before us? Else undo takes the line out again. */
+  previous: z.string(),
+  wasInAutoConf: z.boolean(),
+});
+
+/** The whole list, by ALTER SYSTEM on the primary: what *.auto.conf says beats every other file. */
+export const setSynchronousList: ChangeStep<"set-synchronous-list"> = {
+  check: async (args, context) => {
+    const current = await show(context);
+    const ours = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
+    if (current === args.value) return report(args, context, ours === null);
+    assertExpected(args, current);
+    return null;
+  },
+  apply: async (args, context) => {
+    const current = await show(context);
+    if (current === args.value) return;
+    assertExpected(args, current);
+    const known = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
+    const wasInAutoConf = known?.wasInAutoConf ?? (await isInAutoConf(context));
+    const previous = known?.previous ?? current;
+    await noteOwn(context, ledgerKey.setting(name), {
+      written: args.value,
+      previous,
+      wasInAutoConf,
+    });
+    await setList(args.value, context);
+  },
+  verify: async (args, context) => {
+    await awaitValue(args.value, context);
+    const ours = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
+    return report(args, context, ours === null);
+  },
+  undo: async (_args, context) => {
+    const facts = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
+    if (facts === null) return evidence([`${name}: not set by this operation`]);
+    const current = await show(context);
+    let line = `${name} is '${facts.previous}' again`;
+    if (current === facts.written) {
+      if (facts.wasInAutoConf) await setList(facts.previous, context);
+      else await reset(context);
+      await awaitValue(facts.previous, context);
+    } else if (current !== facts.previous) {
+      line = `${name} is kept: somebody made it '${current}' after us`;
+    }
+    await context.ledger.delete(ledgerKey.setting(name));
+    return evidence([line], { files: await autoConfFile(context) });
+  },
+};
+
+function assertExpected(args: Args, current: string): void {
+  if (current === args.expected) return;
+  throw new Failure("OPERATION_CONFLICT", `${name} is '${current}', not '${args.expected}'`, {
+    hint: "Somebody changed it since the plan was made. Plan again.",
+  });
+}
+
+async function show(context: StepContext): Promise<string> {
+  const [row] = await context.databases.own.query(`SHOW ${name}`);
+  return row === undefined ? "" : text(row, name);
+}
+
+/** ALTER SYSTEM takes no parameters: the value's schema admits no quote. */
+async function setList(value: string, context: StepContext): Promise<void> {
+  if (/['\\\0\n]/.test(value)) throw new RangeError("a list with a quote in it");
+  await context.databases.own.query(`ALTER SYSTEM SET ${name} = '${value}'`);
+  await context.databases.own.query(reloadOf(context));
+}
+
+async function reset(context: StepContext): Promise<void> {
+  await context.databases.own.query(`ALTER SYSTEM RESET ${name}`);
+  await context.databases.own.query(reloadOf(context));
+}
+
+/** A reload is a signal: each session has the new value a moment later. */
+async function awaitValue(value: string, context: StepContext): Promise<void> {
+  await watchProgress(context, { stallMs: 5_000, everyMs: 20, what: `${name}` }, async () => {
+    const current = await show(context);
+    if (current === value) return { state: "done", value: null };
+    const missing = `it is '${current}', it should be '${value}'`;
+    return { state: "waiting", token: current, missing };
+  });
+}
+
+async function isInAutoConf(context: StepContext): Promise<boolean> {
+  const file = await context.files.read(autoConfPath(context));
+  return file !== null && effective(parseServerConf(file.text)).has(name);
+}
+
+async function report(args: Args, context: StepContext, alreadyDone: boolean): Promise<Evidence> {
+  const files = alreadyDone ? [] : await autoConfFile(context);
+  return evidence([`${name} = '${args.value}'`], { alreadyDone, files });
+}
+
+async function autoConfFile(context: StepContext): Promise<Evidence["files"]> {
+  const file = await context.files.read(autoConfPath(context));
+  return file === null ? [] : [{ path: autoConfPath(context), hash: file.hash }];
+}
+
+function autoConfPath({ settings, product }: StepContext): string {
+  return `${settings.paths.dataDirectory}/${product.files.autoConf}`;
+}
+
+function reloadOf({ product, databases }: StepContext): string {
+  return product.dialect(databases.own.versionNumber ?? 0).reload;
+}
