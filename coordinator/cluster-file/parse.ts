@@ -74,18 +74,15 @@ function complaintsOf(
 
 /** What would be right, in words. */
 function wanted(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case "invalid_type":
-      return issue.expected === "int" ? "a whole number" : `a value of type ${issue.expected}`;
-    case "invalid_value":
-      return `one of ${issue.values.map(String).join(", ")}`;
-    case "too_big":
-      return `at most ${issue.maximum}`;
-    case "too_small":
-      return issue.message.startsWith("Too small") ? `at least ${issue.minimum}` : issue.message;
-    default:
-      return issue.message;
+  if (issue.code === "invalid_type") {
+    return issue.expected === "int" ? "a whole number" : `a value of type ${issue.expected}`;
   }
+  if (issue.code === "invalid_value") return `one of ${issue.values.map(String).join(", ")}`;
+  if (issue.code === "too_big") return `at most ${issue.maximum}`;
+  if (issue.code === "too_small" && issue.message.startsWith("Too small")) {
+    return `at least ${issue.minimum}`;
+  }
+  return issue.message;
 }
 
 function keysAt(path: readonly PropertyKey[]): readonly string[] {

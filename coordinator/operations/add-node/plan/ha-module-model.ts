@@ -1,4 +1,5 @@
 import { haAssignment, parseHaModule } from "#shared/config-files/ha-module.ts";
+import { decodeUtf8 } from "#shared/config-files/text-file.ts";
 import type { HaModuleModel, SecretName } from "#shared/domain/commands.ts";
 import { relocate, relocationBetween } from "../relocate.ts";
 import { type Situation, textAt } from "../situation.ts";
@@ -35,7 +36,7 @@ export function haModuleModel(situation: Situation): HaModuleModel | null {
   for (const key of new Set(module.assignments.map((assignment) => assignment.name))) {
     const value = haAssignment(module, key)?.value;
     if (value?.kind === "array") {
-      const values = value.values.map((item) => relocate(item, relocation));
+      const values = value.values.map((item) => relocate(decodeUtf8(item), relocation));
       const added = grown[key];
       arrays.push({
         key,
@@ -46,7 +47,7 @@ export function haModuleModel(situation: Situation): HaModuleModel | null {
       if (secret !== undefined) scalars.push({ key, value: { secret } });
       // What is masked and has no secret of ours can't be written: preflight says so.
       else if (!isMasked(value.text)) {
-        scalars.push({ key, value: own[key] ?? relocate(value.text, relocation) });
+        scalars.push({ key, value: own[key] ?? relocate(decodeUtf8(value.text), relocation) });
       }
     }
   }

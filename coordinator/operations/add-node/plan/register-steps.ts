@@ -94,5 +94,5 @@ function attachSteps(situation: Situation, row: BackendRow): readonly PlanStep[]
 
 /** Only when every pool's host can: an attach is replicated to all of them at the same moment. */
 export function canHoldDoor({ managers }: Situation): boolean {
-  return managers.every((manager) => manager.facts?.host.rootHelperVerbs.includes("hold-door"));
+  return managers.every((manager) => manager.facts?.host.rootHelperVerbs.includes("door"));
 }
