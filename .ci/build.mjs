@@ -7,6 +7,14 @@ const programs = [
   { entry: "agent/main.ts", out: "dist/castellan-agent.js" },
   { entry: "agent/root-helper/main.ts", out: "dist/castellan-root.js" },
   { entry: "coordinator/main.ts", out: "dist/castellan.js", external: ["libsql"] },
+  // The same programs with the crash points of shared/crash-point.ts in them: for tests only.
+  { entry: "agent/main.ts", out: "dist/test/castellan-agent.js", crashPoints: true },
+  {
+    entry: "coordinator/main.ts",
+    out: "dist/test/castellan.js",
+    external: ["libsql"],
+    crashPoints: true,
+  },
   { entry: "test/demo/main.ts", out: "dist/demo.js", external: ["libsql"] },
   { entry: "test/harness/load-generator/main.ts", out: "dist/load.js" },
   { entry: "test/bench/main.ts", out: "dist/bench.js", external: ["libsql"] },
@@ -15,7 +23,7 @@ const programs = [
 await Promise.all(
   programs
     .filter(({ entry }) => existsSync(entry))
-    .map(({ entry, out, external = [] }) =>
+    .map(({ entry, out, external = [], crashPoints = false }) =>
       build({
         entryPoints: [entry],
         outfile: out,
@@ -25,6 +33,7 @@ await Promise.all(
         target: "node20",
         sourcemap: "linked",
         legalComments: "none",
+        define: { CASTELLAN_CRASH_POINTS: String(crashPoints) },
         external: [...external, "pg-native", "bufferutil", "utf-8-validate"],
         // CommonJS packages inside an ESM bundle still call require().
         banner: {

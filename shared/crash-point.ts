@@ -8,11 +8,10 @@ let reached = 0;
  * `CASTELLAN_CRASH_AT=NAME[@N]` (names hold colons) kills when it is reached for the Nth time.
  */
 export function crashPoint(name: string): void {
-  if (typeof CASTELLAN_CRASH_POINTS === "undefined" || !CASTELLAN_CRASH_POINTS) return;
-  const wanted = process.env["CASTELLAN_CRASH_AT"];
-  if (wanted === undefined) return;
-  const match = /^(.*?)(?:@(\d+))?$/.exec(wanted);
-  if (match?.[1] !== name) return;
-  reached += 1;
-  if (reached >= Number(match[2] ?? 1)) process.kill(process.pid, "SIGKILL");
+  if (typeof CASTELLAN_CRASH_POINTS !== "undefined" && CASTELLAN_CRASH_POINTS) {
+    const match = /^(.*?)(?:@(\d+))?$/.exec(process.env["CASTELLAN_CRASH_AT"] ?? "");
+    if (match?.[1] !== name) return;
+    reached += 1;
+    if (reached >= Number(match[2] ?? 1)) process.kill(process.pid, "SIGKILL");
+  }
 }
