@@ -1,5 +1,10 @@
 import type { PlanStep } from "../../plan.ts";
-import { noPreconditions, type PlanContext, replicationUpstream } from "./common.ts";
+import {
+  maintenanceUpstream,
+  noPreconditions,
+  type PlanContext,
+  replicationUpstream,
+} from "./common.ts";
 
 /** The copy itself: a detached job on the new host, into a directory that nothing starts. */
 export function copySteps(context: PlanContext, expectedBytes: number): readonly PlanStep[] {
@@ -17,7 +22,8 @@ export function copySteps(context: PlanContext, expectedBytes: number): readonly
       args: {
         source: replicationUpstream(context, source),
         slot: node.slot,
-        slotHolder: replicationUpstream(context, primary),
+        // Positions are asked over SQL, which the replication role may not log in for.
+        slotHolder: maintenanceUpstream(context, primary),
         stagingDirectory,
         dataDirectory: node.paths.dataDirectory,
         tablespaces: situation.tablespaces.map(({ from, to }) => ({ from, to })),
