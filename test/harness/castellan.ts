@@ -180,7 +180,7 @@ async function joinNode(
       ...(isVendor ? ["--root", paths.root] : []),
       ...["--bin-dir", paths.binDir, "--data-dir", paths.dataDir, "--port", String(node.port)],
       ...[
-        "--config-file",
+        "--server-config",
         paths.configFile,
         "--hba-file",
         paths.hbaFile,
@@ -205,7 +205,7 @@ async function joinNode(
               isVendor ? paths.binDir : "/usr/sbin",
             ],
           ]),
-      ...(helper === null ? [] : helper.flatMap((word) => ["--root-helper", word])),
+      ...(helper === null ? [] : ["--root-helper", helper.join(" ")]),
     ],
     { user },
   );
