@@ -34,7 +34,7 @@ export type JoinFlags = {
   readonly pcpHost?: string;
   readonly pcpPort?: number;
   readonly start: AgentSettings["start"];
-  readonly rootHelper?: readonly string[];
+  readonly rootHelper: readonly string[];
   readonly allowPath: readonly string[];
   readonly allowProgram: readonly string[];
   readonly user?: string;
@@ -123,8 +123,17 @@ function addJoin(program: Command, actions: Actions): void {
     .option("--pcp-user <name>", "user for the pool's control port")
     .option("--pcp-host <host>", "address of the pool's control port")
     .option("--pcp-port <n>", "the pool's control port", port)
-    .option("--start <how>", "ctl, or unit:NAME.service", startMode, { mode: "ctl" })
-    .option("--root-helper <words...>", "how castellan-root is called, word by word")
+    .addOption(
+      new Option("--start <how>", "ctl, or unit:NAME.service")
+        .argParser(startMode)
+        .default({ mode: "ctl" }, "ctl"),
+    )
+    .option(
+      "--root-helper <words>",
+      'e.g. "sudo -n node castellan-root.mjs"; repeatable',
+      words,
+      [],
+    )
     .option("--allow-path <path>", "may be written too; repeatable", collect, [])
     .option("--allow-program <dir>", "programs may be run from it too; repeatable", collect, [])
     .option("--user <name>", "OS user of the agent, where root runs join")
@@ -170,6 +179,10 @@ function startMode(text: string): AgentSettings["start"] {
   const unit = /^unit:([A-Za-z0-9@._-]+\.service)$/.exec(text)?.[1];
   if (unit !== undefined) return { mode: "unit", unit };
   throw new InvalidArgumentError("ctl or unit:NAME.service is wanted.");
+}
+
+function words(text: string, before: readonly string[]): readonly string[] {
+  return [...before, ...text.split(/\s+/).filter((word) => word !== "")];
 }
 
 function collect(text: string, before: readonly string[]): readonly string[] {

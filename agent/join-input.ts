@@ -23,7 +23,7 @@ export function joinInput(flags: JoinFlags, readText: (path: string) => string |
     databaseName: flags.databaseName ?? null,
     pool: poolInput(flags, readText),
     start: flags.start,
-    rootHelper: flags.rootHelper ?? null,
+    rootHelper: flags.rootHelper.length === 0 ? null : flags.rootHelper,
     morePaths: flags.allowPath,
     morePrograms: flags.allowProgram,
   };

@@ -17,10 +17,6 @@ import { join } from "./join.ts";
 import { joinInput } from "./join-input.ts";
 import { startAgent } from "./start-agent.ts";
 
-process.umask(0o077);
-const code = await main();
-if (code !== null) process.exitCode = code;
-
 /** Answers the exit status (docs/errors.md). */
 async function main(): Promise<number | null> {
   try {
@@ -133,3 +129,8 @@ function failureText(failure: Failure): string {
   if (failure.code === "INTERNAL") lines.push(failure.stack ?? "");
   return `${lines.join("\n")}\n`;
 }
+
+process.umask(0o077);
+// Last in the file: everything above must be defined before it is used.
+const code = await main();
+if (code !== null) process.exitCode = code;

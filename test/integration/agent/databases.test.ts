@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createDatabases, type ConnectionEdge } from "#agent/adapters/databases.ts";
-import { asFailure } from "#shared/errors.ts";
+import { asFailure, type Failure } from "#shared/errors.ts";
 import { createLog } from "#shared/log.ts";
 import { Secret } from "#shared/secret.ts";
 import { systemClock } from "#shared/time.ts";
@@ -21,6 +21,15 @@ function open(password: string | null = server.password, name = "postgres") {
     log: createLog("test", "silent"),
     random: Math.random,
   });
+}
+
+async function failureOf(work: Promise<unknown>): Promise<Failure> {
+  return work.then(
+    () => {
+      throw new Error("it did not fail");
+    },
+    (error: unknown) => asFailure(error),
+  );
 }
 
 function login(replication: boolean, user = server.superuser) {
@@ -61,26 +70,26 @@ test("a replication login identifies the system, and an ordinary one runs SQL", 
 
 test("failures carry the SQLSTATE, and say whether trying again may help", async () => {
   await using databases = open("wrong");
-  const wrongPassword = await databases.connect(login(false)).catch(asFailure);
+  const wrongPassword = await failureOf(databases.connect(login(false)));
   expect(wrongPassword).toMatchObject({ code: "AUTHENTICATION_FAILED", retryable: false });
-  expect(String(wrongPassword)).toContain("SQLSTATE 28P01");
+  expect(wrongPassword.message).toContain("SQLSTATE 28P01");
   expect(JSON.stringify(wrongPassword)).not.toContain("wrong");
 
   await using good = open();
-  const syntax = await good.own.query("SELEC 1").catch(asFailure);
+  const syntax = await failureOf(good.own.query("SELEC 1"));
   expect(syntax).toMatchObject({ code: "PROGRAM_FAILED" });
-  expect(String(syntax)).toContain("SQLSTATE 42601");
+  expect(syntax.message).toContain("SQLSTATE 42601");
 
   await using missing = open(server.password, "no_such_database");
-  expect(await missing.own.query("SELECT 1").catch(asFailure)).toMatchObject({ code: "NOT_FOUND" });
+  expect(await failureOf(missing.own.query("SELECT 1"))).toMatchObject({ code: "NOT_FOUND" });
 
-  const closed = await good.connect({ ...login(false), port: 1 }).catch(asFailure);
+  const closed = await failureOf(good.connect({ ...login(false), port: 1 }));
   expect(closed).toMatchObject({ code: "DATABASE_UNREACHABLE", retryable: true });
 });
 
 test("a server that asks for a password where there is none is an authentication failure", async () => {
   await using databases = open(null);
-  const refused = await databases.own.query("SELECT 1").catch(asFailure);
+  const refused = await failureOf(databases.own.query("SELECT 1"));
   expect(refused).toMatchObject({ code: "AUTHENTICATION_FAILED" });
 });
 
@@ -92,7 +101,7 @@ test("a dying server is an edge at once, and the connection comes back by itself
   expect(edges).toEqual(["own-database-connected"]);
   await server.stop("immediate");
   await waitFor(() => edges.includes("own-database-lost"), { timeoutMs: 1_000 });
-  const down = await databases.own.query("SELECT 1").catch(asFailure);
+  const down = await failureOf(databases.own.query("SELECT 1"));
   expect(down).toMatchObject({ code: "DATABASE_UNREACHABLE", retryable: true });
   expect(databases.own.versionNumber).toBeNull();
   await server.start();
@@ -102,7 +111,7 @@ test("a dying server is an edge at once, and the connection comes back by itself
 
 test("a query whose backend is terminated fails as unreachable, and the next one works", async () => {
   await using databases = open();
-  const sleeping = databases.own.query("SELECT pg_sleep(20)").catch(asFailure);
+  const sleeping = failureOf(databases.own.query("SELECT pg_sleep(20)"));
   await waitFor(
     async () =>
       (await server.sql(

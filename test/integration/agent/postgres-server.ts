@@ -37,17 +37,15 @@ export async function startPostgres(): Promise<PostgresServer> {
     user === null
       ? [...argv]
       : ["setpriv", "--reuid", user.name, "--regid", String(user.gid), "--init-groups", ...argv];
-  const run = async (...argv: string[]): Promise<string> => {
+  const run = async (argv: readonly string[]): Promise<string> => {
     const [program = "", ...args] = as(argv);
     const env = { PGPASSWORD: password };
     return (await execa(program, args, { cwd: folder, env, stdin: "ignore" })).stdout;
   };
   const superuser = "castellan_admin";
-  await run(
-    `${clientBin}/initdb`,
-    ...["-D", dataDirectory, "-U", superuser, "--pwfile", passwordFile],
-    ...["-A", "scram-sha-256", "--no-sync", "--locale", "C.UTF-8"],
-  );
+  const cluster = ["-D", dataDirectory, "-U", superuser, "--pwfile", passwordFile];
+  const habits = ["-A", "scram-sha-256", "--no-sync", "--locale", "C.UTF-8"];
+  await run([`${clientBin}/initdb`, ...cluster, ...habits]);
   await appendFile(
     join(dataDirectory, "postgresql.conf"),
     [
@@ -59,7 +57,10 @@ export async function startPostgres(): Promise<PostgresServer> {
       "",
     ].join("\n"),
   );
-  const control = `${clientBin}/pg_ctl`;
+  const control = (...args: string[]) =>
+    run([`${clientBin}/pg_ctl`, "-D", dataDirectory, "-w", ...args]);
+  const place = ["-h", "127.0.0.1", "-p", String(port), "-U", superuser, "-d", "postgres"];
+  const plain = ["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1"];
   const logFile = join(folder, "server.log");
   const server: PostgresServer = {
     folder,
@@ -70,19 +71,14 @@ export async function startPostgres(): Promise<PostgresServer> {
     password,
     logFile,
     start: async () => {
-      await run(control, "-D", dataDirectory, "-w", "-l", logFile, "start");
+      await control("-l", logFile, "start");
     },
     stop: async (mode) => {
-      await run(control, "-D", dataDirectory, "-w", "-m", mode, "stop");
+      await control("-m", mode, "stop");
     },
-    sql: (statement) =>
-      run(
-        `${clientBin}/psql`,
-        ...["-h", "127.0.0.1", "-p", String(port), "-U", superuser, "-d", "postgres"],
-        ...["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement],
-      ),
+    sql: (statement) => run([`${clientBin}/psql`, ...place, ...plain, "-c", statement]),
     [Symbol.asyncDispose]: async () => {
-      await run(control, "-D", dataDirectory, "-w", "-m", "immediate", "stop").catch(
+      await control("-m", "immediate", "stop").catch(
         () => undefined, // a test may have stopped it
       );
       await rm(folder, { recursive: true });

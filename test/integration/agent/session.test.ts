@@ -1,0 +1,178 @@
+import { beforeAll, expect, test } from "vitest";
+import { startAgent } from "#agent/start-agent.ts";
+import type { AgentSettings } from "#agent/settings.ts";
+import type { CommandEnvelope } from "#shared/domain/commands.ts";
+import { createLog, type Log } from "#shared/log.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { makeAgentHome } from "./agent-settings.ts";
+import { FakeCoordinator, makeCertificate, type Credentials } from "./fake-coordinator.ts";
+
+let credentials: Credentials;
+let others: Credentials;
+beforeAll(async () => {
+  [credentials, others] = await Promise.all([makeCertificate(), makeCertificate()]);
+});
+
+const log = createLog("test", "silent");
+
+/** A logger whose warnings and errors the test reads. */
+function listeningLog(): { readonly log: Log; readonly said: Record<string, unknown>[] } {
+  const said: Record<string, unknown>[] = [];
+  const listening = createLog("test", "warn");
+  const keep = (fields: unknown, msg?: string): void => {
+    said.push({ ...(typeof fields === "object" ? fields : {}), msg });
+  };
+  Object.assign(listening, { warn: keep, error: keep, child: () => listening });
+  return { log: listening, said };
+}
+
+function start(settings: AgentSettings, logger: Log = log) {
+  return startAgent({ settings, log: logger, pid: process.pid, home: "/" });
+}
+
+function measure(id: string, more: Partial<CommandEnvelope> = {}): CommandEnvelope {
+  return {
+    id,
+    epoch: 1,
+    operationId: null,
+    stepId: "probe",
+    kind: "probe-reach",
+    phase: "run",
+    args: { tcp: [], ssh: [] },
+    expiresAt: Date.now() + 60_000,
+    preconditions: { systemIdentifier: null, role: null, timeline: null },
+    ...more,
+  };
+}
+
+test("after a cut the agent is back at once, sends its facts whole, and repeats what nobody acknowledged", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  await using home = await makeAgentHome(coordinator);
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  await coordinator.next("facts");
+  coordinator.send({ type: "command", command: measure("p/1") });
+  await coordinator.ended("p/1");
+  coordinator.connection?.terminate();
+  await coordinator.next("command-ended", 2);
+  expect(coordinator.of("command-ended").map((m) => m.commandId)).toEqual(["p/1", "p/1"]);
+  await coordinator.next("facts", 2);
+  const hellos = coordinator.of("hello");
+  expect(hellos.map((m) => m.instanceId)).toEqual([hellos[0]?.instanceId, hellos[0]?.instanceId]);
+
+  coordinator.send({ type: "command-acknowledged", commandId: "p/1" });
+  coordinator.send({ type: "command", command: measure("p/2") });
+  await coordinator.ended("p/2");
+  coordinator.send({ type: "command-acknowledged", commandId: "p/2" });
+  coordinator.connection?.terminate();
+  await coordinator.next("facts", 3);
+  coordinator.send({ type: "command", command: measure("p/3") });
+  await coordinator.ended("p/3");
+  expect(coordinator.of("command-ended").map((m) => m.commandId)).toEqual([
+    "p/1",
+    "p/1",
+    "p/2",
+    "p/3",
+  ]);
+  expect(coordinator.bad).toEqual([]);
+});
+
+test("a coordinator that is away for a while finds the agent again on its port", async () => {
+  const first = await FakeCoordinator.start(credentials);
+  await using home = await makeAgentHome(first);
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  await first.next("facts");
+  await first[Symbol.asyncDispose]();
+  await using second = await FakeCoordinator.start(credentials, first.port);
+  second.epoch = 2;
+  await second.next("facts");
+  expect((await second.next("hello")).highestEpoch).toBe(1);
+});
+
+test("another certificate at the coordinator's address never sees the secret", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  await using home = await makeAgentHome(coordinator);
+  await coordinator[Symbol.asyncDispose]();
+  await using impostor = await FakeCoordinator.start(others, coordinator.port);
+  const { log: logger, said } = listeningLog();
+  await using agent = await start(home.settings, logger);
+  expect(agent).toBeDefined();
+  await waitFor(() => said.find((line) => String(line["hint"]).includes("pinned at join")));
+  expect(impostor.authorizations).toEqual([]);
+});
+
+test("a wrong secret is said clearly, and tried again slowly", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  await using home = await makeAgentHome(coordinator, { node: "srv127" });
+  const { log: logger, said } = listeningLog();
+  await using agent = await start(home.settings, logger);
+  expect(agent).toBeDefined();
+  await waitFor(() => said.find((line) => String(line["hint"]).includes("Join again")));
+  expect(coordinator.authorizations).toHaveLength(1);
+  expect(JSON.stringify(said)).not.toContain(coordinator.secret);
+});
+
+test.each([
+  ["binary", Buffer.from([1, 2, 3])],
+  ["truncated", '{"type":"comm'],
+  ["of no known type", '{"type":"run-shell","command":"id"}'],
+  ["with a field too many", '{"type":"resend-facts","please":true}'],
+])(
+  "a message that is %s is answered with close code 4400, and the agent comes back",
+  async (_, data) => {
+    await using coordinator = await FakeCoordinator.start(credentials);
+    await using home = await makeAgentHome(coordinator);
+    await using agent = await start(home.settings);
+    expect(agent).toBeDefined();
+    await coordinator.next("facts");
+    const closed = new Promise<number>((resolve) => coordinator.connection?.once("close", resolve));
+    coordinator.sendRaw(data);
+    expect(await closed).toBe(4400);
+    await coordinator.next("facts", 2);
+  },
+);
+
+test("a message larger than the limit ends the link, not the agent", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  await using home = await makeAgentHome(coordinator);
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  await coordinator.next("facts");
+  coordinator.sendRaw("x".repeat(9 * 1024 * 1024));
+  await coordinator.next("facts", 2);
+});
+
+test("a coordinator that no longer answers pings is given up and dialled anew", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  coordinator.heartbeat = { everyMs: 50, lostAfterMs: 200 };
+  await using home = await makeAgentHome(coordinator);
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  await coordinator.next("facts");
+  coordinator.autoPong = false;
+  await coordinator.next("hello", 2);
+});
+
+test("another protocol is said clearly and ends with close code 4426", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  coordinator.welcomes = false;
+  await using home = await makeAgentHome(coordinator);
+  const { log: logger, said } = listeningLog();
+  await using agent = await start(home.settings, logger);
+  expect(agent).toBeDefined();
+  await coordinator.next("hello");
+  const closed = new Promise<number>((resolve) => coordinator.connection?.once("close", resolve));
+  const welcome = coordinator.welcome();
+  coordinator.sendRaw(JSON.stringify({ ...welcome, protocol: 99 }));
+  expect(await closed).toBe(4426);
+  await waitFor(() => said.find((line) => String(line["reason"]).includes("protocol 99")));
+});
+
+test("a second agent with the same state directory is refused, naming the first one's pid", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  await using home = await makeAgentHome(coordinator);
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  await expect(start(home.settings)).rejects.toThrow(`pid ${process.pid}`);
+});
