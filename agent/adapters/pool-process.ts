@@ -1,13 +1,14 @@
 import { open, readdir } from "node:fs/promises";
 import { linkTarget, readSmallFile } from "./local-system.ts";
-import { pidInFile } from "./local-processes.ts";
 
 /** The pool's processes as /proc shows them: readable for everyone, though the vendor's pool is root's. */
 export type PoolChild = { readonly pid: number; readonly title: string };
 
 /** The parent's pid if it lives; null otherwise. */
 export async function poolParent(pidFile: string): Promise<number | null> {
-  const pid = await pidInFile(pidFile);
+  // pgpool writes the number with the zero byte that ends it in C.
+  const content = (await readSmallFile(pidFile))?.replaceAll("\0", "").trim() ?? "";
+  const pid = /^[1-9]\d{0,9}$/.test(content) ? Number(content) : null;
   return pid !== null && (await isAlive(pid)) ? pid : null;
 }
 

@@ -7,6 +7,7 @@ import { poolSettings } from "#shared/config-files/pool-settings.ts";
 import { productOf, type Product } from "#shared/products/product.ts";
 import { Failure } from "#shared/errors.ts";
 import { path, ports, settingsFile, userName, type HelperSettings } from "./helper-settings.ts";
+import { readPid } from "./pool-process.ts";
 import { findProgram, runProgram } from "./run-program.ts";
 import { assertTrustedProgram, readRegular, removeFile, replaceFile } from "./trusted-files.ts";
 import { verbNames } from "./verb-names.ts";
@@ -130,8 +131,8 @@ function fail(message: string): never {
 
 /** The binary of the pool that runs now. Only root calls this, and it is shown: root sees what it agrees to. */
 function runningProgram(pidFile: string): string | null {
-  const pid = /^\s*([1-9]\d{0,9})\s*$/.exec(readRegular(pidFile, 64) ?? "")?.[1];
-  if (pid === undefined) return null;
+  const pid = readPid(readRegular(pidFile, 64) ?? "");
+  if (pid === null) return null;
   try {
     return path(readlinkSync(`/proc/${pid}/exe`), "the pool's program");
   } catch {

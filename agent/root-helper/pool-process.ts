@@ -28,9 +28,8 @@ export function reloadPool(pool: PoolSettings): string {
 function poolPid(pool: PoolSettings): number | null {
   const content = readRegular(pool.pidFile, 64);
   if (content === null) return null;
-  const digits = /^\s*([1-9]\d{0,9})\s*$/.exec(content)?.[1];
-  if (digits === undefined) throw new Failure("REFUSED", `${pool.pidFile} holds no pid`);
-  const pid = Number(digits);
+  const pid = readPid(content);
+  if (pid === null) throw new Failure("REFUSED", `${pool.pidFile} holds no pid`);
   const program = programOf(pid);
   if (program === null) return null;
   if (pid === 1 || program !== pool.program) {
@@ -49,4 +48,10 @@ function programOf(pid: number): string | null {
   } catch {
     return null;
   }
+}
+
+/** pgpool writes the number with the zero byte that ends it in C. */
+export function readPid(content: string): number | null {
+  const digits = /^\s*([1-9]\d{0,9})[\s\0]*$/.exec(content)?.[1];
+  return digits === undefined ? null : Number(digits);
 }

@@ -4,6 +4,7 @@ import { openPcp, type Pcp } from "../adapters/pcp.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
+import { poolControl } from "./pool-door.ts";
 import { notLoaded, placeOf, rowInPool } from "./pool-rows.ts";
 import type { ChangeStep } from "./step.ts";
 import { watchProgress } from "./watch-progress.ts";
@@ -17,22 +18,21 @@ const limits = { upMs: 3_000, everyMs: 5 };
  */
 export const attachBackend: ChangeStep<"attach-backend"> = {
   check: async ({ row }, context) => {
-    await using pcp = await openPcp(context);
-    const found = await mustHave(pcp, row);
+    await using control = await poolControl(context);
+    const found = await mustHave(control.pcp, row);
     if (found !== "up") return null;
     return evidence([`backend ${row.id} ${placeOf(row)} is up already`], { alreadyDone: true });
   },
   apply: async (args, context) => {
-    await using pcp = await openPcp(context);
-    const watchdog = await pcp.watchdog();
-    if (watchdog !== null && !watchdog.isLeader) return;
+    await using control = await poolControl(context);
+    if (!control.acts) return;
     await noteOwn(context, ledgerKey(args), {});
-    await pcp.attach(args.row.id);
+    await control.pcp.attach(args.row.id);
   },
   verify: async (args, context) => {
     const { row } = args;
-    await using pcp = await openPcp(context);
-    await waitForStatus(pcp, row, context, (status) => status === "up");
+    await using control = await poolControl(context);
+    await waitForStatus(control.pcp, row, context, (status) => status === "up");
     const isOurs = (await ownFacts(context, ledgerKey(args), z.object({}))) !== null;
     const how = isOurs ? "attached here" : "attached by the watchdog's leader";
     return evidence([`backend ${row.id} ${placeOf(row)} is up, ${how}`]);

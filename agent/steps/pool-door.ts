@@ -1,3 +1,4 @@
+import { openPcp, type Pcp } from "../adapters/pcp.ts";
 import type { RootHelperSession, StepContext } from "../ports.ts";
 import { isAlive, poolChildren } from "../adapters/pool-process.ts";
 import { readPoolConf, runningPool } from "./pool-place.ts";
@@ -10,6 +11,14 @@ export type HeldDoor = {
   readonly session: RootHelperSession | null;
   /** The pool's worker process at that moment: a pool replaces it as the last act of taking a node up. */
   readonly worker: number | null;
+  /** Opened beforehand, so that what is done behind the shut door takes no longer than it must. */
+  readonly control: PoolControl | null;
+};
+
+export type PoolControl = {
+  readonly pcp: Pcp;
+  /** Does an attach here act on every pool? True for the watchdog's leader, and where there is no watchdog. */
+  readonly acts: boolean;
 };
 
 const doors = new Map<string, HeldDoor>();
@@ -31,6 +40,7 @@ export async function shutDoor(
   const session = doors.get(operationId)?.session ?? (await startHelper(context));
   if (typeof session === "string") return remember(operationId, refused(ports, session));
   const worker = await findWorker(context);
+  const control = doors.get(operationId)?.control ?? (await openControl(context));
   const answer = await session.ask(`shut ${forMs}`).catch((error: unknown) => `${String(error)}`);
   const held = answer.startsWith("shut ") ? answer.split(" ").slice(1).map(Number) : null;
   const missing = held === null ? ports : ports.filter((port) => !held.includes(port));
@@ -38,9 +48,10 @@ export async function shutDoor(
     // If nobody releases it the kernel opens the door; the helper is ended a little later.
     const timer = setTimeout(() => void openDoor(operationId), forMs + 2_000);
     timer.unref();
-    return remember(operationId, { ports, refusal: null, session, worker });
+    return remember(operationId, { ports, refusal: null, session, worker, control });
   }
   await endSession(session);
+  await control.pcp[Symbol.asyncDispose]();
   const reason =
     held === null
       ? `the root helper could not shut it: ${answer}`
@@ -58,6 +69,26 @@ export async function openDoor(operationId: string): Promise<string | null> {
   } finally {
     // The helper also opens when its input ends.
     await endSession(door.session);
+    await door.control?.pcp[Symbol.asyncDispose]();
+  }
+}
+
+/** The pool's control port for one use: what was opened with the door, else a new one. */
+export async function poolControl(context: StepContext): Promise<PoolControl & AsyncDisposable> {
+  const opened = doors.get(context.operationId)?.control ?? null;
+  if (opened !== null) return { ...opened, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const control = await openControl(context);
+  return { ...control, [Symbol.asyncDispose]: () => control.pcp[Symbol.asyncDispose]() };
+}
+
+async function openControl(context: StepContext): Promise<PoolControl> {
+  const pcp = await openPcp(context);
+  try {
+    const watchdog = await pcp.watchdog();
+    return { pcp, acts: watchdog === null || watchdog.isLeader };
+  } catch (error) {
+    await pcp[Symbol.asyncDispose]();
+    throw error;
   }
 }
 
@@ -110,7 +141,7 @@ export async function failbackIsOver(
 }
 
 function refused(ports: readonly number[], refusal: string): HeldDoor {
-  return { ports, refusal, session: null, worker: null };
+  return { ports, refusal, session: null, worker: null, control: null };
 }
 
 function remember(operationId: string, door: HeldDoor): HeldDoor {

@@ -1,6 +1,5 @@
-import { openPcp } from "../adapters/pcp.ts";
 import { evidence } from "./evidence.ts";
-import { failbackIsOver, heldDoor } from "./pool-door.ts";
+import { failbackIsOver, heldDoor, poolControl } from "./pool-door.ts";
 import { notLoaded, placeOf, rowInPool } from "./pool-rows.ts";
 import type { ReadStep } from "./step.ts";
 import { watchProgress } from "./watch-progress.ts";
@@ -8,11 +7,11 @@ import { watchProgress } from "./watch-progress.ts";
 /** This pool shows the row up and as a standby; with the door held, also that sessions may be heard again. */
 export const proveBackend: ReadStep<"prove-backend"> = {
   verify: async ({ row, stallMs }, context) => {
-    await using pcp = await openPcp(context);
+    await using control = await poolControl(context);
     const what = `backend ${row.id} ${placeOf(row)}`;
     const limits = { stallMs, everyMs: 5, what };
     const role = await watchProgress(context, limits, async () => {
-      const found = await rowInPool(pcp, row);
+      const found = await rowInPool(control.pcp, row);
       if (found === null) throw notLoaded(row);
       return found.status === "up"
         ? { state: "done", value: found.role }
