@@ -34,6 +34,8 @@ await Promise.all(
         sourcemap: "linked",
         legalComments: "none",
         define: { CASTELLAN_CRASH_POINTS: String(crashPoints) },
+        // Removes what can never run, such as crash points outside test bundles.
+        minifySyntax: true,
         external: [...external, "pg-native", "bufferutil", "utf-8-validate"],
         // CommonJS packages inside an ESM bundle still call require().
         banner: {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Failure } from "#shared/errors.ts";
 import { openConnection } from "./connection.ts";
@@ -10,7 +10,9 @@ import { openConnection } from "./connection.ts";
  */
 export function takeDaemonLock(stateDirectory: string, pid: number): Disposable {
   const pidFile = join(stateDirectory, "coordinator.pid");
-  const connection = openConnection(join(stateDirectory, "coordinator.lock"));
+  const lockFile = join(stateDirectory, "coordinator.lock");
+  const connection = openConnection(lockFile);
+  chmodSync(lockFile, 0o600);
   try {
     connection.exec("BEGIN EXCLUSIVE");
   } catch (error) {
