@@ -133,6 +133,9 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
     );
   }
 
+  // The first sight: what the coordinator accepts first, and the first change's diff is shown against.
+  await inTurn(() => lookAt(files.watched));
+
   return {
     setBaselines: (accepted) => {
       baselines = new Map(accepted.map(({ path, hash }) => [path, hash]));

@@ -48,7 +48,7 @@ export async function createNodePorts(input: NodePortsInput): Promise<NodePorts>
   const runner = createProgramRunner({ home: "/tmp" });
   const databases = createDatabases({
     settings: settings.database,
-    secret: secrets.get,
+    secret: (name) => secrets.get(name),
     clock,
     log,
     random: Math.random,
@@ -58,7 +58,7 @@ export async function createNodePorts(input: NodePortsInput): Promise<NodePorts>
     stateDirectory,
     mostBytes: settings.limits.watchedFileBytes,
     clock,
-    expect: expected.expect,
+    expect: (path, hash) => expected.expect(path, hash),
   });
   const ports: ObserverPorts = {
     settings,

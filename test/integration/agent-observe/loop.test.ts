@@ -1,0 +1,168 @@
+import { appendFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { NodeFacts } from "#shared/domain/facts.ts";
+import type { HostEvent } from "#agent/host-event.ts";
+import { createLoop, type Loop } from "#agent/loop.ts";
+import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import { createLab } from "#test/harness/lab.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { clusterNodeSettings, createNodePorts, ownHosts, type NodePorts } from "./node-ports.ts";
+
+type Bed = AsyncDisposable & {
+  readonly loop: Loop;
+  readonly facts: NodeFacts[];
+  readonly events: HostEvent[];
+};
+
+function startLoop(node: NodePorts): Bed {
+  const facts: NodeFacts[] = [];
+  const events: HostEvent[] = [];
+  const loop = createLoop({
+    ports: node.ports,
+    expected: node.expected,
+    startedAt: 1,
+    onFacts: (seen) => facts.push(seen),
+    onHostEvent: (event) => events.push(event),
+  });
+  node.databases.onEdge((edge) =>
+    loop.wake(edge === "own-database-lost" ? "database-closed" : "database-opened"),
+  );
+  return { loop, facts, events, [Symbol.asyncDispose]: () => loop[Symbol.asyncDispose]() };
+}
+
+function nodePorts(cluster: TestCluster, name: string, observeEveryMs = 2_000): Promise<NodePorts> {
+  return createNodePorts({
+    settings: clusterNodeSettings(cluster, name, { limits: { observeEveryMs } }),
+    databasePassword: cluster.passwords.superuser,
+  });
+}
+
+test("facts come by themselves, fit their schema, and what did not change is the same object", async () => {
+  await using lab = await createLab({ hosts: ownHosts("srv127"), mode: "loopback" });
+  await using cluster = await createCluster(lab, { product: "postgresql", nodes: ["srv127"] });
+  await using node = await nodePorts(cluster, "srv127", 300);
+  await using bed = startLoop(node);
+  await waitFor(() => bed.facts.length >= 4, { what: "four looks" });
+  const [first, , , fourth] = bed.facts;
+  expect(NodeFacts.safeParse(fourth)).toMatchObject({ success: true });
+  expect(fourth?.database.role).toBe("primary");
+  expect(fourth?.host).toBe(first?.host);
+  expect(fourth?.files).toBe(first?.files);
+  expect(fourth?.guard.checks.map((check) => check.name)).toEqual(["rehash", "host", "guard"]);
+  expect(bed.loop.facts()).toBe(bed.facts.at(-1));
+});
+
+test("one look at a time: many who ask at once get one new look", async () => {
+  await using lab = await createLab({ hosts: ownHosts("srv127"), mode: "loopback" });
+  await using cluster = await createCluster(lab, { product: "postgresql", nodes: ["srv127"] });
+  await using node = await nodePorts(cluster, "srv127", 60_000);
+  await using bed = startLoop(node);
+  await bed.loop.observeNow();
+  const looks = bed.facts.length;
+  await cluster.sql("srv127", "create table seen_now (id int)");
+  const answers = await Promise.all(Array.from({ length: 20 }, () => bed.loop.observeNow()));
+  expect(new Set(answers).size).toBe(1);
+  expect(bed.facts.length - looks).toBeLessThanOrEqual(2);
+  for (let i = 0; i < 100; i += 1) bed.loop.wake("asked");
+  await bed.loop.observeNow();
+  expect(bed.facts.length - looks).toBeLessThanOrEqual(4);
+});
+
+test("a killed database is told within a second, though the timer is a minute away", async () => {
+  await using lab = await createLab({ hosts: ownHosts("srv127"), mode: "loopback" });
+  await using cluster = await createCluster(lab, { product: "postgresql", nodes: ["srv127"] });
+  await using node = await nodePorts(cluster, "srv127", 60_000);
+  await using bed = startLoop(node);
+  const { postmasterPid } = (await bed.loop.observeNow()).database;
+  const killedAt = performance.now();
+  process.kill(postmasterPid ?? 0, "SIGKILL");
+  const event = await waitFor(
+    () => bed.events.find((found) => found.cause === "guard:database-dead"),
+    { timeoutMs: 1_000, intervalMs: 5 },
+  );
+  expect(performance.now() - killedAt).toBeLessThan(1_000);
+  expect(event).toMatchObject({ kind: "guard-finding", severity: "critical" });
+  expect(event.detail).toContain("would: start the database");
+  await waitFor(() => bed.loop.facts()?.guard.findings[0]?.rule === "database-dead");
+
+  // pg_ctl takes an unreaped zombie for a running server.
+  await waitFor(() => !isKnownToTheKernel(postmasterPid ?? 0));
+  await cluster.start("srv127");
+  const cleared = await waitFor(() => bed.events.find((found) => found.kind === "guard-cleared"));
+  expect(cleared.cause).toBe("guard:database-dead");
+});
+
+function isKnownToTheKernel(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+test("a changed config file wakes the loop: event, file facts and settings are all new", async () => {
+  await using lab = await createLab({ hosts: ownHosts("srv127"), mode: "loopback" });
+  await using cluster = await createCluster(lab, { product: "postgresql", nodes: ["srv127"] });
+  await using node = await nodePorts(cluster, "srv127", 60_000);
+  await using bed = startLoop(node);
+  const before = await bed.loop.observeNow();
+  const path = cluster.node("srv127").paths.configFile;
+  bed.loop.setBaselines(before.files.map((file) => ({ path: file.path, hash: file.hash })));
+  appendFileSync(path, "cluster_name = 'changed'\n");
+  const event = await waitFor(() => bed.events.find((found) => found.cause === `file:${path}`), {
+    timeoutMs: 1_000,
+    intervalMs: 10,
+  });
+  expect(event.detail).toContain("+cluster_name = 'changed'");
+  await waitFor(() => {
+    const seen = bed.loop.facts()?.files.find((file) => file.path === path);
+    return seen?.maskedText?.includes("cluster_name = 'changed'");
+  });
+});
+
+test("what is open survives a restart of the agent and is cleared after it", async () => {
+  await using lab = await createLab({ hosts: ownHosts("srv127", "srv129"), mode: "loopback" });
+  await using cluster = await createCluster(lab, {
+    product: "postgresql",
+    nodes: ["srv127", "srv129"],
+  });
+  await cluster.stop("srv129");
+  await using node = await nodePorts(cluster, "srv127", 250);
+  let since = 0;
+  {
+    await using bed = startLoop(node);
+    await waitFor(() => bed.events.some((e) => e.cause === "guard:primary-without-standbys"));
+    since = bed.loop.facts()?.guard.findings[0]?.since ?? 0;
+  }
+  await using bed = startLoop(node);
+  await waitFor(() => bed.facts.length >= 3);
+  expect(bed.facts[0]?.guard.findings).toMatchObject([{ rule: "primary-without-standbys", since }]);
+  expect(bed.events).toEqual([]);
+  await cluster.start("srv129");
+  await waitFor(() => bed.events.some((event) => event.kind === "guard-cleared"));
+});
+
+test("closing the loop while it looks ends soon, and who still waits is told", async () => {
+  await using lab = await createLab({ hosts: ownHosts("srv127"), mode: "loopback" });
+  await using cluster = await createCluster(lab, { product: "postgresql", nodes: ["srv127"] });
+  await using node = await nodePorts(cluster, "srv127");
+  const bed = startLoop(node);
+  const { postmasterPid } = (await bed.loop.observeNow()).database;
+  const backends = await cluster.sql(
+    "srv127",
+    "select pid from pg_stat_activity where application_name = 'castellan-agent'",
+  );
+  expect(backends).toHaveLength(1);
+  const [backend] = backends;
+  const pid = Number(backend?.["pid"]);
+  expect(postmasterPid).not.toBe(pid);
+  process.kill(pid, "SIGSTOP");
+  try {
+    bed.loop.wake("asked");
+    const closedAt = performance.now();
+    await bed.loop[Symbol.asyncDispose]();
+    expect(performance.now() - closedAt).toBeLessThan(5_000);
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+});
