@@ -77,7 +77,9 @@ async function makePrimary(model: ClusterModel, primary: ClusterNode): Promise<v
   await host.writeFile(paths.hbaFile, hbaFile(lane, addresses, others), own);
   const isKingbase = lane.product === "kingbase-v8r3";
   const node = server(model, primary);
-  await startServer(node, isKingbase ? "-c allow_system_table_mods=on" : "");
+  // Nobody is there yet whom a synchronous commit could wait for.
+  const alone = "-c synchronous_standby_names=";
+  await startServer(node, isKingbase ? `${alone} -c allow_system_table_mods=on` : alone);
   if (isKingbase) {
     for (const database of ["template1", "postgres"]) {
       await queryOnce(lab, superuserLogin(model, primary, database), catalogSql);
@@ -130,6 +132,8 @@ async function writeConfiguration(
     listenAddresses,
     port,
     fsync: options.fsync ?? false,
+    synchronousNames:
+      options.synchronous === true ? `1 (${model.nodes.map(({ name }) => name).join(", ")})` : "",
     settings: options.settings ?? {},
   });
   await host.writeFile(paths.configFile, before + block, { owner: lane.osUser, mode: 0o600 });

@@ -24,13 +24,13 @@ export type ClusterOptions = LaneOptions & {
   readonly pool?: boolean;
   /** Added to, or put in place of, the settings of the pools' files. */
   readonly poolSettings?: Readonly<Record<string, string>>;
-  /** KingbaseES: SYNC_FLAG and the list in force. */
+  /** `synchronous_standby_names` is "1 (every node)", and KingbaseES' SYNC_FLAG 1. */
   readonly synchronous?: boolean;
   /** KingbaseES: vendor cron lines active (the scripts are loggers that do nothing) or commented (the default). */
   readonly cronActive?: boolean;
 };
 
-export type Passwords = {
+type Passwords = {
   readonly superuser: string;
   readonly replication: string;
   readonly app: string;

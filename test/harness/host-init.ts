@@ -30,7 +30,7 @@ export const inside = {
  * kernel itself reaps every orphan at once: a slow reaper would make a dead postmaster look alive
  * to kill(pid, 0).
  */
-export const initScript = `#!/bin/sh
+const initScript = `#!/bin/sh
 set -e
 base=$1 name=$2 project=$3 node=$4
 cd "$base"

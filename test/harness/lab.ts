@@ -20,7 +20,7 @@ import { connectThrough, relayProgram } from "./relay.ts";
 import { dieWithUs, spawnProcess } from "./spawned.ts";
 import { findUser } from "./users.ts";
 
-export type LabMode = "namespaces" | "loopback";
+type LabMode = "namespaces" | "loopback";
 
 export type LabOptions = {
   readonly hosts: readonly HostSpec[];

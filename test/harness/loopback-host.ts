@@ -10,7 +10,7 @@ import { cleanEnvironment, findUser, type OsUser } from "./users.ts";
 import { waitFor } from "./wait-for.ts";
 
 /** Every process of a loopback host carries this variable: that is how they are found again. */
-export const hostVariable = "CASTELLAN_LAB_HOST";
+const hostVariable = "CASTELLAN_LAB_HOST";
 
 export type LoopbackHost = Host & { killSync(): void };
 

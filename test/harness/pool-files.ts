@@ -158,7 +158,7 @@ export function poolConf(
 }
 
 /** The rows of one backend, as an installer appends them. */
-export function backendRow(model: ClusterModel, node: ClusterNode, id: number): string[] {
+function backendRow(model: ClusterModel, node: ClusterNode, id: number): string[] {
   return [
     `backend_hostname${id} = '${node.address}'`,
     `backend_port${id} = ${model.port}`,

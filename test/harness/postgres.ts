@@ -1,8 +1,8 @@
 import type { Host } from "./host.ts";
 import type { Lab } from "./lab.ts";
 
-export type Product = "postgresql" | "kingbase-v8r3";
-export type Layout = "plain" | "debian";
+type Product = "postgresql" | "kingbase-v8r3";
+type Layout = "plain" | "debian";
 
 /** Which server, in which shape. "kingbase-v8r3" is the emulation on PostgreSQL 10 (see kingbase/README.md). */
 export type LaneOptions = {

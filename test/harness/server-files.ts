@@ -10,6 +10,8 @@ export type ServerInput = {
   readonly port: number;
   /** Off for speed; benches turn it on. */
   readonly fsync: boolean;
+  /** "" for an asynchronous cluster. */
+  readonly synchronousNames: string;
   readonly settings: Readonly<Record<string, string>>;
 };
 
@@ -30,13 +32,16 @@ export function serverSettings(input: ServerInput): string {
     hot_standby: "on",
     wal_log_hints: "on",
     ...(lane.major < 13 ? { wal_keep_segments: "8" } : { wal_keep_size: "128MB" }),
+    ...(input.synchronousNames === ""
+      ? {}
+      : { synchronous_standby_names: quote(input.synchronousNames) }),
     fsync: input.fsync ? "on" : "off",
     log_line_prefix: quote("%m [%p] %q%u@%d %a "),
     ...(lane.product === "kingbase-v8r3" ? kingbaseSettings(paths) : {}),
     ...input.settings,
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
-  const notes = lane.product === "kingbase-v8r3" ? kingbaseNotes(paths) : [];
+  const notes = lane.product === "kingbase-v8r3" ? kingbaseNotes(input) : [];
   return `\n# ---- cluster settings ----\n${[...lines, ...notes].join("\n")}\n`;
 }
 
@@ -50,11 +55,11 @@ function kingbaseSettings(paths: NodePaths): Record<string, string> {
 }
 
 /** Settings of the product that PostgreSQL would refuse to start with. */
-function kingbaseNotes(paths: NodePaths): string[] {
+function kingbaseNotes({ paths, synchronousNames }: ServerInput): string[] {
   return [
     `#archive_dest = '${paths.root}/archivedir/'`,
     `#control_file_copy = '${paths.root}/template.bk'`,
-    "#synchronous_standby_names = ''",
+    ...(synchronousNames === "" ? ["#synchronous_standby_names = ''"] : []),
   ];
 }
 

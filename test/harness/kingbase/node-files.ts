@@ -8,7 +8,7 @@ export async function writeKingbaseFiles(model: ClusterModel): Promise<void> {
 }
 
 /** The database's virtual address, as HAmodule.conf has it (with the mask). */
-export function databaseVip(model: ClusterModel): string {
+function databaseVip(model: ClusterModel): string {
   return model.lab.mode === "loopback" ? "" : `${model.lab.gateway.replace(/\.1$/, ".220")}/24`;
 }
 
