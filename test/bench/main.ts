@@ -1,0 +1,67 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { benchAddNode, type AddNodeBenchOptions } from "./add-node/bench.ts";
+import { benchIdle } from "./idle/bench.ts";
+
+/** With --json the report goes to standard error: the last line is all of standard output. */
+type Output = { readonly json?: boolean };
+
+const program = new Command("npm run bench --").description(
+  "Measures Castellan on hosts made for it. As root: the hosts are network namespaces.",
+);
+
+program
+  .command("add-node")
+  .description("time to a streaming standby, beside the same done by hand in the same run")
+  .option("--sizes <MiB,…>", "sizes of the database", numbers, [200, 2048])
+  .option("--rounds <n>", "rounds of each row; each does both, one after the other", positive, 5)
+  .addOption(
+    new Option("--load <which>", "with no client, with about 500 small writes/s, or both")
+      .choices(["idle", "writes", "both"])
+      .default("both"),
+  )
+  .option("--pool-rounds <n>", "rounds with registration on two pools, at 200 MiB", count, 3)
+  .option("--verify-rounds <n>", "rounds of each level of --verify, at 200 MiB", count, 3)
+  .option("--steps", "show how long each step of the last round of a row took")
+  .option("--json", "print the figures as the last line")
+  .action(async (options: Output & Omit<AddNodeBenchOptions, "say">) => {
+    print(options, await benchAddNode({ ...options, say: sayTo(options) }));
+  });
+
+program
+  .command("idle")
+  .description("what an idle agent and a coordinator of three agents cost")
+  .option("--seconds <n>", "how long to look on", positive, 60)
+  .option("--json", "print the figures as the last line")
+  .action(async (options: Output & { seconds: number }) => {
+    print(options, await benchIdle({ ...options, say: sayTo(options) }));
+  });
+
+await program.parseAsync();
+
+function print({ json }: Output, result: { readonly ok: boolean }): void {
+  if (json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
+  process.exitCode = result.ok ? 0 : 1;
+}
+
+function sayTo({ json }: Output): (line: string) => void {
+  const stream = json === true ? process.stderr : process.stdout;
+  return (line) => {
+    stream.write(`${line}\n`);
+  };
+}
+
+function count(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 0) return number;
+  throw new InvalidArgumentError("a whole number is wanted.");
+}
+
+function positive(text: string): number {
+  const number = count(text);
+  if (number > 0) return number;
+  throw new InvalidArgumentError("a number above 0 is wanted.");
+}
+
+function numbers(text: string): number[] {
+  return text.split(",").map(positive);
+}
