@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { syncDirectory, writeAtomically } from "./atomic-write.ts";
@@ -105,8 +105,13 @@ export async function loadTail(path: string): Promise<readonly string[]> {
   }
 }
 
-/** Renamed away first: a wrapper that starts late finds no folder and gives up. */
+/**
+ * Renamed away first: a wrapper that starts late finds no folder and gives up. What the wrapper was to remove and
+ * could not, because it was killed, goes too.
+ */
 export async function removeJobFolder(folder: string): Promise<void> {
+  const leftovers = (await readSmallFile(join(folder, "remove-when-ended"))) ?? "";
+  for (const path of leftovers.split("\n")) if (path !== "") await orNull(unlink(path));
   const doomed = `${folder}.removed`;
   await rm(doomed, { recursive: true, force: true });
   if ((await orNull(readdir(folder))) === null) return;

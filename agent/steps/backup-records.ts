@@ -1,3 +1,4 @@
+import { copyMarkerFor } from "#shared/domain/names.ts";
 import * as z from "zod";
 import type { CommandArgs } from "#shared/domain/commands.ts";
 import type { StepContext } from "../ports.ts";
@@ -26,7 +27,8 @@ export function noteBackup(context: StepContext, place: Place, facts: BackupFact
 /** Removes the marker beside the staging directory and what the ledger knows. */
 export async function forgetBackup(context: StepContext, place: Place): Promise<void> {
   if ((await backupFacts(context, place)) === null) return;
-  await context.files.remove(backupMarker(place.stagingDirectory));
+  const marker = backupMarker(place.stagingDirectory);
+  if ((await context.files.stat(marker)) !== null) await context.files.remove(marker);
   await context.ledger.delete(keyOf(place));
 }
 
@@ -37,5 +39,5 @@ export function backupJobName(context: StepContext): string {
 
 /** Says whose the staging directory is while the copy runs. */
 export function backupMarker(stagingDirectory: string): string {
-  return `${stagingDirectory}.castellan.json`;
+  return copyMarkerFor(stagingDirectory);
 }

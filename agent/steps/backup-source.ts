@@ -58,3 +58,24 @@ export async function waitForSource(
     },
   );
 }
+
+/**
+ * A copy that was cut off may still hold the slot on its source until wal_sender_timeout, a minute by default, and
+ * the next one would be refused for so long. The slot is this operation's own, and no job of ours runs any more.
+ */
+export async function freeSlot(
+  args: CommandArgs<"base-backup">,
+  context: StepContext,
+): Promise<void> {
+  const { source, slotHolder } = args;
+  await using session = await context.databases.connect({
+    host: source.host,
+    port: source.port,
+    user: slotHolder.user,
+    database: slotHolder.database,
+    replication: false,
+    secret: "database",
+  });
+  const dialect = context.product.dialect(session.versionNumber);
+  await session.query(dialect.terminateSlotHolder, [args.slot]);
+}

@@ -11,7 +11,7 @@ import {
   noteBackup,
 } from "./backup-records.ts";
 import { readBackupProgress } from "./backup-progress.ts";
-import { waitForSource } from "./backup-source.ts";
+import { freeSlot, waitForSource } from "./backup-source.ts";
 import { evidence } from "./evidence.ts";
 import { claimTree, ownDirectories, removeOwnDirectory, removeOwnTree } from "./own-directory.ts";
 import { standbyMarkers } from "./standby-marker.ts";
@@ -45,6 +45,8 @@ export const baseBackup: ChangeStep<"base-backup"> = {
     if (isOurs && job.status === "running") return follow(args, context);
     if (isOurs && job.status === "ended" && job.exitCode === 0) return finish(args, context, job);
     if (facts?.copied != null) return;
+    await context.jobs.end(backupJobName(context));
+    if (facts !== null) await freeSlot(args, context);
     await waitForSource(args, context);
     await start(args, context, (facts?.generation ?? 0) + 1);
     await follow(args, context);
@@ -72,7 +74,6 @@ export const baseBackup: ChangeStep<"base-backup"> = {
 
 async function start(args: Args, context: StepContext, generation: number): Promise<void> {
   const name = backupJobName(context);
-  await context.jobs.end(name);
   await context.jobs.remove(name);
   for (const tree of treesOf(args)) await removeOwnTree(context, tree);
   await noteBackup(context, args, { generation, copied: null });

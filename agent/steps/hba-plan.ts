@@ -1,8 +1,13 @@
 import type { HbaRule as WantedRule } from "#shared/domain/commands.ts";
 import { parseHba, type HbaConf } from "#shared/config-files/hba.ts";
-import { appendRules, missingRules, printHbaRule } from "#shared/config-files/hba-edit.ts";
+import {
+  appendRules,
+  missingRules,
+  printHbaRule,
+  removeRules,
+} from "#shared/config-files/hba-edit.ts";
 import { firstMatch, type HbaMatch, type HbaQuery } from "#shared/config-files/hba-match.ts";
-import { applyEdits, lineEnding } from "#shared/config-files/text-file.ts";
+import { applyEdits, lineEnding, removeLines, splitLines } from "#shared/config-files/text-file.ts";
 
 export type HbaOptions = { readonly continuations: boolean };
 
@@ -72,6 +77,16 @@ export function insertRules(
   const lines = [`# ${marker}`, ...before.map(printHbaRule)];
   const block = lines.map((line) => line + lineEnding(text)).join("");
   return applyEdits(appended, [{ start, end: start, text: block }]);
+}
+
+/**
+ * The inverse: our lines, and the comment above them wherever it stands. (`removeRules` keeps a marker while a rule
+ * follows it, and the line after ours may be anyone's.)
+ */
+export function takeOutRules(text: string, rules: readonly WantedRule[], marker: string): string {
+  const cleaned = removeRules(text, rules, marker);
+  const markers = splitLines(cleaned).filter((line) => line.text.trim() === `# ${marker}`);
+  return removeLines(cleaned, new Set(markers.map((line) => line.number)));
 }
 
 /** The login that a rule is about, from its address (of a network: its first one). */

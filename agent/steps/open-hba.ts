@@ -1,6 +1,5 @@
 import * as z from "zod";
 import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
-import { removeRules } from "#shared/config-files/hba-edit.ts";
 import { parseHba } from "#shared/config-files/hba.ts";
 import { Failure } from "#shared/errors.ts";
 import type { FileSnapshot, StepContext } from "../ports.ts";
@@ -10,6 +9,7 @@ import {
   insertRules,
   joinsLines,
   judgeRules,
+  takeOutRules,
   type HbaOptions,
   type HbaVerdict,
 } from "./hba-plan.ts";
@@ -85,7 +85,7 @@ export const openHba: ChangeStep<"open-hba"> = {
       await context.ledger.delete(key);
       return evidence([`${args.file} is gone: nothing to take back`]);
     }
-    const cleaned = removeRules(file.text, args.rules, hbaMarker(context.operationId));
+    const cleaned = takeOutRules(file.text, args.rules, hbaMarker(context.operationId));
     const lines: string[] = [];
     let hash = file.hash;
     if (cleaned === file.text) {

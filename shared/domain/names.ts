@@ -29,3 +29,13 @@ export const OperationId = z.string().regex(/^op-[a-z0-9]{8,20}$/);
 export const incompleteMarker = "castellan.incomplete";
 /** File whose appearance promotes a standby before PostgreSQL 12 (`trigger_file`), in its data directory. */
 export const promoteTrigger = "castellan.promote";
+
+/** Where a base backup is copied to before it takes its place: a sibling, so that a rename will do. */
+export function stagingDirectoryFor(dataDirectory: string): string {
+  return `${dataDirectory.replace(/\/+$/, "")}.castellan-copy`;
+}
+
+/** Beside a copy under way (pg_basebackup wants an empty directory): which operation makes it. */
+export function copyMarkerFor(stagingDirectory: string): string {
+  return `${stagingDirectory}.castellan.json`;
+}

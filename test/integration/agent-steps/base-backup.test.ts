@@ -1,0 +1,161 @@
+import { readFile, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { baseBackup } from "#agent/steps/base-backup.ts";
+import { createSlot } from "#agent/steps/create-slot.ts";
+import { openHba } from "#agent/steps/open-hba.ts";
+import { incompleteMarker } from "#shared/domain/names.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { runStep } from "./run-step.ts";
+import { standbyArgs, type StandbyArgs } from "./standby-steps.ts";
+import { createStepLab, type StepLab, type TestAgent } from "./step-lab.ts";
+
+const slow = 6 * 1024 * 1024;
+let lab: StepLab;
+let primary: TestAgent;
+let args: StandbyArgs;
+
+beforeAll(async () => {
+  lab = await createStepLab();
+  primary = await lab.agent("n1");
+  args = await standbyArgs(lab);
+  await runStep(openHba, args.hba, primary);
+  await runStep(createSlot, args.slot, primary);
+});
+
+afterAll(async () => {
+  await primary[Symbol.asyncDispose]();
+  await lab[Symbol.asyncDispose]();
+});
+
+const jobName = "base-backup.op-abcdefgh";
+
+/** Begins a copy that takes long, and gives it up as an agent does that is stopped: the job goes on. */
+async function beginAndLeave(target: TestAgent, controller: AbortController): Promise<number> {
+  const copying = baseBackup.apply({ ...args.backup, maxRateBytesPerSecond: slow }, target);
+  const running = await waitFor(async () => {
+    const job = await target.jobs.look(jobName);
+    return job?.status === "running" && (await hasFiles(args.backup.stagingDirectory)) ? job : null;
+  });
+  controller.abort(new Error("the agent is stopped"));
+  await expect(copying).rejects.toThrow("the agent is stopped");
+  return running.pid;
+}
+
+async function hasFiles(directory: string): Promise<boolean> {
+  return (await readdir(directory)).length > 0;
+}
+
+async function expectNothingLeft(target: TestAgent): Promise<void> {
+  expect(await readdir(join(lab.folder, "n2"))).toEqual(["state"]);
+  expect(await target.ledger.list("")).toEqual([]);
+  expect(await target.jobs.look(jobName)).toBeNull();
+  expect(await readdir(join(lab.folder, "n2", "state", "password-files"))).toEqual([]);
+}
+
+test("a copy outlives its agent, and the next agent adopts it instead of starting another", async () => {
+  const controller = new AbortController();
+  const first = await lab.agent("n2", { signal: controller.signal });
+  const pid = await beginAndLeave(first, controller);
+  const second = await lab.agent("n2");
+  expect(await baseBackup.check(args.backup, second)).toBeNull();
+  expect((await second.jobs.look(jobName))?.pid).toBe(pid);
+  const result = await runStep(baseBackup, args.backup, second);
+  expect(result.copiedBytes).toBeGreaterThan(10e6);
+  const label = await readFile(join(args.backup.stagingDirectory, "backup_label"), "utf8");
+  expect(label).toContain("LABEL: castellan op-abcdefgh");
+  await stat(join(args.backup.stagingDirectory, incompleteMarker));
+  await baseBackup.undo(args.backup, second);
+  await expectNothingLeft(second);
+});
+
+test("a copy that was killed is begun anew in a directory of its own, and the old one's rest is gone", async () => {
+  const controller = new AbortController();
+  const first = await lab.agent("n2", { signal: controller.signal });
+  const pid = await beginAndLeave(first, controller);
+  const before = await stat(args.backup.stagingDirectory);
+  process.kill(-pid, "SIGKILL");
+  const second = await lab.agent("n2");
+  await waitFor(async () => (await second.jobs.look(jobName))?.status === "lost");
+  await runStep(baseBackup, args.backup, second);
+  const after = await stat(args.backup.stagingDirectory);
+  expect(after.birthtimeMs).toBeGreaterThan(before.birthtimeMs);
+  await baseBackup.undo(args.backup, second);
+  await expectNothingLeft(second);
+});
+
+test("undo in the middle of a copy ends exactly that job and leaves nothing", async () => {
+  const controller = new AbortController();
+  const first = await lab.agent("n2", { signal: controller.signal });
+  const pid = await beginAndLeave(first, controller);
+  const second = await lab.agent("n2");
+  await baseBackup.undo(args.backup, second);
+  expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+  await expectNothingLeft(second);
+});
+
+test("a copy whose wrapper alone was killed still counts as running", async () => {
+  const controller = new AbortController();
+  const first = await lab.agent("n2", { signal: controller.signal });
+  const pid = await beginAndLeave(first, controller);
+  process.kill(pid, "SIGKILL");
+  const second = await lab.agent("n2");
+  expect((await second.jobs.look(jobName))?.status).toBe("running");
+  await baseBackup.undo(args.backup, second);
+  await expectNothingLeft(second);
+});
+
+test("the program's own words stand in the failure, and it may be tried again", async () => {
+  const target = await lab.agent("n2");
+  const wrong = { ...args.backup, slot: "slot_missing" };
+  await expect(runStep(baseBackup, wrong, target)).rejects.toMatchObject({
+    code: "PROGRAM_FAILED",
+    retryable: true,
+    evidence: expect.arrayContaining([expect.stringContaining("slot_missing")]),
+  });
+  await baseBackup.undo(wrong, target);
+  await expectNothingLeft(target);
+});
+
+test("a copy without progress is ended as stalled", async () => {
+  const target = await lab.agent("n2");
+  // 32 kB a second: within 300 ms nothing is seen to move, as on a cut line.
+  const stuck = { ...args.backup, maxRateBytesPerSecond: 32_768, stallMs: 300 };
+  await expect(runStep(baseBackup, stuck, target)).rejects.toMatchObject({
+    code: "STALLED",
+    retryable: true,
+  });
+  expect((await target.jobs.look(jobName))?.status).not.toBe("running");
+  await baseBackup.undo(stuck, target);
+  await expectNothingLeft(target);
+});
+
+test("a staging directory that is not ours is not touched", async () => {
+  const target = await lab.agent("n2");
+  const foreign = { ...args.backup, stagingDirectory: lab.n1.paths.dataDirectory };
+  await expect(runStep(baseBackup, foreign, target)).rejects.toMatchObject({
+    code: "ALREADY_EXISTS",
+  });
+  await baseBackup.undo(foreign, target);
+  expect(await lab.sql(lab.n1.port, "SELECT 1")).toBe("1");
+});
+
+test("a server of another cluster is found out by its system identifier", async () => {
+  const target = await lab.agent("n2");
+  const other = { ...args.backup, systemIdentifier: "1" };
+  await expect(runStep(baseBackup, other, target)).rejects.toMatchObject({
+    code: "VERIFICATION_FAILED",
+  });
+  await baseBackup.undo(other, target);
+  await expectNothingLeft(target);
+});
+
+test("progress tells bytes and rate while the copy runs", async () => {
+  const target = await lab.agent("n2");
+  lab.progress.length = 0;
+  await runStep(baseBackup, { ...args.backup, maxRateBytesPerSecond: 2 * slow }, target);
+  const seen = lab.progress.filter(({ doneBytes }) => (doneBytes ?? 0) > 0);
+  expect(seen.at(-1)?.totalBytes).toBeGreaterThan(10e6);
+  await baseBackup.undo(args.backup, target);
+  await expectNothingLeft(target);
+});

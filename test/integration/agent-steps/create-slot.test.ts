@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { execa } from "execa";
+import { join } from "node:path";
+import { createSlot } from "#agent/steps/create-slot.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { runStep } from "./run-step.ts";
+import { binDirectory, createStepLab, type StepLab, type TestAgent } from "./step-lab.ts";
+
+let lab: StepLab;
+let agent: TestAgent;
+const reserved = { slot: "slot_n2", forNode: "n2", reserve: true, walBudgetBytes: 1e9 };
+const slots = "SELECT coalesce(string_agg(slot_name, ','), '') FROM pg_replication_slots";
+
+beforeAll(async () => {
+  lab = await createStepLab({
+    hba: ["host replication postgres 127.0.0.1/32 scram-sha-256"],
+  });
+  agent = await lab.agent("n1");
+});
+
+beforeEach(async () => {
+  await createSlot.undo(reserved, agent);
+});
+
+afterAll(async () => {
+  await agent[Symbol.asyncDispose]();
+  await lab[Symbol.asyncDispose]();
+});
+
+test("a reserved slot holds WAL at once, and the ledger knows its budget", async () => {
+  const result = await runStep(createSlot, reserved, agent);
+  expect(result.lines[0]).toContain("holds WAL from");
+  const entry = await agent.ledger.get("slot:slot_n2");
+  expect(entry?.facts).toMatchObject({ forNode: "n2", walBudgetBytes: 1e9, reserve: true });
+});
+
+test("an unreserved slot retains nothing", async () => {
+  await runStep(createSlot, { ...reserved, reserve: false, walBudgetBytes: null }, agent);
+  const lsn = await lab.sql(lab.n1.port, "SELECT restart_lsn IS NULL FROM pg_replication_slots");
+  expect(lsn).toBe("t");
+});
+
+test("a slot that somebody else made is neither taken nor dropped", async () => {
+  await lab.sql(lab.n1.port, "SELECT pg_create_physical_replication_slot('slot_n2')");
+  await expect(runStep(createSlot, reserved, agent)).rejects.toMatchObject({
+    code: "ALREADY_EXISTS",
+    message: expect.stringContaining("Castellan did not make it"),
+  });
+  await createSlot.undo(reserved, agent);
+  expect(await lab.sql(lab.n1.port, slots)).toBe("slot_n2");
+  await lab.sql(lab.n1.port, "SELECT pg_drop_replication_slot('slot_n2')");
+});
+
+test("a slot of another operation is named with that operation", async () => {
+  const other = await lab.agent("n1", { operationId: "op-otherother" });
+  await runStep(createSlot, reserved, other);
+  const mine = await lab.agent("n1");
+  await expect(runStep(createSlot, reserved, mine)).rejects.toThrow("op-otherother");
+  await createSlot.undo(reserved, mine);
+  expect(await lab.sql(lab.n1.port, slots)).toBe("slot_n2");
+  await createSlot.undo(reserved, other);
+  expect(await lab.sql(lab.n1.port, slots)).toBe("");
+  await mine[Symbol.asyncDispose]();
+  await other[Symbol.asyncDispose]();
+});
+
+test("after a crash between the note and the creation the slot is made, and is ours", async () => {
+  await agent.ledger.put("slot:slot_n2", {
+    operationId: agent.operationId,
+    at: 1,
+    facts: { forNode: "n2", reserve: true, walBudgetBytes: 1e9 },
+  });
+  await runStep(createSlot, reserved, agent);
+  await createSlot.undo(reserved, agent);
+  expect(await lab.sql(lab.n1.port, slots)).toBe("");
+});
+
+test("undo ends the walsender that holds our slot and drops it", async () => {
+  await runStep(createSlot, reserved, agent);
+  const receiver = execa(
+    `${binDirectory}/pg_receivewal`,
+    [
+      "-h",
+      "127.0.0.1",
+      "-p",
+      String(lab.n1.port),
+      "-U",
+      "postgres",
+      "-S",
+      "slot_n2",
+      "-D",
+      lab.folder,
+    ],
+    {
+      env: { PGPASSFILE: join(lab.folder, "pgpass") },
+      reject: false,
+    },
+  );
+  const active = "SELECT active FROM pg_replication_slots";
+  await waitFor(async () => (await lab.sql(lab.n1.port, active)) === "t", { what: "the receiver" });
+  await createSlot.undo(reserved, agent);
+  expect(await lab.sql(lab.n1.port, slots)).toBe("");
+  receiver.kill();
+  await receiver;
+});
