@@ -175,6 +175,36 @@ describe.each(lanes.filter(({ mode }) => isRoot || mode === "loopback"))(
   },
 );
 
+const variants = [
+  { version: 10, layout: "plain" },
+  { version: 18, layout: "plain" },
+  { version: 15, layout: "debian" },
+] as const;
+
+test.runIf(isRoot).each(variants)(
+  "PostgreSQL $version in the $layout layout streams synchronously, tablespace included",
+  async (variant) => {
+    await using bed = await lab("namespaces");
+    made.push(bed);
+    const nodes = ["srv127", "srv129"];
+    const more = { tablespace: "/srv/elsewhere", synchronous: true, sizeMb: 2 };
+    await using cluster = await createCluster(bed, {
+      product: "postgresql",
+      nodes,
+      ...variant,
+      ...more,
+    });
+    const version = await cluster.sql("srv127", "show server_version_num");
+    expect(String(version[0]?.["server_version_num"]).slice(0, 2)).toBe(String(variant.version));
+    const sync = "select application_name as name, sync_state from pg_stat_replication";
+    expect(await cluster.sql("srv127", sync)).toEqual([{ name: "srv129", sync_state: "sync" }]);
+    const counts = "select count(*)::int as n from elsewhere";
+    expect(await cluster.sql("srv129", counts)).toEqual([{ n: 100 }]);
+    const config = await cluster.sql("srv129", "show config_file");
+    expect(config).toEqual([{ config_file: cluster.node("srv129").paths.configFile }]);
+  },
+);
+
 describe.runIf(isRoot)("the emulated KingbaseES", () => {
   test("copies, starts, streams and promotes by the product's commands, its files telling no clear password", async () => {
     await using bed = await lab("namespaces");

@@ -5,6 +5,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { removeControlGroups } from "./cgroups.ts";
 import { makeDisk } from "./host-init.ts";
+import { forgetExit, onExit } from "./exit-hooks.ts";
 import type { Host, HostProcess, HostSpec } from "./host.ts";
 import {
   labFolder,
@@ -50,7 +51,6 @@ export interface Lab extends AsyncDisposable {
   assertNoLeftovers(): void;
 }
 
-const living = new Set<() => void>();
 let counter = 0;
 
 /** Builds and boots a lab. Labs of programs that died without cleaning up are swept first. */
@@ -74,7 +74,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     if (mode === "namespaces") await buildNamespaces(parts, options.hosts, detached);
     else buildLoopback(parts, options.hosts);
   } catch (error) {
-    living.delete(killNow);
+    forgetExit(killNow);
     killNow();
     throw error;
   }
@@ -105,7 +105,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
       await removeNamespaces(parts.network?.namespaces ?? []);
       if (kept.value) rmSync(join(folder, "lab.json"));
       else await removeFolder(folder);
-      living.delete(killNow);
+      forgetExit(killNow);
     },
   };
 }
@@ -201,26 +201,6 @@ function removeGroupSync(name: string): void {
   for (let tries = 0; tries < 100 && !removeControlGroups(name); tries += 1) {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
   }
-}
-
-let isHooked = false;
-
-function onExit(killNow: () => void): void {
-  if (!isHooked) {
-    isHooked = true;
-    const killAll = (): void => {
-      for (const kill of living) kill();
-      living.clear();
-    };
-    process.once("exit", killAll);
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.once(signal, () => {
-        killAll();
-        process.kill(process.pid, signal);
-      });
-    }
-  }
-  living.add(killNow);
 }
 
 function assertNothingLeft(
