@@ -1,3 +1,4 @@
+import { copyMarkerFor, stagingDirectoryFor } from "#shared/domain/names.ts";
 import { commandKinds, type CommandKind } from "#shared/domain/commands.ts";
 import type { NodePaths, PoolKind, PoolPaths, ProductId } from "#shared/domain/cluster.ts";
 import { productOf } from "#shared/products/product.ts";
@@ -120,7 +121,8 @@ function allowedPaths(input: JoinInput, paths: NodePaths, pool: AgentSettings["p
     ...(paths.root === null ? [] : [paths.root]),
     paths.dataDirectory,
     // Where a base backup is copied to before it takes its place.
-    `${paths.dataDirectory}.castellan-copy`,
+    stagingDirectoryFor(paths.dataDirectory),
+    copyMarkerFor(stagingDirectoryFor(paths.dataDirectory)),
     paths.configFile,
     paths.hbaFile,
     paths.identFile,

@@ -1,3 +1,4 @@
+import { stagingDirectoryFor } from "#shared/domain/names.ts";
 import type { ClusterDeclaration, NodeDeclaration } from "#shared/domain/cluster.ts";
 import { isLoopback } from "#shared/domain/addresses.ts";
 import { Failure } from "#shared/errors.ts";
@@ -58,7 +59,6 @@ export function resolveSituation(input: SituationInput): Situation {
     like: template.declared,
     newcomer: newcomerFacts,
     backendId: null,
-    product,
   });
   const backendId = declaration.pool === "none" ? null : nextBackendId(existing, draft);
   const node = { ...draft, backendId };
@@ -102,7 +102,7 @@ export function withProbes(situation: Situation, probes: Probes): Situation {
 
 /** A sibling on the same filesystem, so that the rename is one step. */
 export function stagingDirectoryOf(dataDirectory: string): string {
-  return `${dataDirectory.replace(/\/+$/, "")}.castellan-copy`;
+  return stagingDirectoryFor(dataDirectory);
 }
 
 function pick(

@@ -1,11 +1,5 @@
 import type { PlanStep } from "../../plan.ts";
-import {
-  maintenanceUpstream,
-  noPreconditions,
-  type PlanContext,
-  replicationUpstream,
-  stillStandby,
-} from "./common.ts";
+import { maintenanceUpstream, noPreconditions, type PlanContext, stillStandby } from "./common.ts";
 import { slotsOnNewcomer } from "./slot-steps.ts";
 
 /** The new node runs, streams, and holds the same data. */
@@ -42,7 +36,7 @@ export function startSteps(context: PlanContext): readonly PlanStep[] {
       on: node.name,
       kind: "prove-streaming",
       args: {
-        upstream: replicationUpstream(context, primary),
+        upstream: maintenanceUpstream(context, primary),
         applicationName: node.name,
         slot: node.slot,
         lagLimitBytes: limits.lagLimitBytes,
