@@ -1,20 +1,26 @@
 import type { NodeDeclaration, NodePaths } from "#shared/domain/cluster.ts";
 import type { NodeFacts } from "#shared/domain/facts.ts";
 import { slotNameFor } from "#shared/domain/names.ts";
-import type { Product } from "#shared/products/product.ts";
-import type { AddNodeRequest } from "../../api/contract.ts";
 import { relocate, relocationBetween } from "./relocate.ts";
+
+/** What a person said of the new node; null is what they left out. */
+export type NodeWish = {
+  readonly node: string;
+  readonly address: string;
+  readonly port: number | null;
+  readonly dataDirectory: string | null;
+  readonly nic: string | null;
+};
 
 /**
  * The new node in full. What the request doesn't give is taken from its own agent's settings where they say it (they
  * were made for that host), else from the node that it is to be like.
  */
 export function resolveNode(input: {
-  readonly request: AddNodeRequest;
+  readonly request: NodeWish;
   readonly like: NodeDeclaration;
   readonly newcomer: NodeFacts | null;
   readonly backendId: number | null;
-  readonly product: Product;
 }): NodeDeclaration {
   const { request, like, newcomer } = input;
   return {
@@ -37,10 +43,9 @@ function nicOf(newcomer: NodeFacts | null, address: string): string | null {
 }
 
 function resolvePaths(input: {
-  readonly request: AddNodeRequest;
+  readonly request: NodeWish;
   readonly like: NodeDeclaration;
   readonly newcomer: NodeFacts | null;
-  readonly product: Product;
 }): NodePaths {
   const own = input.newcomer === null ? null : agentPaths(input.newcomer);
   const base = own ?? input.like.paths;

@@ -42,28 +42,26 @@ function printCommand({ situation, source }: PlanContext): string {
   const { newcomer, product, request, tablespaces, stagingDirectory, declaration } = situation;
   const { paths, slot } = newcomer.declared;
   const rate = request.maxRateBytesPerSecond;
+  const where = ["-h", source.declared.address, "-p", String(source.declared.port)];
+  const how = ["-F", "p", "-X", "stream", "-S", slot, "-c", "fast", "-l", "'castellan OPERATION'"];
   const words = [
     `${paths.binDirectory}/${product.programs.baseBackup}`,
-    "-h",
-    source.declared.address,
-    "-p",
-    String(source.declared.port),
+    ...where,
     "-U",
     declaration.database.replicationUser,
+    "-w",
     "-D",
     stagingDirectory,
-    "-F",
-    "p",
-    "-X",
-    "stream",
-    "-S",
-    slot,
-    "-c",
-    "fast",
+    ...how,
     "-P",
-    "-w",
-    ...(rate === null ? [] : ["-r", `${Math.floor(rate / 1024)}k`]),
-    ...tablespaces.flatMap(({ from, to }) => (from === to ? [] : ["-T", `${from}=${to}`])),
+    "-v",
+    ...(rate === null ? [] : ["-r", String(kilobytes(rate))]),
+    ...tablespaces.flatMap(({ from, to }) => ["-T", `${from}=${to}`]),
   ];
   return words.join(" ");
+}
+
+/** The programs take 32 kB to 1 GB a second. */
+function kilobytes(bytesPerSecond: number): number {
+  return Math.min(1_048_576, Math.max(32, Math.floor(bytesPerSecond / 1024)));
 }

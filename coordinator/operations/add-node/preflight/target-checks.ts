@@ -130,7 +130,13 @@ export const targetChecks: readonly Check[] = [
     applies: asked,
     evaluate: (s) => {
       const { port, address } = s.newcomer.declared;
-      if (target(s)?.portInUse !== true) return pass(name(s), `${address}:${port} is free`);
+      // On one host the others listen at the same port of their own addresses.
+      const isTaken = s.isOneHost
+        ? [...s.probes.reachToNewcomer.values()].some(
+            (asked) => asked.answer?.tcp[0]?.answer === "open",
+          )
+        : target(s)?.portInUse === true;
+      if (!isTaken) return pass(name(s), `${address}:${port} is free`);
       return fail(
         name(s),
         `something listens at ${address}:${port}`,
