@@ -1,15 +1,51 @@
-import type { Executors } from "./step.ts";
+import { appendBackend } from "./append-backend.ts";
+import { attachBackend } from "./attach-backend.ts";
 import { baseBackup } from "./base-backup.ts";
 import { createSlot } from "./create-slot.ts";
+import { holdDoor } from "./hold-door.ts";
+import { joinRegime } from "./join-regime.ts";
+import { measureThroughput } from "./measure-throughput.ts";
+import { measureWalRate } from "./measure-wal-rate.ts";
 import { openHba } from "./open-hba.ts";
+import { placeDataDirectory } from "./place-data-directory.ts";
 import { probeLogins } from "./probe-logins.ts";
+import { probeReach } from "./probe-reach.ts";
+import { probeTarget } from "./probe-target.ts";
+import { proveBackend } from "./prove-backend.ts";
 import { proveLogin } from "./prove-login.ts";
+import { proveReads } from "./prove-reads.ts";
+import { proveStreaming } from "./prove-streaming.ts";
+import { registerHaLists } from "./register-ha-lists.ts";
+import { releaseDoor } from "./release-door.ts";
+import { setSynchronousList } from "./set-synchronous-list.ts";
+import { startDatabase } from "./start-database.ts";
+import { verifyData } from "./verify-data.ts";
+import { writeNodeFiles } from "./write-node-files.ts";
+import type { Executors } from "./step.ts";
 
-/** Every verb of shared/domain/commands.ts, and how this agent does it. */
-export const executors: Partial<Executors> = {
+/** Every verb of shared/domain/commands.ts, and how this agent does it; in the order of an operation. */
+export const executors: Executors = {
+  "probe-target": probeTarget,
   "probe-logins": probeLogins,
+  "probe-reach": probeReach,
+  "measure-throughput": measureThroughput,
+  "measure-wal-rate": measureWalRate,
   "open-hba": openHba,
   "prove-login": proveLogin,
   "create-slot": createSlot,
   "base-backup": baseBackup,
+  "write-node-files": writeNodeFiles,
+  "place-data-directory": placeDataDirectory,
+  "start-database": startDatabase,
+  "prove-streaming": proveStreaming,
+  "verify-data": verifyData,
+  "register-ha-lists": registerHaLists,
+  "append-backend": appendBackend,
+  "hold-door": holdDoor,
+  "release-door": releaseDoor,
+  "attach-backend": attachBackend,
+  "prove-backend": proveBackend,
+  "set-synchronous-list": setSynchronousList,
+  "join-regime": joinRegime,
+  "prove-reads": proveReads,
 };
