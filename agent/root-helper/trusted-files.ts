@@ -18,57 +18,50 @@ import {
 import { basename, dirname, join } from "node:path";
 import { Failure, type FailureCode } from "#shared/errors.ts";
 
-/** Who must own what the helper trusts: root; tests that don't run as root name themselves. */
-export type Trust = { readonly uid: number };
-export const root: Trust = { uid: 0 };
+/** Who must own what the helper trusts, and from which folder down. Tests name themselves and a folder of theirs. */
+export type Trust = { readonly uid: number; readonly from: string };
+export const root: Trust = { uid: 0, from: "/" };
 
 /**
  * The content of a file that only root can have written: a regular file, no link, root's, not writable by group or
  * others, and the same for every folder above it.
  */
-export function readTrusted(file: string, exit: FailureCode, trust: Trust = root): string {
-  assertTrustedFolder(dirname(file), exit, trust);
+export function readTrusted(file: string, code: FailureCode, trust: Trust = root): string {
+  assertTrustedFolder(dirname(file), code, trust);
   const content = readRegular(file, 64 * 1024, (stats) => {
     const problem = whyUntrusted(stats, trust);
-    if (problem !== null) throw new Failure(exit, `${file} ${problem}; ${fixFor(file)}`);
+    if (problem !== null) throw new Failure(code, `${file} ${problem}`, { hint: fixFor(file) });
   });
-  if (content === null) throw new Failure(exit, `${file} does not exist; ${installHint}`);
+  if (content === null) throw new Failure(code, `${file} does not exist`, { hint: installHint });
   return content;
 }
 
 /** A program that root is to run: itself and every folder above it must be root's, with links resolved. */
-export function assertTrustedProgram(file: string, exit: FailureCode, trust: Trust = root): string {
+export function assertTrustedProgram(file: string, code: FailureCode, trust: Trust = root): string {
   const real = realpathSync(file);
-  assertTrustedFolder(dirname(real), exit, trust);
+  assertTrustedFolder(dirname(real), code, trust);
   const problem = whyUntrusted(lstatSync(real), trust);
-  if (problem !== null) throw new Failure(exit, `${real} ${problem}; ${fixFor(real)}`);
+  if (problem !== null) throw new Failure(code, `${real} ${problem}`, { hint: fixFor(real) });
   return real;
 }
 
-function assertTrustedFolder(folder: string, exit: FailureCode, trust: Trust): void {
+function assertTrustedFolder(folder: string, code: FailureCode, trust: Trust): void {
   for (let at = folder; ; at = dirname(at)) {
-    const stats = lstatSync(at);
-    const sticky =
-      (stats.mode & constants.S_IFMT) === constants.S_IFDIR && (stats.mode & 0o1000) !== 0;
-    // A test's folder lies below /tmp, which everyone may write to but nobody can rename others' entries in.
-    if (!(sticky && trust.uid !== 0)) {
-      const problem = whyUntrusted(stats, { uid: trust.uid }, 0);
-      if (problem !== null) throw new Failure(exit, `${at} ${problem}; ${fixFor(at)}`);
-    }
-    if (at === dirname(at)) return;
+    const stats = lstatSync(at, { throwIfNoEntry: false });
+    const problem = stats === undefined ? null : whyUntrusted(stats, trust);
+    if (problem !== null) throw new Failure(code, `${at} ${problem}`, { hint: fixFor(at) });
+    if (at === trust.from || at === dirname(at)) return;
   }
 }
 
-function whyUntrusted(stats: Stats, trust: Trust, also: number = trust.uid): string | null {
-  if (stats.uid !== trust.uid && stats.uid !== also) {
-    return `belongs to uid ${stats.uid} and could be replaced by it`;
-  }
+function whyUntrusted(stats: Stats, trust: Trust): string | null {
+  if (stats.uid !== trust.uid) return `belongs to uid ${stats.uid} and could be replaced by it`;
   return (stats.mode & 0o022) === 0 ? null : "can be written by its group or by everyone";
 }
 
-const installHint = "run castellan-root install as root";
+const installHint = "As root, run: castellan-root install";
 function fixFor(path: string): string {
-  return `as root, run: chown root:root ${path} && chmod go-w ${path}`;
+  return `As root, run: chown root:root ${path} && chmod go-w ${path}`;
 }
 
 /**
