@@ -2,11 +2,15 @@ import { asFailure, Failure } from "#shared/errors.ts";
 import { version } from "#shared/version.ts";
 import { nodeStatuses, unassignedStatus } from "../fleet/status.ts";
 import { addNode, preflightAddNode } from "../operations/add-node/request.ts";
+import { importCluster } from "../operations/import/request.ts";
+import { poolPrepare } from "../operations/pool-prepare/request.ts";
 import type { Runner } from "../operations/runner.ts";
 import type { CoordinatorPorts } from "../ports.ts";
 import { createJoinToken } from "../trust/tokens.ts";
 import {
   AddNodeRequest,
+  ImportRequest,
+  PoolPrepareRequest,
   TokenRequest,
   type ClusterStatus,
   type StatusAnswer,
@@ -38,6 +42,7 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
       const { token, expiresAt } = createJoinToken(store, body.node, clock.now(), validMs);
       return { node: body.node, joinLine: ports.joinLine(body.node, token), expiresAt };
     }),
+    post("/api/clusters/import", ImportRequest, ({ body }) => importCluster(ports, body)),
     get("/api/clusters", () => clusterFiles.names().map((name) => clusterFiles.load(name))),
     get("/api/clusters/:name", ({ parameters }) => clusterFiles.load(parameters["name"] ?? "")),
     post("/api/clusters/:name/preflight", AddNodeRequest, ({ parameters, body }) =>
@@ -45,6 +50,9 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     ),
     post("/api/clusters/:name/nodes", AddNodeRequest, ({ parameters, body }) =>
       addNode(ports, runner.start, parameters["name"] ?? "", body),
+    ),
+    post("/api/clusters/:name/pool-prepare", PoolPrepareRequest, ({ parameters, body }) =>
+      poolPrepare(ports, runner.start, parameters["name"] ?? "", body),
     ),
     get("/api/operations", () => store.operations()),
     get("/api/operations/:id", ({ parameters }) => operation(parameters["id"] ?? "")),

@@ -1,3 +1,4 @@
+import type { Failure } from "#shared/errors.ts";
 import type { AgentView } from "../ports.ts";
 import type { AgentLink } from "./agent-link.ts";
 import type { HeldFacts } from "./facts-board.ts";
@@ -14,8 +15,8 @@ export type AgentState = {
   held: HeldFacts | null;
   /** `held` is of this instance: deltas may be laid on it. */
   heldIsCurrent: boolean;
-  /** Whoever waits for the next whole snapshot. */
-  readonly waiters: Set<() => void>;
+  /** Whoever waits for the next whole snapshot: told that it came, or why it won't. */
+  readonly waiters: Set<(failure: Failure | null) => void>;
 };
 
 export function newAgentState(node: string): AgentState {

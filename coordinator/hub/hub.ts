@@ -111,6 +111,7 @@ export class Hub {
     state.link = null;
     state.lastSeenAt = this.#ports.clock.now();
     if (this.#isClosed) return;
+    for (const settle of state.waiters) settle(this.#away(state.node));
     this.#ports.events.emit("agent:lost", { node: state.node }, { reason });
     this.#presence.lost(state.node);
   }
@@ -130,29 +131,19 @@ export class Hub {
     const { link } = state;
     const limitMs = this.#ports.settings.limits.observeMs;
     if (link === null) throw this.#away(node);
+    const missed = new Failure(
+      "NODE_UNREACHABLE",
+      `The agent of ${node} sent no snapshot within ${limitMs} ms.`,
+    );
     await new Promise<void>((resolve, reject) => {
       const settle = (failure: Failure | null): void => {
         clearTimeout(timer);
-        clearInterval(watch);
-        state.waiters.delete(onWhole);
+        state.waiters.delete(settle);
         if (failure === null) resolve();
         else reject(failure);
       };
-      const onWhole = (): void => settle(null);
-      const timer = setTimeout(
-        () =>
-          settle(
-            new Failure(
-              "NODE_UNREACHABLE",
-              `The agent of ${node} sent no snapshot in ${limitMs} ms.`,
-            ),
-          ),
-        limitMs,
-      );
-      const watch = setInterval(() => {
-        if (state.link !== link) settle(this.#away(node));
-      }, 100);
-      state.waiters.add(onWhole);
+      const timer = setTimeout(() => settle(missed), limitMs);
+      state.waiters.add(settle);
       link.send({ type: "observe-now" });
     });
   }
@@ -172,7 +163,8 @@ export class Hub {
   close(): void {
     this.#isClosed = true;
     this.#presence[Symbol.dispose]();
-    for (const { link } of this.#states.values()) {
+    for (const { node, link, waiters } of this.#states.values()) {
+      for (const settle of waiters) settle(this.#away(node));
       link?.close("shuttingDown", "the coordinator is stopping");
     }
   }
@@ -214,7 +206,7 @@ export class Hub {
         state.held = { version: v, facts };
         state.heldIsCurrent = true;
         this.#factsChanged(state, true);
-        for (const wake of state.waiters) wake();
+        for (const settle of state.waiters) settle(null);
       },
       "facts-changed": (delta) => {
         const outcome = applyDelta(state.heldIsCurrent ? state.held : null, delta);

@@ -74,9 +74,9 @@ export async function startTestCoordinator(
       const agent = new ScriptedAgent({
         port: core.agentPort,
         node,
-        secret: secretOf(node),
         certificatePem: state.certificatePem,
         ...options,
+        secret: options.secret ?? secretOf(node),
       });
       agents.push(agent);
       return agent;

@@ -1,0 +1,202 @@
+import { expect, test } from "vitest";
+import { maxMessageBytes } from "#shared/protocol/codec.ts";
+import { closeCodes } from "#shared/protocol/messages.ts";
+import { version } from "#shared/version.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { done, failed } from "./scripted-agent.ts";
+import { someFacts } from "./some-facts.ts";
+import { joinAgent, startTestCoordinator, type TestCoordinator } from "./test-coordinator.ts";
+
+function eventsOf({ core }: TestCoordinator, kind: string) {
+  return core.ports.store.events(0, 500).filter((event) => event.kind === kind);
+}
+
+test("a welcomed agent is told the epoch, the heartbeat and its baselines", async () => {
+  await using coordinator = await startTestCoordinator();
+  const agent = coordinator.agent("srv127");
+  await waitFor(() => agent.isWelcome);
+  expect(agent.received[0]).toMatchObject({
+    type: "welcome",
+    epoch: 1,
+    coordinatorVersion: version,
+    heartbeat: { everyMs: 100, lostAfterMs: 500 },
+  });
+  expect(agent.received[1]).toEqual({ type: "baselines", files: [] });
+});
+
+test("a wrong secret and a node that never joined get the same refusal", async () => {
+  await using coordinator = await startTestCoordinator();
+  coordinator.secretOf("srv127");
+  for (const node of ["srv127", "srv128"]) {
+    const agent = coordinator.agent(node, { secret: "wrong" });
+    const close = await waitFor(() => agent.closes[0]);
+    expect(close.code).toBe(closeCodes.badSecret);
+    expect(close.reason).toBe(`the secret of ${node} is wrong, or ${node} never joined`);
+  }
+  expect(coordinator.core.hub.view("srv127")?.connected).toBe(false);
+  expect(eventsOf(coordinator, "agent:refused")).toHaveLength(2);
+});
+
+test("joining again makes the former secret worthless", async () => {
+  await using coordinator = await startTestCoordinator();
+  const former = coordinator.secretOf("srv127");
+  const secret = joinAgent(coordinator.core, "srv127");
+  const old = coordinator.agent("srv127", { secret: former });
+  expect((await waitFor(() => old.closes[0])).code).toBe(closeCodes.badSecret);
+  const fresh = coordinator.agent("srv127", { secret });
+  await waitFor(() => fresh.isWelcome);
+});
+
+test("an agent of another protocol is closed with both numbers, whatever else its hello holds", async () => {
+  await using coordinator = await startTestCoordinator();
+  const agent = coordinator.agent("srv127", { greet: false });
+  await waitFor(() => agent.isOpen);
+  agent.sendRaw(JSON.stringify({ type: "hello", protocol: 99, novelty: true }));
+  const close = await waitFor(() => agent.closes[0]);
+  expect(close.code).toBe(closeCodes.wrongProtocol);
+  expect(close.reason).toMatch(/99.*speaks 1/);
+});
+
+test("an agent that says nothing after connecting is closed", async () => {
+  await using coordinator = await startTestCoordinator();
+  const agent = coordinator.agent("srv127", { greet: false });
+  const close = await waitFor(() => agent.closes[0]);
+  expect(close).toEqual({ code: closeCodes.badMessage, reason: "no hello within 500 ms" });
+});
+
+test.each([
+  ["truncated", '{"type":"facts","version":1,', /not JSON/],
+  ["binary", Buffer.from([1, 2, 3]), /binary/],
+  ["against the schema", '{"type":"facts","version":"one"}', /version/],
+  ["of an unknown type", '{"type":"shell","run":"id"}', /type/],
+])("a message that is %s closes the link and is recorded", async (_, data, reason) => {
+  await using coordinator = await startTestCoordinator();
+  const agent = coordinator.agent("srv127");
+  await waitFor(() => agent.isWelcome);
+  agent.sendRaw(data);
+  const close = await waitFor(() => agent.closes[0]);
+  expect(close.code).toBe(closeCodes.badMessage);
+  expect(close.reason).toMatch(reason);
+  expect(eventsOf(coordinator, "agent:misspoke")).toHaveLength(1);
+});
+
+test("an oversized message closes the link without being read, and others work on", async () => {
+  await using coordinator = await startTestCoordinator();
+  const other = coordinator.agent("srv129");
+  const agent = coordinator.agent("srv127");
+  await waitFor(() => agent.isWelcome && other.isWelcome);
+  agent.sendRaw("x".repeat(maxMessageBytes + 1));
+  const close = await waitFor(() => agent.closes[0]);
+  expect(close.code).toBe(1009);
+  await waitFor(() => eventsOf(coordinator, "agent:misspoke").length === 1);
+  await coordinator.core.ports.fleet.observe(["srv129"]);
+});
+
+test("of two agents that claim a node the newcomer is refused while the first one lives, and an alert is raised", async () => {
+  await using coordinator = await startTestCoordinator();
+  const first = coordinator.agent("srv127");
+  await waitFor(() => first.isWelcome);
+  const second = coordinator.agent("srv127");
+  const close = await waitFor(() => second.closes[0]);
+  expect(close.code).toBe(closeCodes.alreadyConnected);
+  expect(close.reason).toContain("another agent for srv127");
+  expect(first.isOpen).toBe(true);
+  const [alert] = coordinator.core.ports.store.alerts({ open: true });
+  expect(alert).toMatchObject({ cause: "node:srv127:claimed-twice", severity: "critical" });
+});
+
+test("an agent whose former link is dead takes its place after the probe", async () => {
+  await using coordinator = await startTestCoordinator();
+  const first = coordinator.agent("srv127");
+  await waitFor(() => first.isWelcome);
+  first.freeze();
+  const second = coordinator.agent("srv127");
+  await waitFor(() => second.isWelcome);
+  expect(coordinator.core.hub.linkOf("srv127")?.hello.instanceId).toBe(second.instanceId);
+});
+
+test("the same instance reconnects at once, its half-open link is dropped", async () => {
+  await using coordinator = await startTestCoordinator({ claimProbeMs: 60_000 });
+  const first = coordinator.agent("srv127");
+  await waitFor(() => first.isWelcome);
+  first.freeze();
+  const again = coordinator.agent("srv127", { instanceId: first.instanceId });
+  await waitFor(() => again.isWelcome);
+});
+
+test("a silent link is given up; an agent that stays away is an alert until it returns", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { store } = coordinator.core.ports;
+  const agent = coordinator.agent("srv127");
+  await waitFor(() => agent.isWelcome);
+  agent.freeze();
+  await waitFor(() => coordinator.core.hub.view("srv127")?.connected === false);
+  expect(JSON.stringify(eventsOf(coordinator, "agent:lost")[0]?.data)).toContain("silent for");
+  const alert = await waitFor(() => store.alerts({ open: true })[0]);
+  expect(alert.cause).toBe("node:srv127:agent-away");
+  const back = coordinator.agent("srv127");
+  await waitFor(() => back.isWelcome);
+  expect(store.alerts({ open: true })).toEqual([]);
+  expect(eventsOf(coordinator, "agent:returned")).toHaveLength(1);
+});
+
+test("facts come whole, then as deltas; a gap is asked for again", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { hub } = coordinator.core;
+  const agent = coordinator.agent("srv127");
+  await waitFor(() => hub.view("srv127")?.facts);
+  const { guard, database } = someFacts();
+  const stopped = { ...database, status: "stopped" as const };
+  agent.send({ type: "facts-changed", base: 1, version: 2, sections: { database: stopped } });
+  await waitFor(() => hub.view("srv127")?.facts?.database.status === "stopped");
+  expect(agent.received.some((m) => m.type === "resend-facts")).toBe(false);
+  agent.factsVersion = 7;
+  agent.send({ type: "facts-changed", base: 6, version: 7, sections: { guard } });
+  await waitFor(() => agent.received.some((m) => m.type === "resend-facts"));
+  // The whole snapshot that follows says running again.
+  await waitFor(() => hub.view("srv127")?.facts?.database.status === "running");
+});
+
+test("observe waits for a new whole snapshot of every node, and names the one that is away", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { fleet } = coordinator.core.ports;
+  const agent = coordinator.agent("srv127");
+  await waitFor(() => fleet.agent("srv127")?.facts);
+  agent.facts = someFacts({ pool: null, database: { ...someFacts().database, timeline: 9 } });
+  await fleet.observe(["srv127"]);
+  expect(fleet.agent("srv127")?.facts?.database.timeline).toBe(9);
+  coordinator.secretOf("srv129");
+  await expect(fleet.observe(["srv127", "srv129"])).rejects.toMatchObject({
+    code: "NODE_UNREACHABLE",
+    message: expect.stringContaining("srv129"),
+  });
+});
+
+test("a question gets its validated answer, the agent's own failure, or says who did not answer", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { fleet } = coordinator.core.ports;
+  const agent = coordinator.agent("srv127", { script: () => done({ bytesPerSecond: 5 }) });
+  await waitFor(() => agent.isWelcome);
+  const ask = (timeoutMs: number) =>
+    fleet.ask("srv127", "measure-wal-rate", { windowMs: 100 }, { timeoutMs });
+  expect(await ask(1_000)).toEqual({ bytesPerSecond: 5 });
+  agent.script = () => failed({ code: "REFUSED", message: "not allowed here" }, "refused");
+  await expect(ask(1_000)).rejects.toMatchObject({ code: "REFUSED", message: "not allowed here" });
+  agent.script = () => null;
+  await expect(ask(300)).rejects.toMatchObject({ code: "NODE_UNREACHABLE" });
+  const gone = ask(30_000);
+  agent.breakLink();
+  await expect(gone).rejects.toMatchObject({ message: expect.stringContaining("went away") });
+});
+
+test("a clock that is an hour off is seen", async () => {
+  await using coordinator = await startTestCoordinator();
+  const facts = someFacts();
+  const host = { ...facts.host, clockMs: Date.now() + 3_600_000 };
+  coordinator.agent("srv127", { facts: { ...facts, host } });
+  const offset = await waitFor(() => {
+    const view = coordinator.core.hub.view("srv127");
+    return view?.facts && view.clockOffsetMs;
+  });
+  expect(Math.round(offset / 60_000)).toBe(60);
+});

@@ -1,0 +1,222 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { openConnection } from "#coordinator/store/connection.ts";
+import { takeDaemonLock } from "#coordinator/store/daemon-lock.ts";
+import { openStore } from "#coordinator/store/sqlite.ts";
+import { initCoordinator } from "#coordinator/init.ts";
+import { startCore } from "#coordinator/core.ts";
+import { someOperation, somePlan, slotStep } from "./some-plan.ts";
+import { makeStateFolder, quickSettings, quietLog } from "./test-coordinator.ts";
+
+const open = (folder: { readonly path: string }) =>
+  openStore({ file: join(folder.path, "journal.db"), keptEvents: 1_000 });
+
+test("what was written is there after the next opening, under a higher epoch", async () => {
+  using folder = await makeStateFolder();
+  const { plan, onFailure, ...asked } = someOperation(somePlan(slotStep("srv127")));
+  const header = { ...asked, id: "op-12345678", requestedAt: 5 };
+  {
+    using store = open(folder);
+    expect(store.epoch).toBe(1);
+    store.createOperation(header, plan, { onFailure });
+    store.setOperationState(header.id, "running", 7);
+    store.setStep(header.id, 0, { state: "started", attempt: 1, startedAt: 8 });
+    store.setBaseline("srv127", "/f", "hash", "text", 9);
+    store.addEvent({ at: 1, kind: "k", node: "srv127", operationId: null, data: { a: [1] } });
+  }
+  using store = open(folder);
+  expect(store.epoch).toBe(2);
+  expect(store.operation(header.id)).toEqual({
+    ...header,
+    onFailure,
+    plan,
+    state: "running",
+    startedAt: 7,
+    endedAt: null,
+    failure: null,
+    steps: [
+      { index: 0, state: "started", attempt: 1, startedAt: 8, endedAt: null, evidence: null, failure: null }, // prettier-ignore
+    ],
+  });
+  expect(store.leaseHolder("ESHA")?.id).toBe(header.id);
+  expect(store.baselines("srv127")[0]).toMatchObject({ hash: "hash", acceptedAt: 9 });
+  expect(store.eventsAbout({ node: "srv127" }, 5)).toMatchObject([{ data: { a: [1] } }]);
+});
+
+test("an operation holds its cluster until a final state; needs-attention is none", async () => {
+  using folder = await makeStateFolder();
+  using store = open(folder);
+  const { plan, onFailure, ...asked } = someOperation(somePlan());
+  const make = (id: string) =>
+    store.createOperation({ ...asked, id, requestedAt: 1 }, plan, { onFailure });
+  make("op-aaaaaaaa");
+  for (const state of ["running", "paused", "rolling-back", "needs-attention"] as const) {
+    store.setOperationState("op-aaaaaaaa", state, 2);
+    expect(make("op-bbbbbbbb")).toMatchObject({ heldBy: { id: "op-aaaaaaaa", state } });
+  }
+  expect(store.operation("op-bbbbbbbb")).toBeNull();
+  store.setOperationState("op-aaaaaaaa", "rolled-back", 3);
+  expect(make("op-bbbbbbbb")).toMatchObject({ id: "op-bbbbbbbb", state: "planned" });
+  expect(store.operations({ unfinished: true }).map((o) => o.id)).toEqual(["op-bbbbbbbb"]);
+  expect(store.operations({ cluster: "other" })).toEqual([]);
+});
+
+test("events are bounded", async () => {
+  using folder = await makeStateFolder();
+  using store = open(folder);
+  for (let i = 1; i <= 2_000; i += 1) {
+    store.addEvent({ at: i, kind: "k", node: null, operationId: null, data: null });
+  }
+  const kept = store.events(0, 5_000);
+  expect(kept).toHaveLength(1_000);
+  expect(kept.at(-1)?.sequence).toBe(2_000);
+});
+
+test.each([
+  ["overwritten at its beginning", (file: string) => writeFileSync(file, "not a database at all".repeat(300))], // prettier-ignore
+  ["cut in its middle", (file: string) => truncateSync(file, Math.floor(statSync(file).size / 2))],
+  ["damaged in its pages", damagePages],
+])("a journal that is %s is refused and left as it is", async (_, damage) => {
+  using folder = await makeStateFolder();
+  const file = join(folder.path, "journal.db");
+  fill(folder);
+  damage(file);
+  const before = readFileSync(file);
+  const failure = failureOf(() => open(folder));
+  expect(failure).toMatchObject({ code: "STORE_UNUSABLE", message: `The journal ${file} is corrupt.` }); // prettier-ignore
+  expect(failure).toMatchObject({ hint: expect.stringContaining("backup") });
+  expect(readFileSync(file).equals(before)).toBe(true);
+});
+
+test("an empty journal and a missing one are told apart, and neither is made anew", async () => {
+  using folder = await makeStateFolder();
+  const file = join(folder.path, "journal.db");
+  truncateSync(file, 0);
+  expect(failureOf(() => open(folder))).toMatchObject({
+    code: "STORE_UNUSABLE",
+    message: expect.stringContaining("truncated"),
+  });
+  expect(statSync(file).size).toBe(0);
+  expect(failureOf(() => openStore({ file: `${file}.no`, keptEvents: 1_000 }))).toMatchObject({
+    hint: expect.stringContaining("castellan init"),
+  });
+});
+
+test("a read-only journal is refused with the way to mend it, even for root", async () => {
+  using folder = await makeStateFolder();
+  const file = join(folder.path, "journal.db");
+  chmodSync(file, 0o400);
+  expect(failureOf(() => open(folder))).toMatchObject({
+    code: "STORE_UNUSABLE",
+    message: expect.stringContaining("read-only"),
+    hint: expect.stringContaining(`chmod 0600 ${file}`),
+  });
+});
+
+test("a journal made by a newer version is refused, naming both schemas, and not touched", async () => {
+  using folder = await makeStateFolder();
+  const file = join(folder.path, "journal.db");
+  const connection = openConnection(file);
+  connection.exec("PRAGMA user_version = 99");
+  connection.close();
+  const failure = failureOf(() => open(folder));
+  expect(failure).toMatchObject({
+    code: "VERSION_MISMATCH",
+    message: expect.stringMatching(/schema 99.*up to 1/),
+  });
+  chmodSync(file, 0o600);
+  const again = openConnection(file);
+  expect(again.get("SELECT epoch FROM coordinator")).toMatchObject({ epoch: 0 });
+  again.close();
+});
+
+test("an SQLite file of something else is refused", async () => {
+  using folder = await makeStateFolder();
+  const file = join(folder.path, "other.db");
+  const connection = openConnection(file);
+  connection.exec("CREATE TABLE other (id INTEGER)");
+  connection.close();
+  expect(failureOf(() => openStore({ file, keptEvents: 1_000 }))).toMatchObject({
+    code: "STORE_UNUSABLE",
+    message: expect.stringContaining("not a Castellan journal"),
+  });
+});
+
+test("the journal, the key and the folder are for the coordinator's user only", async () => {
+  using folder = await makeStateFolder();
+  using _store = open(folder);
+  const mode = (name: string) => statSync(join(folder.path, name)).mode & 0o777;
+  expect(mode(".")).toBe(0o700);
+  for (const name of ["journal.db", "journal.db-wal", "key.pem", "settings.yaml"]) {
+    expect(mode(name), name).toBe(0o600);
+  }
+});
+
+test("a second daemon on the same state is refused, naming the first one's pid", async () => {
+  using folder = await makeStateFolder();
+  await using _first = await startCore(quickSettings(folder.path), quietLog);
+  await expect(startCore(quickSettings(folder.path), quietLog)).rejects.toMatchObject({
+    code: "OPERATION_CONFLICT",
+    message: expect.stringContaining(`pid ${process.pid}`),
+  });
+});
+
+test("the daemon's lock is free again after its end", async () => {
+  using folder = await makeStateFolder();
+  takeDaemonLock(folder.path, 1)[Symbol.dispose]();
+  takeDaemonLock(folder.path, 2)[Symbol.dispose]();
+});
+
+test("init keeps what is there, goes on where it was interrupted, and refuses when all is there", async () => {
+  using folder = await makeStateFolder();
+  const key = readFileSync(join(folder.path, "key.pem"));
+  execFileSync("rm", [join(folder.path, "journal.db")]);
+  const again = await initCoordinator({ stateDirectory: folder.path });
+  expect(again.made).toEqual([join(folder.path, "journal.db")]);
+  expect(readFileSync(join(folder.path, "key.pem")).equals(key)).toBe(true);
+  await expect(initCoordinator({ stateDirectory: folder.path })).rejects.toMatchObject({
+    code: "ALREADY_EXISTS",
+  });
+});
+
+test("a plain copy of a closed journal is a backup", async () => {
+  using folder = await makeStateFolder();
+  fill(folder);
+  const copy = join(folder.path, "copy.db");
+  copyFileSync(join(folder.path, "journal.db"), copy);
+  using store = openStore({ file: copy, keptEvents: 1_000 });
+  expect(store.events(0, 1)).toHaveLength(1);
+});
+
+function fill(folder: { readonly path: string }): void {
+  using store = open(folder);
+  for (let i = 0; i < 400; i += 1) {
+    const data = { text: "x".repeat(200) };
+    store.addEvent({ at: i, kind: "k", node: "srv127", operationId: null, data });
+  }
+}
+
+/** Every page but the first is overwritten in its header. */
+function damagePages(file: string): void {
+  const bytes = readFileSync(file);
+  for (let page = 4_096; page < bytes.length; page += 4_096) bytes.fill(0xa5, page, page + 64);
+  writeFileSync(file, bytes);
+}
+
+function failureOf(work: () => unknown): unknown {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("it did not fail");
+}
