@@ -3,15 +3,16 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { execa } from "execa";
-import { afterAll, describe, expect, onTestFailed, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { createCluster } from "#test/harness/cluster.ts";
-import { createLab, type Lab } from "#test/harness/lab.ts";
+import type { Lab } from "#test/harness/lab.ts";
 import { removeLab } from "#test/harness/lab-registry.ts";
 import { startLoad } from "#test/harness/load.ts";
 import { isAlive } from "#test/harness/processes.ts";
 import { projectRoot } from "#test/harness/project-root.ts";
 import { bootSystemdHost, systemdRunning } from "#test/harness/systemd-host.ts";
+import { testLab } from "#test/harness/test-lab.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -22,25 +23,13 @@ function hosts(network: string): { name: string; address: string }[] {
   return Object.entries(addresses).map(([name, n]) => ({ name, address: `${network}.${n}` }));
 }
 
-/** The lab's folder is kept for a look when a test fails. */
-async function lab(mode: "namespaces" | "loopback"): Promise<Lab> {
-  const made = await createLab({
-    mode,
-    hosts: hosts(mode === "loopback" ? "127.0.4" : "192.168.4"),
-  });
-  onTestFailed(() => made.keep());
-  return made;
+function lab(mode: "namespaces" | "loopback"): Promise<Lab> {
+  return testLab({ mode, hosts: hosts(mode === "loopback" ? "127.0.4" : "192.168.4") });
 }
-
-const made: Lab[] = [];
-afterAll(() => {
-  for (const one of made) one.assertNoLeftovers();
-});
 
 describe.runIf(isRoot)("hosts made of namespaces", () => {
   test("commands run as the user they name, see their own host and end at their limit", async () => {
-    await using bed = await lab("namespaces");
-    made.push(bed);
+    const bed = await lab("namespaces");
     const host = bed.host("srv127");
     const { stdout } = await host.exec(["sh", "-c", "id -un; hostname; echo $SECRET; cat"], {
       user: "kingbase",
@@ -63,8 +52,7 @@ describe.runIf(isRoot)("hosts made of namespaces", () => {
   });
 
   test("what a host writes is its own, and stays over a power loss", async () => {
-    await using bed = await lab("namespaces");
-    made.push(bed);
+    const bed = await lab("namespaces");
     const [one, two] = [bed.host("srv127"), bed.host("srv129")];
     await one.writeFile("/etc/cron.d/EXAMPLE", "# one\n", { mode: 0o644 });
     await one.makeDirectory("/home/kingbase/cluster", { owner: "kingbase", mode: 0o700 });
@@ -82,8 +70,7 @@ describe.runIf(isRoot)("hosts made of namespaces", () => {
   });
 
   test("a dead process is reaped at once, and a host dies without a goodbye on the network", async () => {
-    await using bed = await lab("namespaces");
-    made.push(bed);
+    const bed = await lab("namespaces");
     const [one, two] = [bed.host("srv127"), bed.host("srv129")];
     await one.exec(["sh", "-c", "(sleep 0.05 &) ; exit 0"]);
     await waitFor(async () => !(await one.exec(["ps", "-e"])).stdout.includes("defunct"));
@@ -104,8 +91,7 @@ describe.runIf(isRoot)("hosts made of namespaces", () => {
   });
 
   test("a cable can be cut and mended, and a packet filter loaded, on one host alone", async () => {
-    await using bed = await lab("namespaces");
-    made.push(bed);
+    const bed = await lab("namespaces");
     const [one, two] = [bed.host("srv127"), bed.host("srv129")];
     const ping = async (from: typeof one, to: string): Promise<boolean> =>
       (await from.exec(["ping", "-c1", "-W1", to], { reject: false })).exitCode === 0;
@@ -135,8 +121,7 @@ describe.each(lanes.filter(({ mode }) => isRoot || mode === "loopback"))(
   "a $product cluster in $mode",
   ({ mode, product }) => {
     test("serves writers and readers through its pools, who lose nothing while nothing happens", async () => {
-      await using bed = await lab(mode);
-      made.push(bed);
+      const bed = await lab(mode);
       const nodes = ["srv127", "srv129"];
       await using cluster = await createCluster(bed, {
         product,
@@ -184,8 +169,7 @@ const variants = [
 test.runIf(isRoot).each(variants)(
   "PostgreSQL $version in the $layout layout streams synchronously, tablespace included",
   async (variant) => {
-    await using bed = await lab("namespaces");
-    made.push(bed);
+    const bed = await lab("namespaces");
     const nodes = ["srv127", "srv129"];
     const more = { tablespace: "/srv/elsewhere", synchronous: true, sizeMb: 2 };
     await using cluster = await createCluster(bed, {
@@ -207,8 +191,7 @@ test.runIf(isRoot).each(variants)(
 
 describe.runIf(isRoot)("the emulated KingbaseES", () => {
   test("copies, starts, streams and promotes by the product's commands, its files telling no clear password", async () => {
-    await using bed = await lab("namespaces");
-    made.push(bed);
+    const bed = await lab("namespaces");
     await using cluster = await createCluster(bed, {
       product: "kingbase-v8r3",
       nodes: ["srv127"],
@@ -264,8 +247,7 @@ primary_slot_name ='${slot}'
 
 describe.runIf(isRoot)("a pair of pools", () => {
   test("hands the VIP over when its holder loses power, and the load counts what that cost", async () => {
-    await using bed = await lab("namespaces");
-    made.push(bed);
+    const bed = await lab("namespaces");
     // The primary is on srv127: a VIP elsewhere shows the pool's handover alone.
     await using cluster = await createCluster(bed, {
       product: "postgresql",
@@ -292,8 +274,7 @@ describe.runIf(isRoot)("a pair of pools", () => {
 
 describe.runIf(isRoot)("a host with systemd", () => {
   test("keeps its services to itself when others run beside it", async () => {
-    await using bed = await lab("namespaces");
-    made.push(bed);
+    const bed = await lab("namespaces");
     const pair = [bed.host("srv127"), bed.host("srv129")] as const;
     const unit = "[Service]\nExecStart=/usr/bin/sleep infinity\n";
     for (const host of pair) await host.writeFile("/etc/systemd/system/same.service", unit);
@@ -305,8 +286,7 @@ describe.runIf(isRoot)("a host with systemd", () => {
   });
 
   test("boots to running, starts enabled units by itself and keeps its disk over a power loss", async () => {
-    await using bed = await lab("namespaces");
-    made.push(bed);
+    const bed = await lab("namespaces");
     const host = bed.host("srv127");
     await host.writeFile("/etc/systemd/system/probe.service", probeUnit);
     await bootSystemdHost(host);
@@ -342,8 +322,7 @@ describe.runIf(isRoot)("a lab whose program ended", () => {
     program.child.kill("SIGKILL");
     await waitFor(() => !pids.some(isAlive), { what: "the hosts to die with their program" });
     expect(existsSync(folder)).toBe(true);
-    await using next = await lab("namespaces");
-    made.push(next);
+    await lab("namespaces");
     expect(existsSync(folder)).toBe(false);
     expect(namespaces.filter((name) => existsSync(`/run/netns/${name}`))).toEqual([]);
   });
@@ -361,8 +340,7 @@ describe.runIf(isRoot)("a lab whose program ended", () => {
     const program = await runProgram("{ detached: true }");
     program.child.kill("SIGKILL");
     await program.child.catch(() => undefined);
-    await using next = await lab("namespaces");
-    made.push(next);
+    await lab("namespaces");
     expect(program.pids.every(isAlive)).toBe(true);
     await removeLab(program.folder);
     await waitFor(() => !program.pids.some(isAlive));
