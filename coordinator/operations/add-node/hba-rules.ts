@@ -17,9 +17,10 @@ export function clientAddressOf(situation: Situation, node: NodeDeclaration): st
   return situation.isOneHost ? oneHostClient : node.address;
 }
 
-/** What the existing nodes must let in: replication and the maintenance roles from the new node. */
+/** What the existing nodes must let in: replication, our own role and the vendor's scripts from the new node. */
 export function rulesForNewcomer(situation: Situation): readonly HbaRule[] {
-  return rulesFor(situation, clientAddressOf(situation, situation.newcomer.declared));
+  const client = clientAddressOf(situation, situation.newcomer.declared);
+  return rulesFor(situation, client, ownUsers(situation));
 }
 
 /**
@@ -27,18 +28,39 @@ export function rulesForNewcomer(situation: Situation): readonly HbaRule[] {
  * itself, and the virtual addresses (a connection may leave with one of them as its source).
  */
 export function rulesOfNewcomer(situation: Situation): readonly HbaRule[] {
-  const { virtualAddresses } = situation.declaration;
-  const nodes = [...situation.existing, situation.newcomer];
-  const clients = [
-    ...nodes.map((node) => clientAddressOf(situation, node.declared)),
-    ...[virtualAddresses.database, virtualAddresses.pool].flatMap((address) =>
-      address === null || situation.isOneHost ? [] : [bareAddress(address)],
-    ),
-  ];
-  return [...new Set(clients)].flatMap((client) => rulesFor(situation, client));
+  return clientsOfNewcomer(situation).flatMap(({ address, users }) =>
+    rulesFor(situation, address, users),
+  );
 }
 
-function rulesFor(situation: Situation, client: string): readonly HbaRule[] {
+/** Who will connect to the new node, and as which roles beside the one for replication. */
+export function clientsOfNewcomer(
+  situation: Situation,
+): readonly { readonly address: string; readonly users: readonly string[] }[] {
+  const { virtualAddresses } = situation.declaration;
+  const own = ownUsers(situation);
+  const withPool = [...new Set([...own, ...poolUsers(situation)])];
+  const nodes = [...situation.existing, situation.newcomer].map((node) => ({
+    address: clientAddressOf(situation, node.declared),
+    users: node.declared.pool === null ? own : withPool,
+  }));
+  const virtual = [virtualAddresses.database, virtualAddresses.pool].flatMap((address) =>
+    address === null || situation.isOneHost
+      ? []
+      : [{ address: bareAddress(address), users: withPool }],
+  );
+  const byAddress = new Map<string, readonly string[]>();
+  for (const { address, users } of [...nodes, ...virtual]) {
+    byAddress.set(address, [...new Set([...(byAddress.get(address) ?? []), ...users])]);
+  }
+  return [...byAddress].map(([address, users]) => ({ address, users }));
+}
+
+function rulesFor(
+  situation: Situation,
+  client: string,
+  users: readonly string[],
+): readonly HbaRule[] {
   const address = singleAddressRange(client);
   if (address === null) return [];
   const method = methodOf(situation);
@@ -50,21 +72,12 @@ function rulesFor(situation: Situation, client: string): readonly HbaRule[] {
     address,
     method,
   });
-  return [
-    rule("replication", replicationUser),
-    ...maintenanceUsers(situation).map((user) => rule("all", user)),
-  ];
+  return [rule("replication", replicationUser), ...users.map((user) => rule("all", user))];
 }
 
-/** Our own role, and those that the pools and the vendor's scripts log in as. */
-export function maintenanceUsers(situation: Situation): readonly string[] {
+/** Our own role, and that of the vendor's scripts. */
+export function ownUsers(situation: Situation): readonly string[] {
   const users = [situation.declaration.database.maintenanceUser];
-  for (const manager of situation.managers) {
-    const text = textAt(manager.facts, manager.declared.pool?.configFile ?? "");
-    if (text === null) continue;
-    const { srCheckUser, healthCheckUser } = poolSettings(parsePoolConf(text));
-    users.push(...[srCheckUser, healthCheckUser].flatMap((user) => user ?? []));
-  }
   const { vendor } = situation.product;
   if (vendor !== null && situation.like !== null) {
     const [file] = vendor.haModuleFiles(situation.like.declared.paths, null);
@@ -72,6 +85,22 @@ export function maintenanceUsers(situation: Situation): readonly string[] {
     const user = text === null ? null : haText(parseHaModule(text), "KB_USER");
     if (user !== null) users.push(user);
   }
+  return plainNames(users);
+}
+
+/** Whom the pools log in as to look after their backends. */
+function poolUsers(situation: Situation): readonly string[] {
+  const users = situation.managers.flatMap((manager) => {
+    const text = textAt(manager.facts, manager.declared.pool?.configFile ?? "");
+    if (text === null) return [];
+    const { srCheckUser, healthCheckUser } = poolSettings(parsePoolConf(text));
+    return [srCheckUser, healthCheckUser].flatMap((user) => user ?? []);
+  });
+  return plainNames(users);
+}
+
+/** What can stand in an hba line without quotes. */
+function plainNames(users: readonly string[]): readonly string[] {
   return [...new Set(users)].filter((user) => /^[^\s"#]+$/.test(user));
 }
 

@@ -68,6 +68,8 @@ export function resolveSituation(input: SituationInput): Situation {
     request,
     declaration,
     declarationHash: input.cluster.hash,
+    declarationFile: input.cluster.file,
+    declarationYaml: input.cluster.yaml,
     otherClusters,
     coordinatorVersion,
     limits,

@@ -74,6 +74,8 @@ export type Situation = {
   readonly request: AddNodeRequest;
   readonly declaration: ClusterDeclaration;
   readonly declarationHash: string;
+  readonly declarationFile: string;
+  readonly declarationYaml: string;
   /** Declarations of the other clusters, for names and addresses that are taken there. */
   readonly otherClusters: readonly ClusterDeclaration[];
   readonly coordinatorVersion: string;

@@ -1,7 +1,9 @@
 import { addToSyncList, parseSyncList } from "#shared/domain/sync-list.ts";
+import { unifiedDiff } from "#shared/config-files/unified-diff.ts";
+import { addNodeToYaml } from "../../../cluster-file/add-node-to-yaml.ts";
 import type { PlanStep } from "../../plan.ts";
-import { setting } from "../situation.ts";
-import { noPreconditions, type PlanContext, samePrimary, stillStandby } from "./common.ts";
+import { setting, type Situation } from "../situation.ts";
+import { linesOf, noPreconditions, type PlanContext, samePrimary, stillStandby } from "./common.ts";
 
 /** The new node becomes like the others: synchronous if they are, in their regime, read from, declared. */
 export function closingSteps(context: PlanContext): readonly PlanStep[] {
@@ -96,14 +98,14 @@ function declareStep({ situation }: PlanContext): PlanStep {
     id: "declare-node",
     phase: "declare",
     title: `Write ${node.name} into ${situation.declaration.name}.yaml`,
-    preview: [
-      `+  - name: ${node.name}`,
-      `+    address: ${node.address}`,
-      `+    slot: ${node.slot}`,
-      ...(node.backendId === null ? [] : [`+    backend: ${node.backendId}`]),
-    ],
+    preview: declarePreview(situation),
     on: null,
     kind: "declare-node",
     args: { node },
   };
+}
+
+function declarePreview({ declarationFile: path, declarationYaml, newcomer }: Situation) {
+  const edited = addNodeToYaml(path, declarationYaml, newcomer.declared);
+  return linesOf(unifiedDiff(declarationYaml, edited, { path }));
 }

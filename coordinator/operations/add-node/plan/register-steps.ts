@@ -71,7 +71,7 @@ function attachSteps(situation: Situation, row: BackendRow): readonly PlanStep[]
       title: `Attach backend ${row.id} (${row.applicationName}) on the pool's leader`,
       preview: [
         holdDoor
-          ? `hold client data at port ${pools.map(({ port }) => port).join(", ")} of every pool for at most ${limits.holdMs} ms`
+          ? `hold client data at port ${[...new Set(pools.map(({ port }) => port))].join(", ")} of every pool for at most ${limits.holdMs} ms`
           : "no packet filter to hold the door with: a session that sends a statement meanwhile reconnects once",
         `pcp_attach_node -n ${row.id}`,
       ],

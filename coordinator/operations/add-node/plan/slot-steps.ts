@@ -1,4 +1,5 @@
 import type { PlanStep } from "../../plan.ts";
+import { printBytes } from "../print-units.ts";
 import type { KnownNode } from "../situation.ts";
 import { type PlanContext, samePrimary, stillStandby } from "./common.ts";
 
@@ -19,7 +20,7 @@ export function slotSteps(context: PlanContext, walBudgetBytes: number): readonl
       title: `Make slot ${slot} on the primary ${context.primary.declared.name} and reserve WAL from now on`,
       preview: [
         printSql(sql, slot, true),
-        `may hold back ${walBudgetBytes} bytes of WAL, then the copy is given up`,
+        `may hold back ${printBytes(walBudgetBytes)} of WAL, for ever; beyond it the copy is given up`,
       ],
       on: context.primary.declared.name,
       kind: "create-slot",

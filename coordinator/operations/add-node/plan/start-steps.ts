@@ -1,4 +1,5 @@
 import type { PlanStep } from "../../plan.ts";
+import { printBytes } from "../print-units.ts";
 import { maintenanceUpstream, noPreconditions, type PlanContext, stillStandby } from "./common.ts";
 import { slotsOnNewcomer } from "./slot-steps.ts";
 
@@ -31,7 +32,7 @@ export function startSteps(context: PlanContext): readonly PlanStep[] {
       title: `See ${node.name} stream from ${primary.declared.name} through ${node.slot}`,
       preview: [
         `upstream ${primary.declared.address}:${primary.declared.port}, application_name ${node.name}, ` +
-          `slot ${node.slot} active, at most ${limits.lagLimitBytes} bytes behind`,
+          `slot ${node.slot} active, at most ${printBytes(limits.lagLimitBytes)} behind`,
       ],
       on: node.name,
       kind: "prove-streaming",

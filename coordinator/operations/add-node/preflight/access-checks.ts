@@ -6,8 +6,9 @@ import { bareAddress } from "#shared/domain/addresses.ts";
 import type { SecretName } from "#shared/domain/commands.ts";
 import {
   clientAddressOf,
+  clientsOfNewcomer,
   hbaOf,
-  maintenanceUsers,
+  ownUsers,
   rulesForNewcomer,
   rulesOfNewcomer,
 } from "../hba-rules.ts";
@@ -175,7 +176,7 @@ function hbaTowards(s: Situation, node: KnownNode): readonly Verdict[] {
   const text = textAt(node.facts, file);
   const client = clientAddressOf(s, s.newcomer.declared);
   if (text === null || parseIp(client) === null) return [];
-  const queries = queriesFrom(s, client);
+  const queries = queriesFrom(s, client, ownUsers(s));
   const before = parseHba(text);
   const closed = queries.filter((query) => !admits(firstMatch(before, query)));
   if (closed.length === 0) return [pass(nameOf(node), `${client} is let in already`)];
@@ -202,13 +203,13 @@ function hbaOfNewcomer(s: Situation): readonly Verdict[] {
   const text = textAt(s.source?.facts ?? null, path);
   if (text === null) return [];
   const conf = parseHba(appendRules(text, rulesOfNewcomer(s)));
-  const clients = [
-    ...new Set([...s.existing, s.newcomer].map((node) => clientAddressOf(s, node.declared))),
-  ].filter((client) => parseIp(client) !== null);
-  const closed = clients.filter((client) =>
-    queriesFrom(s, client).some((query) => !admits(firstMatch(conf, query))),
-  );
-  if (closed.length === 0) return [pass(name(s), clients.join(", "))];
+  const clients = clientsOfNewcomer(s).filter(({ address }) => parseIp(address) !== null);
+  const closed = clients
+    .filter(({ address, users }) =>
+      queriesFrom(s, address, users).some((query) => !admits(firstMatch(conf, query))),
+    )
+    .map(({ address }) => address);
+  if (closed.length === 0) return [pass(name(s), clients.map(({ address }) => address).join(", "))];
   return [
     warn(
       name(s),
@@ -220,11 +221,11 @@ function hbaOfNewcomer(s: Situation): readonly Verdict[] {
 
 type Query = Parameters<typeof firstMatch>[1];
 
-function queriesFrom(s: Situation, address: string): readonly Query[] {
+function queriesFrom(s: Situation, address: string, users: readonly string[]): readonly Query[] {
   const { name: database } = s.declaration.database;
   return [
     replicationQuery(s, address),
-    ...maintenanceUsers(s).map((user): Query => ({
+    ...users.map((user): Query => ({
       type: "host",
       database,
       user,
