@@ -27,14 +27,28 @@ export async function createCertificate(
     await writeFile(inWork("openssl.cnf"), opensslConfig(work, names));
     await writeFile(inWork("index"), "");
     const config = ["-config", inWork("openssl.cnf")];
+    const request = "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     await openssl([
-      ...["req", "-new", ...config, "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
-      ...["-nodes", "-keyout", inWork("key.pem"), "-out", inWork("request.pem")],
+      ...request.split(" "),
+      ...config,
+      "-keyout",
+      inWork("key.pem"),
+      "-out",
+      inWork("request.pem"),
     ]);
     await openssl([
-      ...["ca", "-selfsign", "-batch", "-notext", ...config, "-keyfile", inWork("key.pem")],
-      ...["-in", inWork("request.pem"), "-out", inWork("certificate.pem"), "-rand_serial"],
-      ...["-startdate", asn1Time(now - 2 * dayMs), "-enddate", asn1Time(now + validDays * dayMs)],
+      ..."ca -selfsign -batch -notext -rand_serial".split(" "),
+      ...config,
+      "-keyfile",
+      inWork("key.pem"),
+      "-in",
+      inWork("request.pem"),
+      "-out",
+      inWork("certificate.pem"),
+      "-startdate",
+      asn1Time(now - 2 * dayMs),
+      "-enddate",
+      asn1Time(now + validDays * dayMs),
     ]);
     await chmod(join(work, "key.pem"), 0o600);
     await chmod(join(work, "certificate.pem"), 0o644);

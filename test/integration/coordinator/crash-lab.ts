@@ -1,0 +1,121 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { build } from "esbuild";
+import type { NewOperation } from "#coordinator/operations/start-operation.ts";
+import { openStore } from "#coordinator/store/sqlite.ts";
+import type { OperationRecord, Store } from "#coordinator/store/store.ts";
+import { hashSecret } from "#coordinator/trust/hashes.ts";
+import { projectRoot } from "#test/harness/project-root.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { ScriptedAgent, type Script } from "./scripted-agent.ts";
+import { makeStateFolder } from "./test-coordinator.ts";
+
+const program = join(projectRoot(), "dist/test/crash-coordinator.js");
+
+/** The coordinator as a program with its crash points in it. */
+export async function buildCrashCoordinator(): Promise<void> {
+  await build({
+    entryPoints: [join(projectRoot(), "test/integration/coordinator/crash-coordinator.ts")],
+    outfile: program,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    define: { CASTELLAN_CRASH_POINTS: "true" },
+    external: ["libsql", "pg-native", "bufferutil", "utf-8-validate"],
+    banner: {
+      js: 'import { createRequire as __r } from "node:module"; const require = __r(import.meta.url);',
+    },
+    logLevel: "error",
+  });
+}
+
+export type CrashLab = AsyncDisposable & {
+  readonly agent: ScriptedAgent;
+  /** A coordinator on the lab's journal; with a crash point it kills itself there. */
+  start(crashAt?: string): CrashCoordinator;
+  /** What the journal says, read by a connection of its own. */
+  journal(): OperationRecord | null;
+};
+export type CrashCoordinator = {
+  readonly ended: Promise<"SIGKILL" | number | null>;
+  readonly kill: (signal: "SIGTERM" | "SIGUSR2" | "SIGKILL") => void;
+};
+
+/** One agent that outlives the coordinators, which come and go on one state directory and port. */
+export async function createCrashLab(operation: NewOperation, script: Script): Promise<CrashLab> {
+  const folder = await makeStateFolder();
+  const operationFile = join(folder.path, "operation.json");
+  writeFileSync(operationFile, JSON.stringify(operation));
+  const port = await freePort();
+  const node = "srv127";
+  const secret = "secret-of-a-test";
+  withStore(folder.path, (store) =>
+    store.putAgent({ node, secretHash: hashSecret(secret), joinedAt: 1 }),
+  );
+  const { certificatePem } = folder;
+  const agent = new ScriptedAgent({ port, node, secret, certificatePem, script, reconnect: true });
+  const running = new Set<CrashCoordinator>();
+  return {
+    agent,
+    start: (crashAt) => {
+      const child = spawn(process.execPath, [program, folder.path, String(port), operationFile], {
+        env: { PATH: process.env["PATH"], ...(crashAt && { CASTELLAN_CRASH_AT: crashAt }) },
+        stdio: ["ignore", "inherit", "inherit"],
+      });
+      const coordinator: CrashCoordinator = {
+        ended: once(child, "exit").then(([code, signal]) => {
+          running.delete(coordinator);
+          return signal ?? code;
+        }),
+        kill: (signal) => child.kill(signal),
+      };
+      running.add(coordinator);
+      return coordinator;
+    },
+    journal: () => withStore(folder.path, (store) => store.operations()[0] ?? null),
+    [Symbol.asyncDispose]: async () => {
+      agent[Symbol.dispose]();
+      for (const one of running) {
+        one.kill("SIGKILL");
+        await one.ended;
+      }
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+/** Waits until the journal says so, then stops the coordinator. */
+export async function endsAs(
+  lab: CrashLab,
+  coordinator: CrashCoordinator,
+  state: OperationRecord["state"],
+): Promise<OperationRecord> {
+  const record = await waitFor(
+    () => {
+      const found = lab.journal();
+      return found?.state === state && found;
+    },
+    { what: `operation in state ${state}`, timeoutMs: 20_000 },
+  );
+  coordinator.kill("SIGTERM");
+  await coordinator.ended;
+  return record;
+}
+
+function withStore<T>(stateDirectory: string, work: (store: Store) => T): T {
+  using store = openStore({ file: join(stateDirectory, "journal.db"), keptEvents: 1_000 });
+  return work(store);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo; // a TCP server that listens
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,98 @@
+import { beforeAll, expect, test } from "vitest";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { buildCrashCoordinator, createCrashLab, endsAs } from "./crash-lab.ts";
+import { done, failed, type Script } from "./scripted-agent.ts";
+import { told } from "./settled.ts";
+import { hbaStep, slotStep, someOperation, somePlan, startStep } from "./some-plan.ts";
+
+beforeAll(buildCrashCoordinator);
+
+const plan = somePlan(hbaStep("srv127"), slotStep("srv127"), startStep("srv127"));
+const nth = (name: string) => [1, 2, 3].map((n) => `runner:${name}@${n}`);
+
+test.concurrent.each([
+  "runner:operation-created",
+  ...["step-started", "step-ended", "step-done"].flatMap(nth),
+])(
+  "killed at %s the coordinator goes on from its journal, and every step has taken effect once",
+  async (crashAt) => {
+    await using lab = await createCrashLab(someOperation(plan), () => done());
+    expect(await lab.start(crashAt).ended).toBe("SIGKILL");
+    const ended = await endsAs(lab, lab.start(), "succeeded");
+    expect(ended.steps.map((s) => s.state)).toEqual(["done", "done", "done"]);
+    const ids = [0, 1, 2].map((index) => `${ended.id}/${index}/run/1`);
+    expect([...lab.agent.begun.keys()]).toEqual(ids);
+  },
+);
+
+test.concurrent.each(["undo-started", "undo-ended", "undo-done"].flatMap(nth))(
+  "killed at %s the coordinator finishes the rollback",
+  async (crashAt) => {
+    const script: Script = ({ kind, phase }) =>
+      kind === "start-database" && phase === "run" ? failed() : done();
+    const operation = someOperation(plan, { onFailure: "rollback" });
+    await using lab = await createCrashLab(operation, script);
+    expect(await lab.start(crashAt).ended).toBe("SIGKILL");
+    const ended = await endsAs(lab, lab.start(), "rolled-back");
+    expect(ended.steps.map((s) => s.state)).toEqual(["undone", "undone", "undone"]);
+    const undone = [...lab.agent.begun.keys()].filter((id) => id.includes("/undo/"));
+    expect(undone).toEqual([2, 1, 0].map((index) => `${ended.id}/${index}/undo/2`));
+  },
+);
+
+test("killed while a step is under way the new coordinator waits for that very step", async () => {
+  const script: Script = ({ kind }) => (kind === "create-slot" ? null : done());
+  await using lab = await createCrashLab(someOperation(plan), script);
+  const first = lab.start();
+  await waitFor(() => lab.agent.commands.length === 2, { timeoutMs: 20_000 });
+  first.kill("SIGKILL");
+  await first.ended;
+  const second = lab.start();
+  const again = await waitFor(() => lab.agent.commands[2], { timeoutMs: 20_000 });
+  expect(again.id).toBe(lab.agent.commands[1]?.id);
+  expect(again.epoch).toBeGreaterThan(lab.agent.commands[1]?.epoch ?? Infinity);
+  lab.agent.end(again.id, done());
+  const ended = await endsAs(lab, second, "succeeded");
+  expect(ended.steps[1]).toMatchObject({ state: "done", attempt: 1 });
+});
+
+test("killed after an abort the new coordinator ends the step under way before it takes anything back", async () => {
+  const script: Script = ({ kind, phase }) =>
+    kind === "create-slot" && phase === "run" ? null : done();
+  await using lab = await createCrashLab(someOperation(plan), script);
+  const first = lab.start();
+  await waitFor(() => lab.agent.commands.length === 2, { timeoutMs: 20_000 });
+  first.kill("SIGUSR2");
+  await waitFor(() => lab.agent.received.some((m) => m.type === "cancel-command"));
+  first.kill("SIGKILL");
+  await first.ended;
+  lab.agent.received.length = 0;
+  const second = lab.start();
+  const cancel = await waitFor(() => lab.agent.received.find((m) => m.type === "cancel-command"), {
+    timeoutMs: 20_000,
+    what: "the cancel of the step under way",
+  });
+  expect(told(lab.agent).filter((line) => line.endsWith("undo"))).toEqual([]);
+  lab.agent.end(cancel.commandId, failed({ code: "INTERRUPTED", message: "cancelled" }));
+  await endsAs(lab, second, "rolled-back");
+  expect(told(lab.agent).filter((line) => line.endsWith("undo"))).toEqual([
+    "create-slot/srv127 undo",
+    "open-hba/srv127 undo",
+  ]);
+});
+
+test("stopped politely in the middle of a step nothing is journaled as failed, and the next one goes on", async () => {
+  const script: Script = ({ kind }) => (kind === "create-slot" ? null : done());
+  await using lab = await createCrashLab(someOperation(plan), script);
+  const first = lab.start();
+  await waitFor(() => lab.agent.commands.length === 2, { timeoutMs: 20_000 });
+  first.kill("SIGTERM");
+  expect(await first.ended).toBe(0);
+  expect(lab.journal()).toMatchObject({ state: "running" });
+  expect(lab.journal()?.steps[1]?.state).toBe("started");
+  lab.agent.script = () => done();
+  const second = lab.start();
+  await waitFor(() => lab.agent.commands.length > 2, { timeoutMs: 20_000 });
+  lab.agent.end(lab.agent.commands[1]?.id ?? "", done());
+  await endsAs(lab, second, "succeeded");
+});
