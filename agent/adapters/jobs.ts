@@ -52,8 +52,11 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
     const job = await loadJobFile(folder);
     if (job === null) return null;
     const process = await loadJobProcess(folder);
-    const running = process !== null && (await isAlive(process));
-    // Read last: a job that ended in between has written it before it was gone.
+    // The wrapper's last word counts, whatever it left behind in its session: before version 10 a server that the
+    // control program started stays there.
+    const running =
+      (await loadExitStatus(folder)) === null && process !== null && (await isAlive(process));
+    // Read again: a job that ended in between has written it before it was gone.
     const exitCode = running ? null : await loadExitStatus(folder);
     return {
       name,
@@ -110,7 +113,8 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
 
   const end = async (name: string): Promise<void> => {
     const process = await loadJobProcess(folderOf(name));
-    if (process === null) return;
+    // What an ended job left running on purpose is not its own any more.
+    if (process === null || (await loadExitStatus(folderOf(name))) !== null) return;
     const killAt = clock.now() + (options.killAfterMs ?? 10_000);
     for (let signal: NodeJS.Signals | null = "SIGTERM"; await isAlive(process);) {
       if (signal !== null) signalGroup(process, signal);
