@@ -53,7 +53,7 @@ export const appendBackend: ChangeStep<"append-backend"> = {
     await rowInPool(pcp, args.row);
     const { conf, snapshot } = await readPoolConf(args.file, context);
     rowInFile(conf, args.row, args.file);
-    const parent = await runningPool(conf);
+    const parent = await runningPool(conf, context);
     if ((await ownFacts(context, ledgerKey(args), OwnBackend)) === null) {
       const facts: OwnBackend = {
         added: settingsOf(args.row).filter((name) => !conf.settings.has(name)),
@@ -100,7 +100,7 @@ export const appendBackend: ChangeStep<"append-backend"> = {
       hash = await context.files.replace(args.file, text);
       const exact = hash === own.hashBefore ? ", which is byte for byte as it was before" : "";
       done.push(`took ${lines.length} lines out of ${args.file}${exact}`);
-      done.push(await reloadPool(await runningPool(conf), pcp, context));
+      done.push(await reloadPool(await runningPool(conf, context), pcp, context));
     }
     await context.ledger.delete(ledgerKey(args));
     if ((await pcp.node(args.row.id)) !== null) {

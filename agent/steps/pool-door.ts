@@ -112,7 +112,7 @@ async function findWorker(context: StepContext): Promise<number | null> {
   const { pool } = context.settings;
   if (pool === null) return null;
   const { conf } = await readPoolConf(pool.configFile, context);
-  const parent = await runningPool(conf);
+  const parent = await runningPool(conf, context);
   if (parent === null) return null;
   const children = await poolChildren(parent);
   return children.find(({ title }) => title.endsWith(": worker process"))?.pid ?? null;

@@ -32,10 +32,17 @@ export async function readPoolConf(
   return { snapshot, conf: parsePoolConf(snapshot.text, file) };
 }
 
-/** The running pool's parent process; null where there is no pid file or nobody behind it. */
-export async function runningPool(conf: PoolConf): Promise<number | null> {
+/** The running pool's parent process; null where it can't be told. A pool of root's has a pid file for root only. */
+export async function runningPool(
+  conf: PoolConf,
+  { rootHelper }: Pick<StepContext, "rootHelper">,
+): Promise<number | null> {
   const { pidFile } = poolSettings(conf);
-  return pidFile === null ? null : poolParent(pidFile);
+  const parent = pidFile === null ? null : await poolParent(pidFile);
+  if (parent !== null || !(await rootHelper.verbs()).includes("pool-status")) return parent;
+  const { stdout } = await rootHelper.run("pool-status");
+  const pid = /^running ([1-9]\d*)$/m.exec(stdout)?.[1];
+  return pid === undefined ? null : Number(pid);
 }
 
 export type LogPlace = { readonly file: string; readonly size: number };
