@@ -168,12 +168,14 @@ async function joinNode(
     "--node",
     node.name,
   ]);
-  const pasted = joinLine.split(/\s+/).slice(1);
+  // `printf … TOKEN | castellan-agent join … --token -`, as a person would paste it.
+  const [, token, join] = /^\S+ (?:\S+ )?(\S+) \| castellan-agent (.*)$/.exec(joinLine) ?? [];
+  if (token === undefined || join === undefined) throw new Error(`a join line: ${joinLine}`);
   const agent = [host.nodePath, `${host.projectPath}/dist/castellan-agent.js`];
   await host.exec(
     [
       ...agent,
-      ...pasted,
+      ...join.split(" "),
       ...["--config", `${host.root}${agentConfig}`],
       ...["--state-dir", `${host.root}/var/lib/castellan-agent`],
       ...["--product", lane.product],
@@ -207,7 +209,7 @@ async function joinNode(
           ]),
       ...(helper === null ? [] : ["--root-helper", helper.join(" ")]),
     ],
-    { user },
+    { user, input: token },
   );
   const secrets = {
     database: isVendor ? passwords.maintenance : passwords.superuser,

@@ -8,14 +8,14 @@ export type CoordinatorActions = {
   init(options: InitOptions): Promise<{
     readonly stateDirectory: string;
     readonly fingerprint: string;
-    readonly files: readonly string[];
+    readonly made: readonly string[];
   }>;
   /** Runs until SIGTERM. */
   run(options: RunOptions): Promise<void>;
 };
 type InitOptions = {
   readonly stateDirectory: string;
-  readonly listen: string | undefined;
+  readonly address: string | undefined;
   readonly port: number | undefined;
   readonly advertise: string | undefined;
 };
@@ -42,12 +42,12 @@ export function addCoordinatorCommands(
     async (options: { listen?: string; port?: number; advertise?: string; json?: boolean }) => {
       const made = await actions.init({
         stateDirectory: context.stateDirectory(),
-        listen: options.listen,
+        address: options.listen,
         port: options.port,
         advertise: options.advertise,
       });
       printResult(context, options.json, made, [
-        ...made.files.map((file) => `made ${file}`),
+        ...made.made.map((file) => `made ${file}`),
         `certificate fingerprint (sha256): ${made.fingerprint}`,
         "next: castellan coordinator run (or systemctl start castellan-coordinator), then castellan token create --node NAME",
       ]);
