@@ -1,0 +1,122 @@
+import { expect, test } from "vitest";
+import { nodeStatuses, unassignedStatus } from "#coordinator/fleet/status.ts";
+import type { AgentView } from "#coordinator/ports.ts";
+import type { DatabaseFacts, GuardFinding, NodeFacts } from "#shared/domain/facts.ts";
+import { someFacts } from "#test/integration/coordinator/some-facts.ts";
+import { someCluster } from "#test/integration/coordinator/some-plan.ts";
+
+const whole = someFacts();
+const slot = { name: "slot_srv129", type: "physical", active: true, restartLsn: null, retainedBytes: 0, xmin: null }; // prettier-ignore
+const row = {
+  applicationName: "srv129",
+  clientAddress: "10.0.0.129",
+  state: "streaming",
+  syncState: "async",
+  sentLsn: "0/3000100",
+  writeLsn: "0/3000100",
+  flushLsn: "0/3000100",
+  replayLsn: "0/3000080",
+};
+
+function facts(database: Partial<DatabaseFacts>, change: Partial<NodeFacts> = {}): NodeFacts {
+  return { ...whole, ...change, database: { ...whole.database, ...database } };
+}
+
+const primary = facts({ position: "0/3000100", replication: [row], slots: [slot] });
+const standby = facts({
+  role: "standby",
+  position: "0/3000090",
+  receiver: {
+    status: "streaming",
+    slot: "slot_srv129",
+    conninfo: "host=10.0.0.127 port=5432 user=repl application_name=srv129",
+    timeline: 1,
+  },
+});
+
+function statuses(views: Readonly<Record<string, NodeFacts | null>>, away: readonly string[] = []) {
+  const agents = new Map(
+    Object.entries(views).map(([node, f]) => [node, view(node, f, !away.includes(node))]),
+  );
+  return nodeStatuses(someCluster, agents);
+}
+
+function view(node: string, f: NodeFacts | null, connected = true): AgentView {
+  return { node, connected, agentVersion: "0.1.0", clockOffsetMs: 0, lastSeenAt: 5, facts: f };
+}
+
+test("a standby's upstream, state, lag and slot come from both ends", () => {
+  const [first, second] = statuses({ srv127: primary, srv129: standby });
+  expect(first).toMatchObject({ role: "primary", upstream: null, lagBytes: null });
+  expect(second).toMatchObject({
+    role: "standby",
+    upstream: "srv127",
+    replicationState: "streaming",
+    syncState: "async",
+    lagBytes: 0x80,
+    slotActive: true,
+  });
+});
+
+test("a node whose agent is away is unknown, but its sender still tells of it", () => {
+  const [, second] = statuses({ srv127: primary, srv129: standby }, ["srv129"]);
+  expect(second).toMatchObject({
+    agent: "away",
+    database: "unknown",
+    role: null,
+    upstream: "srv127",
+    replicationState: "streaming",
+    lastSeenAt: 5,
+  });
+});
+
+test("a node without an agent, and one whose facts have not come yet, say so", () => {
+  const [first, second] = statuses({ srv127: null });
+  expect(first?.findings[0]).toContain("not told its facts");
+  expect(second).toMatchObject({ agent: "not-joined", database: "unknown" });
+});
+
+test("a standby that streams from a host outside the cluster shows that address", () => {
+  const stray = facts({ ...standby.database, receiver: { status: "streaming", slot: null, conninfo: "host=10.9.9.9 port=1", timeline: 1 } }); // prettier-ignore
+  const [, second] = statuses({ srv127: primary, srv129: stray });
+  expect(second).toMatchObject({ upstream: "10.9.9.9:1", lagBytes: null, replicationState: null });
+});
+
+test("lag is never negative: two hosts' facts are not of one moment", () => {
+  const behind = facts({ ...primary.database, position: "0/3000000", replication: [row] });
+  const [, second] = statuses({ srv127: behind, srv129: standby });
+  expect(second?.lagBytes).toBe(0);
+});
+
+test("findings are the database's and the pool's problems and the guard's rules", () => {
+  const finding = { rule: "database-dead", because: "the postmaster is gone", severity: "critical" as const, since: 1, would: [], evidence: "" } satisfies GuardFinding; // prettier-ignore
+  const broken = facts(
+    { status: "unreachable", problem: "too many clients" },
+    { guard: { mode: "observe", findings: [finding], checks: [] } },
+  );
+  const [first] = statuses({ srv127: broken });
+  expect(first?.findings).toEqual(["too many clients", "database-dead: the postmaster is gone"]);
+});
+
+test("what every management node's pool says of a node is shown, absent rows and silent pools too", () => {
+  const pool = { configFile: "/p", haModuleFile: null, pcpPort: 9898, port: 9999, socketDirectory: "/tmp" }; // prettier-ignore
+  const declaration = { ...someCluster, nodes: someCluster.nodes.map((node) => ({ ...node, pool })) }; // prettier-ignore
+  const poolRow = { id: 0, hostname: "10.0.0.127", port: 5432, status: "up", role: "primary", weight: 1 }; // prettier-ignore
+  const running = { kind: "pgpool" as const, status: "running" as const, problem: null, pid: 1, version: null, rows: [poolRow], isLeader: true, clientSessions: 0, settings: {} }; // prettier-ignore
+  const agents = new Map([["srv127", view("srv127", { ...primary, pool: running })]]);
+  const [first, second] = nodeStatuses(declaration, agents);
+  expect(first?.pools).toEqual([
+    { on: "srv127", status: "up", role: "primary" },
+    { on: "srv129", status: "unknown", role: "" },
+  ]);
+  expect(second?.pools[0]).toEqual({ on: "srv127", status: "absent", role: "" });
+});
+
+test("a joined agent without a cluster shows what it says of itself", () => {
+  expect(unassignedStatus(view("srv159", whole))).toMatchObject({
+    name: "srv159",
+    address: "10.0.0.1",
+    port: 5432,
+    database: "running",
+  });
+});
