@@ -1,4 +1,5 @@
-import { linkTarget, readSmallFile } from "./local-system.ts";
+import { readFileSync, readlinkSync } from "node:fs";
+import { readSmallFile } from "./local-system.ts";
 
 export type LocalProcess = {
   readonly pid: number;
@@ -9,17 +10,37 @@ export type LocalProcess = {
   readonly workingDirectory: string | null;
 };
 
-/** null when there is no such process, or only its zombie: a killed server is gone before it is reaped. */
-export async function liveProcess(pid: number): Promise<LocalProcess | null> {
-  const stat = await readSmallFile(`/proc/${pid}/stat`);
-  const parsed = stat === null ? null : parseProcStat(stat);
+/**
+ * null when there is no such process, or only its zombie: a killed server is gone before it is reaped. Read without
+ * waiting: /proc is memory, it never blocks, and a thread's wake-up would cost more than the read.
+ */
+export function liveProcess(pid: number): LocalProcess | null {
+  const parsed = parseProcStat(readProcFile(`/proc/${pid}/stat`) ?? "");
   if (parsed === null || parsed.state === "Z" || parsed.state === "X") return null;
   return {
     pid,
     name: parsed.name,
     startTicks: parsed.startTicks,
-    workingDirectory: await linkTarget(`/proc/${pid}/cwd`),
+    workingDirectory: orNothing(() => readlinkSync(`/proc/${pid}/cwd`)),
   };
+}
+
+/** The very same process, not another one that got its number. */
+export function isStillAlive(process: LocalProcess): boolean {
+  return liveProcess(process.pid)?.startTicks === process.startTicks;
+}
+
+/** Of /proc only, see above; null where it is missing or may not be read. */
+export function readProcFile(path: string): string | null {
+  return orNothing(() => readFileSync(path, "latin1"));
+}
+
+function orNothing<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
 }
 
 /** `4711 (postgres) S 1 …`: the name may hold blanks and parentheses (proc(5)). */

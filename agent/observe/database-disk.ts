@@ -55,7 +55,7 @@ async function postmasterOf(
   for (const name of new Set(["postmaster.pid", product.files.pid])) {
     const pid = await pidInFile(`${dataDirectory}/${name}`);
     if (pid === null) continue;
-    const process = await liveProcess(pid);
+    const process = liveProcess(pid);
     if (process !== null && (await isServerOf(product, dataDirectory, process))) {
       return { postmaster: process, stalePid: null };
     }

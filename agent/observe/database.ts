@@ -1,6 +1,7 @@
 import type { DatabaseFacts } from "#shared/domain/facts.ts";
 import { asFailure, Failure, type FailureCode } from "#shared/errors.ts";
 import type { Dialect } from "#shared/products/product.ts";
+import { isStillAlive } from "../adapters/local-processes.ts";
 import { resolvedPath } from "../adapters/local-system.ts";
 import type { Ports } from "../ports.ts";
 import { controlData, type ControlData } from "./control-data.ts";
@@ -21,6 +22,7 @@ export type DatabaseObserver = {
 /** Sizes walk every file of every database; settings are 350 rows made on the server. */
 const inventoryEveryMs = 30_000;
 const controlEveryMs = 60_000;
+const diskEveryMs = 5_000;
 /** A stopped or hanging server must not hold back what is known of files, pool and host. */
 const answerWithinMs = 10_000;
 /** A server that refuses the one big statement is asked again in this time whether it still does. */
@@ -67,6 +69,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
   let last: DatabaseFacts = absent;
   let versions: ProgramVersions | null = null;
   let stalePid: number | null = null;
+  let seenDisk: { readonly at: number; readonly disk: DatabaseOnDisk } | null = null;
   /** Which server the remembered inventory and control data are about. */
   let seenServer = "";
   let inventoryAt = Number.NEGATIVE_INFINITY;
@@ -82,7 +85,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     if (versions === null || (want.fresh && versions.clientNumber === null)) {
       versions = await programVersions(ports);
     }
-    const disk = await databaseOnDisk(ports.product, dataDirectory);
+    const disk = await lookAtDisk(want.fresh);
     stalePid = disk.stalePid;
     const known = {
       hasStandbyMarker: disk.hasStandbyMarker,
@@ -95,6 +98,18 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     else if (disk.postmaster === null) last = await stopped(known, disk, want.fresh);
     else last = await running(known, disk, want);
     return last;
+  }
+
+  /** While the same postmaster lives its directory is there; only its markers may have changed. */
+  async function lookAtDisk(fresh: boolean): Promise<DatabaseOnDisk> {
+    const now = ports.clock.now();
+    if (seenDisk !== null && !fresh && now - seenDisk.at < diskEveryMs) {
+      const { postmaster } = seenDisk.disk;
+      if (postmaster !== null && isStillAlive(postmaster)) return seenDisk.disk;
+    }
+    const disk = await databaseOnDisk(ports.product, dataDirectory);
+    seenDisk = { at: now, disk };
+    return disk;
   }
 
   async function stopped(
@@ -180,6 +195,8 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
         timeline: facts.receiver?.timeline ?? seen?.timeline ?? facts.timeline,
       });
     }
+    // A promotion removes the standby's marker.
+    if (facts.role !== last.role) seenDisk = null;
     seenServer = server;
     const whole: DatabaseFacts = { ...facts, ...rare };
     const answering = whole.dataDirectory;

@@ -10,8 +10,8 @@ export type FileObserver = {
   readonly watched: readonly WatchedFile[];
   /** Read only if its status moved since the last read, or `again`. The same object while nothing changed. */
   look(file: WatchedFile, options?: { readonly again?: boolean }): Promise<FileFacts>;
-  /** All watched files; the same array while nothing changed. */
-  observe(options?: { readonly again?: boolean }): Promise<readonly FileFacts[]>;
+  /** As last looked at, or looked at now; the same array while nothing changed. */
+  observe(options: { readonly now: boolean }): Promise<readonly FileFacts[]>;
 };
 
 type Look = {
@@ -45,10 +45,9 @@ export function createFileObserver(
     }
     const lookedAt = ports.clock.now();
     const seen = await read(ports, file, signature);
-    const facts =
-      before !== undefined && JSON.stringify(before.facts) === JSON.stringify(seen)
-        ? before.facts
-        : seen;
+    // Asked for again: the watch and the observers look side by side.
+    const known = looks.get(file.path)?.facts;
+    const facts = JSON.stringify(known) === JSON.stringify(seen) && known ? known : seen;
     looks.set(file.path, { signature, lookedAt, facts });
     return facts;
   }
@@ -56,9 +55,12 @@ export function createFileObserver(
   return {
     watched,
     look,
-    observe: async (options) => {
+    observe: async ({ now }) => {
       const found: FileFacts[] = [];
-      for (const file of watched) found.push(await look(file, options));
+      for (const file of watched) {
+        const before = now ? undefined : looks.get(file.path);
+        found.push(before?.facts ?? (await look(file)));
+      }
       const isSame = found.length === all.length && found.every((facts, i) => facts === all[i]);
       if (!isSame) all = found;
       return all;

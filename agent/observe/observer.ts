@@ -40,7 +40,10 @@ export function createObserver(ports: ObserverPorts, startedAt: number): Observe
       orAsBefore(before?.agent, () => observeAgent(ports, startedAt)),
       orAsBefore(before?.database, () => database.observe(want)),
       orAsBefore(before?.pool, () => pool.observe(want)),
-      orAsBefore(before?.files, async () => [...(await files.observe())]),
+      orAsBefore(before?.files, async () => [
+        // The watch looks at them between: at every event, and at every poll of its own.
+        ...(await files.observe({ now: want.fresh || want.settings })),
+      ]),
     ]);
     const hostFacts =
       before === null || want.host || want.fresh

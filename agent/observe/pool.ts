@@ -7,8 +7,14 @@ import {
   poolText,
 } from "#shared/config-files/pool-conf.ts";
 import { poolSettings } from "#shared/config-files/pool-settings.ts";
-import { liveProcess, pidInFile } from "../adapters/local-processes.ts";
-import { readSmallFile } from "../adapters/local-system.ts";
+import {
+  isStillAlive,
+  liveProcess,
+  pidInFile,
+  readProcFile,
+  type LocalProcess,
+} from "../adapters/local-processes.ts";
+import { fileSignature, sameSignature, type FileSignature } from "../adapters/local-system.ts";
 import type { Ports } from "../ports.ts";
 import { createPcpReader, type PcpReader } from "./pool-pcp.ts";
 import { parseIsLeader, parseNodeInfo, poolRowOf, sessionsToPort } from "./pool-status.ts";
@@ -23,9 +29,13 @@ export type PoolObserver = {
   observe(want: { readonly fresh: boolean }): Promise<PoolFacts | null>;
 };
 
-/** Each question is a process; a row's state is also seen when an operation or a file event asks for a fresh look. */
-const askEveryMs = 10_000;
-const leaderEveryMs = 30_000;
+/**
+ * Each question is a process or a session: asked when the pool's status file says that some row changed, when an
+ * operation wants a fresh look, and once in a while.
+ */
+const rowsEveryMs = 30_000;
+const retryEveryMs = 10_000;
+const sessionsEveryMs = 10_000;
 
 /** Settings that a check or a person looks at; none of them is a secret. */
 const observedSettings = (
@@ -45,13 +55,18 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
   const pcp = createPcpReader(ports, pool);
   let last: PoolFacts | null = null;
   let askedAt = Number.NEGATIVE_INFINITY;
-  let leaderAt = Number.NEGATIVE_INFINITY;
+  let sessionsAt = Number.NEGATIVE_INFINITY;
+  let clientSessions = 0;
+  let seenStatus = "";
   let version: string | null = null;
+  const readConf = createConfReader(ports, configFile);
+  let process: LocalProcess | null = null;
 
   async function observe({ fresh }: { readonly fresh: boolean }): Promise<PoolFacts> {
-    const conf = await readConf(ports, configFile);
+    const conf = await readConf();
     const settings = conf === null ? (last?.settings ?? {}) : visibleSettings(conf);
-    const pid = await poolPid(conf);
+    if (process === null || !isStillAlive(process)) process = await poolProcess(conf);
+    const pid = process?.pid ?? null;
     const known = { kind, pid, settings, version };
     if (pid === null) {
       last = {
@@ -67,40 +82,31 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
     }
     const now = ports.clock.now();
     const isNew = last?.pid !== pid;
-    if (!fresh && !isNew && last !== null && now - askedAt < askEveryMs) {
-      last = { ...last, ...known };
+    const status = await statusSignature(conf);
+    const everyMs = last?.status === "running" ? rowsEveryMs : retryEveryMs;
+    const wantsRows = fresh || isNew || status !== seenStatus || now - askedAt >= everyMs;
+    if (isNew || fresh || now - sessionsAt >= sessionsEveryMs) {
+      clientSessions = countSessions(pool?.port ?? 0);
+      sessionsAt = now;
+    }
+    if (!wantsRows && last !== null) {
+      last = { ...last, ...known, clientSessions };
       return last;
     }
     askedAt = now;
+    seenStatus = status;
     version ??= await pcp.version();
-    const clientSessions = await countSessions(pool?.port ?? 0);
+    const seen = { ...known, version, clientSessions };
     try {
       const rows = await poolRows(ports, pcp);
-      const wantsLeader = fresh || isNew || now - leaderAt >= leaderEveryMs;
-      const isLeader = wantsLeader ? await leader(conf, pcp) : (last?.isLeader ?? null);
-      if (wantsLeader) leaderAt = now;
-      last = {
-        ...known,
-        version,
-        status: "running",
-        problem: null,
-        rows: [...rows],
-        isLeader,
-        clientSessions,
-      };
+      last = { ...seen, status: "running", problem: null, rows: [...rows], isLeader: null };
     } catch (error) {
       const problem = asFailure(error).message;
       const rows = isNew ? [] : (last?.rows ?? []);
-      last = {
-        ...known,
-        version,
-        status: "unreachable",
-        problem,
-        rows,
-        isLeader: null,
-        clientSessions,
-      };
+      last = { ...seen, status: "unreachable", problem, rows, isLeader: null };
+      return last;
     }
+    last = { ...last, isLeader: await leader(conf, pcp) };
     return last;
   }
   return { observe };
@@ -132,13 +138,17 @@ async function leader(conf: PoolConf | null, pcp: PcpReader): Promise<boolean | 
   return printed === null ? null : parseIsLeader(printed);
 }
 
-async function readConf(ports: PoolPorts, path: string): Promise<PoolConf | null> {
-  try {
-    const file = await ports.files.read(path);
-    return file === null ? null : parsePoolConf(file.text, path);
-  } catch {
-    return null;
-  }
+/** Parsed again only when the file is another one. */
+function createConfReader(ports: PoolPorts, path: string): () => Promise<PoolConf | null> {
+  let seen: { readonly signature: FileSignature | null; readonly conf: PoolConf | null } | null =
+    null;
+  return async () => {
+    const signature = await fileSignature(path);
+    if (seen !== null && sameSignature(seen.signature, signature)) return seen.conf;
+    const file = await ports.files.read(path).catch(() => null);
+    seen = { signature, conf: file === null ? null : parsePoolConf(file.text, path) };
+    return seen.conf;
+  };
 }
 
 function visibleSettings(conf: PoolConf): Record<string, string> {
@@ -156,15 +166,27 @@ function visibleSettings(conf: PoolConf): Record<string, string> {
 }
 
 /** The pool may run as another user: only what every user may see of a process is asked. */
-async function poolPid(conf: PoolConf | null): Promise<number | null> {
+async function poolProcess(conf: PoolConf | null): Promise<LocalProcess | null> {
   const file = conf === null ? null : poolSettings(conf).pidFile;
   const pid = file === null ? null : await pidInFile(file);
-  const process = pid === null ? null : await liveProcess(pid);
-  return process !== null && /^(pgpool|kingbasecluster)/.test(process.name) ? process.pid : null;
+  const process = pid === null ? null : liveProcess(pid);
+  return process !== null && /^(pgpool|kingbasecluster)/.test(process.name) ? process : null;
 }
 
 /** Open client sessions by TCP, without asking the pool. */
-async function countSessions(port: number): Promise<number> {
-  const tables = await Promise.all(["/proc/net/tcp", "/proc/net/tcp6"].map(readSmallFile));
-  return tables.reduce((sum, table) => sum + sessionsToPort(table ?? "", port), 0);
+function countSessions(port: number): number {
+  return ["/proc/net/tcp", "/proc/net/tcp6"].reduce(
+    (sum, table) => sum + sessionsToPort(readProcFile(table) ?? "", port),
+    0,
+  );
+}
+
+/** The pool writes a row's new state there at once (pgpool docs, logdir); the name is the product's. */
+async function statusSignature(conf: PoolConf | null): Promise<string> {
+  const folder = conf === null ? null : poolSettings(conf).logDir;
+  if (folder === null) return "";
+  const found = await Promise.all(
+    ["pgpool_status", "kingbasecluster_status"].map((name) => fileSignature(`${folder}/${name}`)),
+  );
+  return found.map((file) => `${file?.inode}:${file?.size}:${file?.modifiedNs}`).join();
 }
