@@ -155,9 +155,13 @@ async function joinNode(
   const user = lane.osUser;
   const pool = pools?.nodes.find(({ name }) => name === node.name)?.pool ?? null;
   const isVendor = lane.product === "kingbase-v8r3";
-  for (const folder of ["/etc/castellan", "/var/lib/castellan-agent"]) {
-    await host.makeDirectory(`${host.root}${folder}`, { owner: user, mode: 0o700 });
-  }
+  // Root's helper trusts no settings in a folder that another user could replace.
+  const isRoot = cluster.lab.mode === "namespaces";
+  await host.makeDirectory(
+    `${host.root}/etc/castellan`,
+    isRoot ? { mode: 0o755 } : { owner: user, mode: 0o755 },
+  );
+  await host.makeDirectory(`${host.root}/var/lib/castellan-agent`, { owner: user, mode: 0o700 });
   const helper =
     options.withoutRootHelper === true || cluster.lab.mode === "loopback"
       ? null
@@ -178,6 +182,7 @@ async function joinNode(
       ...join.split(" "),
       ...["--config", `${host.root}${agentConfig}`],
       ...["--state-dir", `${host.root}/var/lib/castellan-agent`],
+      ...(isRoot ? ["--user", user] : []),
       ...["--product", lane.product],
       ...(isVendor ? ["--root", paths.root] : []),
       ...["--bin-dir", paths.binDir, "--data-dir", paths.dataDir, "--port", String(node.port)],
@@ -209,7 +214,7 @@ async function joinNode(
           ]),
       ...(helper === null ? [] : ["--root-helper", helper.join(" ")]),
     ],
-    { user, input: token },
+    isRoot ? { input: token } : { user, input: token },
   );
   const secrets = {
     database: isVendor ? passwords.maintenance : passwords.superuser,

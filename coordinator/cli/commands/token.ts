@@ -16,7 +16,7 @@ export function addTokenCommands(program: Command, context: CliContext): void {
     const request = parseRequest(TokenRequest, { node: options.node, validMinutes: options.valid });
     const answer = await context.client().post<TokenAnswer>("/tokens", request);
     printResult(context, options.json, answer, [
-      `Paste this on the host of ${answer.node}, as the database's OS user, before ${renderTime(answer.expiresAt)}:`,
+      `Paste this on the host of ${answer.node} as root, before ${renderTime(answer.expiresAt)}; add --user and what differs from the product's defaults (castellan-agent join --help):`,
       "",
       `  ${answer.joinLine}`,
     ]);
