@@ -66,7 +66,7 @@ export async function loadJobProcess(folder: string): Promise<JobProcess | null>
 export async function isAlive(process: JobProcess): Promise<boolean> {
   const boot = await readSmallFile("/proc/sys/kernel/random/boot_id");
   if (boot?.trim() !== process.bootId) return false;
-  const leader = await liveProcess(process.pid);
+  const leader = liveProcess(process.pid);
   if (leader !== null) return leader.startTicks === process.startTicks;
   for (const name of await readdir("/proc")) {
     if (!/^\d+$/.test(name)) continue;

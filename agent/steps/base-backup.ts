@@ -109,7 +109,7 @@ async function follow(args: Args, context: StepContext): Promise<void> {
   const patience = createSyncPatience(args.stallMs);
   const job = await watchProgress(
     context,
-    { stallMs: args.stallMs, everyMs: 100, what: "the base backup" },
+    { stallMs: args.stallMs, everyMs: 50, what: "the base backup" },
     async () => {
       const state = await context.jobs.look(backupJobName(context));
       if (state === null || state.status !== "running") return { state: "done", value: state };

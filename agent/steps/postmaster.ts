@@ -19,7 +19,7 @@ export async function findPostmaster(
     const lines = (file?.text ?? "").split("\n");
     const pid = Number(lines[0]);
     if (!Number.isInteger(pid) || pid <= 1) continue;
-    const process = await liveProcess(pid);
+    const process = liveProcess(pid);
     // A pid file outlives its server; another process may have the number by now.
     if (process === null) continue;
     // A server's working directory is its data directory; where we may not look it counts as ours.

@@ -24,7 +24,7 @@ const ServerFacts = z.object({
 /**
  * Starts the new server in the site's way. In `ctl` mode the product's control program runs as a detached job, so
  * neither it nor the server is the agent's child or shares its session; in `unit` mode systemd starts the site's unit.
- * The job is never ended by its group: before version 10 the server is a member of it.
+ * The job is never ended by its group: before version 11 the server is a member of it.
  */
 export const startDatabase: ChangeStep<"start-database"> = {
   check: async (args, context) => {

@@ -30,6 +30,8 @@ export async function digestTable(
   session: Session,
   table: TableName,
   withContent: boolean,
+  /** Runs first in the snapshot, e.g. to take the position that it belongs to. */
+  first: () => Promise<void> = () => Promise.resolve(),
 ): Promise<TableDigest> {
   const content = withContent
     ? "CAST(coalesce(sum(CAST(CAST('x' || substr(md5(CAST(t AS text)), 1, 15) AS bit(60)) AS bigint)), 0) AS text)"
@@ -40,6 +42,7 @@ export async function digestTable(
     FROM ONLY ${quoteName(table.schema)}.${quoteName(table.table)} t`;
   await session.query("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY");
   try {
+    await first();
     const [row] = await session.query(sql);
     const found = row?.["content"];
     return {

@@ -1,14 +1,18 @@
 import type { CommandArgs, CommandResult } from "#shared/domain/commands.ts";
-import { parseLsn } from "#shared/domain/lsn.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Session, StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
-import { connectUpstream, positionOf } from "./prove-streaming.ts";
+import { connectUpstream } from "./prove-streaming.ts";
+import {
+  awaitReplay,
+  lookAtUpstream,
+  reachablePosition,
+  type UpstreamSession,
+} from "./replay-wait.ts";
 import { count, text } from "./row-values.ts";
 import { sqlStateOf } from "./sql-state.ts";
 import type { ReadStep } from "./step.ts";
 import { digestTable, isSameDigest, type TableDigest, type TableName } from "./table-digest.ts";
-import { watchProgress } from "./watch-progress.ts";
 
 type Args = CommandArgs<"verify-data">;
 type TableResult = CommandResult<"verify-data">["tables"][number];
@@ -25,7 +29,9 @@ export const verifyData: ReadStep<"verify-data"> = {
   verify: async (args, context) => {
     await using own = await context.databases.connectOwn(context.settings.database.name);
     await using upstream = await connectUpstream(args.upstream, context);
-    const lsn = await replayPastNow(args, own, upstream, context);
+    const seen = await lookAtUpstream(upstream, context);
+    const lsn = await reachablePosition(seen, context);
+    await awaitReplay(lsn, args.stallMs, own, seen, context);
     const lines = [`replayed past ${lsn}, ${args.upstream.node}'s position after the start`];
     if (args.level === "none") return { ...evidence(lines), tables: [] };
     const tables = await largestTables(args, upstream, context);
@@ -50,30 +56,6 @@ export const verifyData: ReadStep<"verify-data"> = {
     return { ...evidence([...lines, ...results.map(describe)]), tables: results };
   },
 };
-
-/** Waits until this standby has replayed what the upstream has written by now; answers that position. */
-async function replayPastNow(
-  args: Args,
-  own: Session,
-  upstream: Session,
-  context: StepContext,
-): Promise<string> {
-  const wanted = await positionOf(upstream, context.product.dialect(upstream.versionNumber));
-  const target = parseLsn(wanted) ?? 0n;
-  const { standbyPositions } = context.product.dialect(own.versionNumber);
-  return watchProgress(
-    context,
-    { stallMs: args.stallMs, everyMs: 10, what: `replay up to ${wanted}` },
-    async () => {
-      const [row] = await own.query(standbyPositions);
-      const replayed = row === undefined ? "" : text(row, "replayed");
-      const at = parseLsn(replayed);
-      if (at === null) throw new Failure("REFUSED", "this node replays no WAL: it is no standby");
-      if (at >= target) return { state: "done", value: wanted };
-      return { state: "waiting", token: replayed, missing: `replayed ${replayed}` };
-    },
-  );
-}
 
 /** Of all databases together, the largest first. */
 async function largestTables(
@@ -109,6 +91,7 @@ async function compareDatabase(
 ): Promise<readonly TableResult[]> {
   await using own = await context.databases.connectOwn(database);
   await using upstream = await connectUpstream({ ...args.upstream, database }, context);
+  const seen = await lookAtUpstream(upstream, context);
   const results: TableResult[] = [];
   for (const table of tables) {
     context.signal.throwIfAborted();
@@ -118,7 +101,7 @@ async function compareDatabase(
       bytesPerSecond: null,
       note: `comparing ${database}: ${table.schema}.${table.table}`,
     });
-    results.push(await compareTable(args, table, own, upstream, context));
+    results.push(await compareTable(args, table, own, seen, context));
   }
   return results;
 }
@@ -132,7 +115,7 @@ async function compareTable(
   args: Args,
   table: TableName,
   own: Session,
-  upstream: Session,
+  upstream: UpstreamSession,
   context: StepContext,
 ): Promise<TableResult> {
   const withContent = args.level === "content";
@@ -140,10 +123,13 @@ async function compareTable(
   let rows: number | null = null;
   for (let round = 0; round < rounds && outcome !== "equal"; round += 1) {
     if (outcome === "different") await context.clock.sleep(500, context.signal);
-    const before = await digestTable(upstream, table, withContent);
-    await replayPastNow(args, own, upstream, context);
+    let lsn = "";
+    const before = await digestTable(upstream.session, table, withContent, async () => {
+      lsn = await reachablePosition(upstream, context);
+    });
+    await awaitReplay(lsn, args.stallMs, own, upstream, context);
     const here = await digestHere(own, table, withContent);
-    const after = await digestTable(upstream, table, withContent);
+    const after = await digestTable(upstream.session, table, withContent);
     rows = after.rows;
     if (here === null || !isSameDigest(before, after)) outcome = "changed-meanwhile";
     else outcome = isSameDigest(here, before) ? "equal" : "different";

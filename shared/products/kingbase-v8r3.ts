@@ -104,6 +104,8 @@ export const kingbaseV8R3: Product = {
 const dialect: Dialect = {
   isInRecovery: "SELECT sys_is_in_recovery() AS standby",
   currentPosition: "SELECT CAST(sys_current_xlog_location() AS text) AS lsn",
+  flushedPosition: "SELECT CAST(sys_current_xlog_flush_location() AS text) AS lsn",
+  flushWal: "SELECT CAST(txid_current() AS text) AS id",
   standbyPositions: `SELECT CAST(sys_last_xlog_receive_location() AS text) AS received,
     CAST(sys_last_xlog_replay_location() AS text) AS replayed`,
   replication: `SELECT application_name, host(client_addr) AS client_addr, state, sync_state,

@@ -77,6 +77,8 @@ export function beside(file: string, name: string): string {
 const dialect: Dialect = {
   isInRecovery: "SELECT pg_is_in_recovery() AS standby",
   currentPosition: "SELECT pg_current_wal_lsn()::text AS lsn",
+  flushedPosition: "SELECT pg_current_wal_flush_lsn()::text AS lsn",
+  flushWal: "SELECT CAST(txid_current() AS text) AS id",
   standbyPositions:
     "SELECT pg_last_wal_receive_lsn()::text AS received, pg_last_wal_replay_lsn()::text AS replayed",
   replication: `SELECT application_name, host(client_addr) AS client_addr, state, sync_state,

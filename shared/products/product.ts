@@ -81,6 +81,10 @@ export type Dialect = {
   readonly isInRecovery: string;
   /** primary: lsn */
   readonly currentPosition: string;
+  /** primary: lsn; safely on disk, which is as far as a standby ever gets */
+  readonly flushedPosition: string;
+  /** primary: commits nothing under a transaction id; the WAL writer, asleep for up to 5 s, flushes all of it */
+  readonly flushWal: string;
   /** standby: received, replayed */
   readonly standbyPositions: string;
   /** application_name, client_addr, state, sync_state, sent, write, flush, replay */

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { proveLogin } from "#agent/steps/prove-login.ts";
 import { proveStreaming } from "#agent/steps/prove-streaming.ts";
 import { addStandby, removeStandby, standbyArgs, type StandbyArgs } from "./standby-steps.ts";
-import { createStepLab, type StepLab, type TestAgent } from "./step-lab.ts";
+import { createStepLab, type StepLab } from "./step-lab.ts";
+import type { TestAgent } from "./test-agent.ts";
 
 let lab: StepLab;
 let primary: TestAgent;

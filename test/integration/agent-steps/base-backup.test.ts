@@ -8,7 +8,8 @@ import { incompleteMarker } from "#shared/domain/names.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { runStep } from "./run-step.ts";
 import { standbyArgs, type StandbyArgs } from "./standby-steps.ts";
-import { createStepLab, type StepLab, type TestAgent } from "./step-lab.ts";
+import { createStepLab, type StepLab } from "./step-lab.ts";
+import type { TestAgent } from "./test-agent.ts";
 
 const slow = 6 * 1024 * 1024;
 let lab: StepLab;

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { createSlot } from "#agent/steps/create-slot.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { runStep } from "./run-step.ts";
-import { binDirectory, createStepLab, type StepLab, type TestAgent } from "./step-lab.ts";
+import { binDirectory, createStepLab, type StepLab } from "./step-lab.ts";
+import type { TestAgent } from "./test-agent.ts";
 
 let lab: StepLab;
 let agent: TestAgent;

@@ -7,7 +7,8 @@ import { incompleteMarker } from "#shared/domain/names.ts";
 import { joinRegime } from "#agent/steps/join-regime.ts";
 import { runStep } from "./run-step.ts";
 import { addStandby, removeStandby, standbyArgs, type StandbyArgs } from "./standby-steps.ts";
-import { createStepLab, type StepLab, type TestAgent } from "./step-lab.ts";
+import { createStepLab, type StepLab } from "./step-lab.ts";
+import type { TestAgent } from "./test-agent.ts";
 
 let lab: StepLab;
 let primary: TestAgent;

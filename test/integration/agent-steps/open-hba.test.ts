@@ -5,7 +5,8 @@ import { probeLogins } from "#agent/steps/probe-logins.ts";
 import { proveLogin } from "#agent/steps/prove-login.ts";
 import type { CommandArgs, Login } from "#shared/domain/commands.ts";
 import { runStep } from "./run-step.ts";
-import { createStepLab, type StepLab, type TestAgent } from "./step-lab.ts";
+import { createStepLab, type StepLab } from "./step-lab.ts";
+import type { TestAgent } from "./test-agent.ts";
 
 let lab: StepLab;
 let primary: TestAgent;

@@ -1,5 +1,5 @@
 import type { ChangeStep } from "#agent/steps/step.ts";
-import type { TestAgent } from "./step-lab.ts";
+import type { TestAgent } from "./test-agent.ts";
 import type { CommandArgs, CommandResult, UndoableKind } from "#shared/domain/commands.ts";
 
 /** Phase run as the agent does it: check, else apply and verify. */

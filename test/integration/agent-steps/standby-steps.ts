@@ -7,7 +7,8 @@ import { startDatabase } from "#agent/steps/start-database.ts";
 import { writeNodeFiles } from "#agent/steps/write-node-files.ts";
 import type { CommandArgs } from "#shared/domain/commands.ts";
 import { runStep } from "./run-step.ts";
-import type { StepLab, TestAgent } from "./step-lab.ts";
+import type { StepLab } from "./step-lab.ts";
+import type { TestAgent } from "./test-agent.ts";
 
 /** The arguments that a plan for `n2` would hold. */
 export async function standbyArgs(lab: StepLab) {

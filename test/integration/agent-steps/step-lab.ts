@@ -3,20 +3,10 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { createDatabases } from "#agent/adapters/databases.ts";
-import { createFiles } from "#agent/adapters/files.ts";
-import { createJobs } from "#agent/adapters/jobs.ts";
-import { createLedger } from "#agent/adapters/ledger.ts";
-import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
-import { createSecrets } from "#agent/adapters/secrets.ts";
-import type { StepContext } from "#agent/ports.ts";
-import { defaultGuard, defaultLimits, type AgentSettings } from "#agent/settings.ts";
 import type { ClusterDeclaration, NodeDeclaration } from "#shared/domain/cluster.ts";
-import { commandKinds, type Progress, type Upstream } from "#shared/domain/commands.ts";
-import { createLog } from "#shared/log.ts";
-import { productOf } from "#shared/products/product.ts";
-import { systemClock } from "#shared/time.ts";
+import type { Progress, Upstream } from "#shared/domain/commands.ts";
 import { becomeDatabaseUser } from "./become-user.ts";
+import { createTestAgent, type TestAgent, type TestAgentInput } from "./test-agent.ts";
 
 export const binDirectory = "/usr/lib/postgresql/15/bin";
 const superuserPassword = "super:secret";
@@ -37,12 +27,7 @@ export type StepLab = AsyncDisposable & {
   sql(port: number, sql: string, database?: string): Promise<string>;
   readonly progress: Progress[];
 };
-export type AgentOptions = {
-  readonly operationId?: string;
-  readonly signal?: AbortSignal;
-  readonly bin?: string;
-};
-export type TestAgent = StepContext & AsyncDisposable;
+export type AgentOptions = Pick<TestAgentInput, "operationId" | "signal">;
 
 export async function createStepLab(
   options: { readonly conf?: readonly string[]; readonly hba?: readonly string[] } = {},
@@ -78,8 +63,20 @@ export async function createStepLab(
     upstream,
     source: { ...upstream, user: "replicator" },
     progress,
-    agent: (name, agentOptions) =>
-      createTestAgent(folder, name === "n1" ? n1 : n2, progress, agentOptions),
+    agent: (name, agentOptions) => {
+      const { paths, port } = name === "n1" ? n1 : n2;
+      return createTestAgent({
+        product: "postgresql",
+        node: name,
+        stateDirectory: join(folder, name, "state"),
+        allowedPaths: [join(folder, name)],
+        paths,
+        database: { host: "127.0.0.1", port, name: "postgres", user: "postgres" },
+        secrets: { database: superuserPassword, replication: replicationPassword },
+        progress,
+        ...agentOptions,
+      });
+    },
     sql: (port, sql, database = "postgres") => runSql(folder, port, sql, database),
     [Symbol.asyncDispose]: async () => {
       for (const { paths } of [n2, n1]) await stopServer(paths.dataDirectory);
@@ -170,77 +167,6 @@ async function stopServer(dataDirectory: string): Promise<void> {
   await execa(`${binDirectory}/pg_ctl`, ["-D", dataDirectory, "-m", "immediate", "-w", "stop"], {
     reject: false,
   });
-}
-
-async function createTestAgent(
-  folder: string,
-  { name, paths, port }: NodeDeclaration,
-  progress: Progress[],
-  { operationId = "op-abcdefgh", signal, bin = binDirectory }: AgentOptions = {},
-): Promise<TestAgent> {
-  const state = join(folder, name, "state");
-  await mkdir(state, { recursive: true, mode: 0o700 });
-  const settings: AgentSettings = {
-    node: name,
-    coordinator: { url: "wss://127.0.0.1:1/agent", certificateFile: "/x", secretFile: "/x" },
-    stateDirectory: state,
-    product: "postgresql",
-    paths: { ...paths, binDirectory: bin },
-    database: { host: "127.0.0.1", port, name: "postgres", user: "postgres" },
-    pool: null,
-    rootHelper: null,
-    start: { mode: "ctl" },
-    allow: { paths: [join(folder, name)], programs: [bin], verbs: [...commandKinds] },
-    guard: defaultGuard,
-    limits: defaultLimits,
-  };
-  const clock = systemClock;
-  const log = createLog("test", "silent");
-  const secrets = await createSecrets(state);
-  await secrets.set("database", superuserPassword);
-  await secrets.set("replication", replicationPassword);
-  const databases = createDatabases({
-    settings: settings.database,
-    secret: (secret) => secrets.get(secret),
-    clock,
-    log,
-    random: () => 0.5,
-  });
-  const runner = createProgramRunner({ home: folder });
-  return {
-    settings,
-    product: productOf("postgresql"),
-    clock,
-    log,
-    programs: createPrograms(settings.allow.programs, runner),
-    files: await createFiles({
-      allowedPaths: settings.allow.paths,
-      stateDirectory: state,
-      mostBytes: defaultLimits.watchedFileBytes,
-      clock,
-      expect: () => undefined,
-    }),
-    databases,
-    secrets,
-    rootHelper: {
-      verbs: async () => [],
-      run: () => Promise.reject(new Error("no root helper here")),
-      open: () => Promise.reject(new Error("no root helper here")),
-    },
-    ledger: await createLedger(join(state, "ledger")),
-    jobs: await createJobs({
-      folder: join(state, "jobs"),
-      allowedPrograms: settings.allow.programs,
-      clock,
-      home: folder,
-    }),
-    observe: () => Promise.reject(new Error("nothing observes here")),
-    operationId,
-    stepId: "test",
-    signal: signal ?? new AbortController().signal,
-    progress: (seen) => progress.push(seen),
-    [Symbol.asyncDispose]: () => databases[Symbol.asyncDispose](),
-  };
 }
 
 /** A port that was free a moment ago. */

@@ -9,7 +9,8 @@ import { verifyData } from "#agent/steps/verify-data.ts";
 import type { CommandArgs } from "#shared/domain/commands.ts";
 import { runStep } from "./run-step.ts";
 import { addStandby, standbyArgs, type StandbyArgs } from "./standby-steps.ts";
-import { binDirectory, createStepLab, type StepLab, type TestAgent } from "./step-lab.ts";
+import { binDirectory, createStepLab, type StepLab } from "./step-lab.ts";
+import type { TestAgent } from "./test-agent.ts";
 
 let lab: StepLab;
 let primary: TestAgent;
