@@ -1,6 +1,7 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { terminalStates } from "#shared/domain/operation.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import { systemClock } from "#shared/time.ts";
@@ -12,6 +13,7 @@ import { startHubServer } from "./hub/server.ts";
 import { createLifetimes } from "./lifetimes.ts";
 import { attachPool } from "./operations/local-steps/attach-pool.ts";
 import { declareNode } from "./operations/local-steps/declare-node.ts";
+import { forecastError } from "./operations/forecast-error.ts";
 import { Runner } from "./operations/runner.ts";
 import type { CoordinatorPorts } from "./ports.ts";
 import type { CoordinatorSettings } from "./settings.ts";
@@ -58,8 +60,14 @@ export async function startCore(settings: CoordinatorSettings, log: Log): Promis
         localSteps: { "attach-pool": attachPool, "declare-node": declareNode },
         random: Math.random,
         newOperationId,
-        onRest: ({ kind, state, subject }) => {
-          if (kind === "add-node" && state === "succeeded") hub.acceptAllFiles(subject);
+        onRest: (operation) => {
+          if (!terminalStates.has(operation.state)) return;
+          const copy = forecastError(operation);
+          if (copy !== null) events.emit("forecast:judged", { operationId: operation.id }, copy);
+          if (operation.kind !== "add-node") return;
+          hub.acceptAllFiles(operation.subject).catch((error: unknown) => {
+            log.error({ err: error, node: operation.subject }, "its files could not be accepted");
+          });
         },
       }),
     );

@@ -1,10 +1,11 @@
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import type { Log } from "#shared/log.ts";
 import type { Clock } from "#shared/time.ts";
+import type { ForecastError } from "./operations/forecast-error.ts";
 import type { Store } from "./store/store.ts";
 
 /** Everything the coordinator records as having happened, `noun:verb` in the past, with its data. */
-export type EventData = {
+type EventData = {
   /** A host redeemed its token and got its secret. */
   "agent:joined": { readonly address: string; readonly agentVersion: string };
   "agent:connected": {
@@ -39,6 +40,8 @@ export type EventData = {
     readonly to: string;
     readonly failure: FailureRecord | null;
   };
+  /** How right the forecast of the copy was. */
+  "forecast:judged": ForecastError;
   "step:started": { readonly step: string; readonly phase: string; readonly attempt: number };
   "step:done": { readonly step: string; readonly phase: string; readonly attempt: number };
   /** `decision` is the rule that says what happens next. */
@@ -50,9 +53,9 @@ export type EventData = {
     readonly decision: string;
   };
 };
-export type EventKind = keyof EventData;
+type EventKind = keyof EventData;
 
-export type About = { readonly node?: string | null; readonly operationId?: string | null };
+type About = { readonly node?: string | null; readonly operationId?: string | null };
 export type Events = {
   emit<K extends EventKind>(kind: K, about: About, data: EventData[K]): void;
 };
@@ -114,6 +117,11 @@ const logLines: { readonly [K in EventKind]: LogLine<K> } = {
   "operation:moved": {
     level: "info",
     line: (d) => `the operation is ${d.to}${d.failure === null ? "" : `: ${d.failure.message}`}`,
+  },
+  "forecast:judged": {
+    level: "info",
+    line: (d) =>
+      `the copy took ${Math.round(d.secondsTaken)} s, ${Math.round(d.secondsForecast)} s were forecast`,
   },
   "step:started": { level: "info", line: (d) => `${d.step}: ${d.phase} ${d.attempt} begins` },
   "step:done": { level: "info", line: (d) => `${d.step}: ${d.phase} is done` },

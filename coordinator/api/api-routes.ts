@@ -54,7 +54,7 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     post("/api/clusters/:name/pool-prepare", PoolPrepareRequest, ({ parameters, body }) =>
       poolPrepare(ports, runner.start, parameters["name"] ?? "", body),
     ),
-    get("/api/operations", () => store.operations()),
+    get("/api/operations", () => store.operations().slice(-listedOperations)),
     get("/api/operations/:id", ({ parameters }) => operation(parameters["id"] ?? "")),
     watch("/api/operations/:id/watch", ({ parameters }, response) =>
       streamOperation(runner, parameters["id"] ?? "", response, ports.sendBufferBytes),
@@ -73,6 +73,8 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
   ];
 }
 
+/** The newest ones; older ones are found by their id. */
+const listedOperations = 200;
 const listHint = { hint: "castellan operation list" };
 
 function status({ store, fleet, clusterFiles, clock }: ApiPorts): StatusAnswer {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Failure, type FailureCode } from "#shared/errors.ts";
 import { failureRecord } from "../failure-record.ts";
+import type { ErrorAnswer } from "./contract.ts";
 
 /** The whole body as text. @throws Failure USAGE when it is larger than `maxBytes`. */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<string> {
@@ -27,8 +28,9 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
 }
 
 export function sendFailure(response: ServerResponse, failure: Failure): void {
+  const answer: ErrorAnswer = { error: failureRecord(failure) };
   if (response.headersSent) response.destroy(failure);
-  else sendJson(response, statusOf[failure.code] ?? 500, { error: failureRecord(failure) });
+  else sendJson(response, statusOf[failure.code] ?? 500, answer);
 }
 
 /** What is not here is 500: something failed behind the request. */

@@ -1,13 +1,13 @@
-import type { Events } from "../events.ts";
 import type { Store } from "../store/store.ts";
 import type { Clock } from "#shared/time.ts";
 import type { AgentLink } from "./agent-link.ts";
 import { alertCause } from "./host-events.ts";
 import type { Hub } from "./hub.ts";
+import type { Refusals } from "./refusals.ts";
 
 export type AdmissionPorts = {
   readonly hub: Hub;
-  readonly events: Events;
+  readonly refusals: Refusals;
   readonly store: Pick<Store, "raiseAlert">;
   readonly clock: Clock;
   readonly claimProbeMs: number;
@@ -19,13 +19,13 @@ export type AdmissionPorts = {
  * rebooted or cut off, and the newcomer takes its place. The same instance simply reconnects.
  */
 export async function admit(ports: AdmissionPorts, link: AgentLink): Promise<void> {
-  const { hub, events, store, clock, claimProbeMs } = ports;
+  const { hub, refusals, store, clock, claimProbeMs } = ports;
   const { node, instanceId } = link.hello;
   const present = hub.linkOf(node);
   if (present !== null) {
     if (present.hello.instanceId !== instanceId && (await present.answersPing(claimProbeMs))) {
       const reason = `another agent for ${node} is connected from ${present.address}`;
-      events.emit("agent:refused", { node }, { address: link.address, reason });
+      refusals.record(node, link.address, reason);
       store.raiseAlert(
         {
           cause: alertCause(node, "claimed-twice"),

@@ -40,7 +40,7 @@ export function readHello(
 /** Another protocol's hello may look different, so its number is read before the rest is judged. */
 const AnyHello = z.looseObject({ type: z.literal("hello"), protocol: z.int() });
 
-export function judgeHello(data: unknown, isBinary: boolean, node: string): FirstMessage {
+function judgeHello(data: unknown, isBinary: boolean, node: string): FirstMessage {
   const outline = decode(AnyHello, data, isBinary);
   if (outline.ok && outline.message.protocol !== protocolVersion) {
     return {

@@ -148,11 +148,13 @@ export class Hub {
     });
   }
 
-  /** Whatever stands on the node now is accepted: an operation of ours has just finished it. */
-  acceptAllFiles(node: string): void {
+  /** Looks once more; then whatever stands on the node is accepted: an operation of ours is through with it. */
+  async acceptAllFiles(node: string): Promise<void> {
+    // Away, or too slow: what it told last has to do.
+    await this.observe(node).catch(() => undefined);
     const state = this.#state(node);
     const facts = state.held?.facts;
-    if (facts === undefined) return;
+    if (facts === undefined || this.#isClosed) return;
     const now = this.#ports.clock.now();
     if (acceptSeenFiles(this.#ports, node, facts, now, { acceptAll: true })) {
       state.link?.send(baselinesMessage(this.#ports.store, node));

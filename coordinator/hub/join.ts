@@ -8,10 +8,12 @@ import type { Clock } from "#shared/time.ts";
 import { readBody, sendFailure, sendJson } from "../api/http-io.ts";
 import type { Events } from "../events.ts";
 import type { Authenticator } from "../trust/authenticator.ts";
+import type { Refusals } from "./refusals.ts";
 
 export type JoinPorts = {
   readonly authenticator: Authenticator;
   readonly events: Events;
+  readonly refusals: Refusals;
   readonly clock: Clock;
   readonly certificatePem: string;
 };
@@ -21,7 +23,7 @@ const AnyJoin = z.looseObject({ protocol: z.int() });
 
 /** `POST /agent/join`: a one-time token for the agent's own secret. */
 export async function answerJoin(
-  { authenticator, events, clock, certificatePem }: JoinPorts,
+  { authenticator, events, refusals, clock, certificatePem }: JoinPorts,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -34,7 +36,7 @@ export async function answerJoin(
     sendJson(response, 200, answer);
   } catch (error) {
     const failure = asFailure(error);
-    events.emit("agent:refused", {}, { address, reason: failure.message });
+    refusals.record(null, address, failure.message);
     sendFailure(response, failure);
   }
 }

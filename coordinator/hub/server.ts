@@ -11,6 +11,7 @@ import { AgentLink, closeSocket } from "./agent-link.ts";
 import { readHello } from "./first-message.ts";
 import type { Hub, HubPorts } from "./hub.ts";
 import { answerJoin } from "./join.ts";
+import { createRefusals, type Refusals } from "./refusals.ts";
 
 export type HubServerOptions = HubPorts & {
   readonly hub: Hub;
@@ -25,6 +26,7 @@ export type HubServer = AsyncDisposable & { readonly port: number };
 /** The TLS server that agents dial: `POST /agent/join`, WebSocket at `/agent`, nothing else. */
 export async function startHubServer(options: HubServerOptions): Promise<HubServer> {
   const { settings, certificatePem, keyPem, listen } = options;
+  const refusals = createRefusals(options.events, options.clock);
   const server = createServer(
     {
       cert: certificatePem,
@@ -36,7 +38,7 @@ export async function startHubServer(options: HubServerOptions): Promise<HubServ
     },
     (request, response) => {
       if (request.method === "POST" && pathOf(request) === "/agent/join") {
-        void answerJoin(options, request, response); // answers its own failures
+        void answerJoin({ ...options, refusals }, request, response); // answers its own failures
       } else {
         sendFailure(response, new Failure("NOT_FOUND", "There is nothing here."));
       }
@@ -55,7 +57,7 @@ export async function startHubServer(options: HubServerOptions): Promise<HubServ
       return;
     }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      greet(options, webSocket, request);
+      greet({ ...options, refusals }, webSocket, request);
     });
   });
   await new Promise<void>((resolve, reject) => {
@@ -80,13 +82,15 @@ export async function startHubServer(options: HubServerOptions): Promise<HubServ
   };
 }
 
-function greet(options: HubServerOptions, socket: WebSocket, request: IncomingMessage): void {
-  const { authenticator, clock, events, hub, settings, store } = options;
+type GreetPorts = HubServerOptions & { readonly refusals: Refusals };
+
+function greet(options: GreetPorts, socket: WebSocket, request: IncomingMessage): void {
+  const { authenticator, clock, events, hub, refusals, settings, store } = options;
   const address = request.socket.remoteAddress ?? "?";
   const asked = authenticator.authenticateAgent(request.headers);
   if (!asked.ok) {
     socket.on("error", () => undefined);
-    events.emit("agent:refused", {}, { address, reason: asked.reason });
+    refusals.record(null, address, asked.reason);
     closeSocket(socket, "badSecret", asked.reason);
     return;
   }
@@ -94,7 +98,7 @@ function greet(options: HubServerOptions, socket: WebSocket, request: IncomingMe
   readHello(socket, node, settings.limits.helloMs, (first) => {
     if (!first.ok) {
       socket.on("error", () => undefined);
-      events.emit("agent:refused", { node }, { address, reason: first.reason });
+      refusals.record(node, address, first.reason);
       closeSocket(socket, first.code, first.reason);
       return;
     }
@@ -108,9 +112,9 @@ function greet(options: HubServerOptions, socket: WebSocket, request: IncomingMe
         onClosed: (reason) => hub.farewell(link, reason),
       },
     );
-    const ports = { hub, events, store, clock, claimProbeMs: settings.limits.claimProbeMs };
+    const ports = { hub, refusals, store, clock, claimProbeMs: settings.limits.claimProbeMs };
     admit(ports, link).catch((error: unknown) => {
-      events.emit("agent:refused", { node }, { address, reason: String(error) });
+      refusals.record(node, address, String(error));
       link.terminate("could not be admitted");
     });
   });

@@ -1,7 +1,7 @@
 import Database from "libsql";
 import * as z from "zod";
 
-export type SqlValue = string | number | null;
+type SqlValue = string | number | null;
 
 /** The few calls of SQLite that the store uses, with rows as `unknown` until a schema has spoken. */
 export type Connection = {

@@ -5,7 +5,7 @@ import { pragmaNumber, type Connection } from "./connection.ts";
 /** Applied in order, each in its own transaction; never edited after a release. */
 const migrations: readonly string[] = [initial];
 
-export const schemaVersion = migrations.length;
+const schemaVersion = migrations.length;
 
 /** "CSTL": tells a journal of ours from any other SQLite file. */
 const applicationId = 0x4353544c;

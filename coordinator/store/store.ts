@@ -70,7 +70,7 @@ export type Store = Disposable & {
   ): readonly EventRecord[];
 };
 
-export type TokenRecord = {
+type TokenRecord = {
   readonly hash: string;
   readonly node: string;
   readonly createdAt: number;

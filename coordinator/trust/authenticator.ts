@@ -3,7 +3,7 @@ import { Failure } from "#shared/errors.ts";
 import type { Store } from "../store/store.ts";
 import { hashSecret, matchesHash, randomSecret } from "./hashes.ts";
 
-export type Authentication =
+type Authentication =
   { readonly ok: true; readonly node: string } | { readonly ok: false; readonly reason: string };
 
 /** Who is at the other end. The one place that knows how; agent certificates come behind the same calls. */
