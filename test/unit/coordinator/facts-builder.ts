@@ -275,7 +275,7 @@ function declareNode(
           }
         : own,
     backendId: options.pool === true ? backend : null,
-    pool: options.pool === true && backend !== null ? product.poolLayout(root) : null,
+    pool: options.pool === true && backend !== null ? product.poolLayout(own.root) : null,
   };
 }
 
