@@ -11,6 +11,7 @@ import { readOneLine } from "./adapters/one-line.ts";
 import { findOsUser, readForDefaults } from "./adapters/os-user.ts";
 import { createSecrets } from "./adapters/secrets.ts";
 import { loadSettings } from "./adapters/settings-file.ts";
+import { keepHeapSmall } from "./adapters/small-heap.ts";
 import { createSystemd } from "./adapters/systemd.ts";
 import { createCommandLine, type Actions } from "./command-line.ts";
 import { join } from "./join.ts";
@@ -42,6 +43,7 @@ const actions: Actions = {
     const stopped = stopSignal();
     const agent = await startAgent({ settings, log, pid: process.pid, home: homedir() });
     systemd.ready(`node ${settings.node}`);
+    using _heap = keepHeapSmall(10_000);
     const signal = await stopped;
     log.info({ signal }, "Stopping; databases and detached jobs go on.");
     systemd.stopping();
