@@ -9,7 +9,7 @@ const GuardRecord = z.strictObject({
   /** Slots with an open `wal-budget` alert. */
   warnedSlots: z.array(z.string()),
 });
-export type GuardRecord = z.infer<typeof GuardRecord>;
+type GuardRecord = z.infer<typeof GuardRecord>;
 
 export type GuardRecordFile = {
   load(): Promise<GuardRecord>;

@@ -33,7 +33,7 @@ export type Loop = AsyncDisposable & {
   facts(): NodeFacts | null;
 };
 
-export type WakeReason =
+type WakeReason =
   | "start"
   | "timer"
   | "database-closed"

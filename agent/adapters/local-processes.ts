@@ -30,8 +30,8 @@ export function isStillAlive(process: LocalProcess): boolean {
   return liveProcess(process.pid)?.startTicks === process.startTicks;
 }
 
-/** Of /proc only, see above; null where it is missing or may not be read. */
-export function readProcFile(path: string): string | null {
+/** null where it is missing or may not be read. */
+function readProcFile(path: string): string | null {
   return orNothing(() => readFileSync(path, "latin1"));
 }
 

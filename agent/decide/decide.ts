@@ -2,7 +2,7 @@ import type { GuardFinding } from "#shared/domain/facts.ts";
 import { rules as allRules, type Rule } from "./rules.ts";
 import { emptyMemory, remember, type GuardMemory, type GuardView } from "./view.ts";
 
-export type RuleState = {
+type RuleState = {
   /** Looks in a row that disagree with the present state of the finding. */
   readonly against: number;
   readonly finding: GuardFinding | null;

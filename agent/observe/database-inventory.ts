@@ -4,7 +4,7 @@ import type { Databases, Row } from "../ports.ts";
 import { flagOf, numberOf, textOf } from "./row-values.ts";
 
 /** What changes rarely or costs the server something: settings, sizes, extensions. */
-export type DatabaseInventory = Pick<
+type DatabaseInventory = Pick<
   DatabaseFacts,
   | "versionText"
   | "settings"

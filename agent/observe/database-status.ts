@@ -6,7 +6,7 @@ import type { Databases, Row } from "../ports.ts";
 import { flagOf, numberOf, rowOfJson, textOf } from "./row-values.ts";
 
 /** What moves from second to second: asked in one round trip. */
-export type DatabaseStatus = Pick<
+type DatabaseStatus = Pick<
   DatabaseFacts,
   | "role"
   | "systemIdentifier"
@@ -35,7 +35,7 @@ type Part = keyof Pick<
 type Rows = Readonly<Partial<Record<Part, readonly Row[]>>>;
 
 /** Every part as rows of JSON in one statement: one round trip, one parse, one session. */
-export function statusQuery(dialect: Dialect): string {
+function statusQuery(dialect: Dialect): string {
   return partsOf(dialect)
     .map(
       ([part, sql]) =>

@@ -9,7 +9,7 @@ import { createPoolObserver } from "./pool.ts";
 /** Everything but the guard's own section. */
 export type ObservedFacts = Omit<NodeFacts, "guard">;
 
-export type ObserveWant = {
+type ObserveWant = {
   /** Ask everything anew: before planning, after a command. */
   readonly fresh: boolean;
   /** A watched file changed: settings may have. */

@@ -11,17 +11,21 @@ import {
   isStillAlive,
   liveProcess,
   pidInFile,
-  readProcFile,
   type LocalProcess,
 } from "../adapters/local-processes.ts";
-import { fileSignature, sameSignature, type FileSignature } from "../adapters/local-system.ts";
+import {
+  fileSignature,
+  readSmallFile,
+  sameSignature,
+  type FileSignature,
+} from "../adapters/local-system.ts";
 import type { Ports } from "../ports.ts";
 import { createPcpReader, type PcpReader } from "./pool-pcp.ts";
 import { parseIsLeader, parseNodeInfo, poolRowOf, sessionsToPort } from "./pool-status.ts";
 
 export type PoolPorts = Pick<
   Ports,
-  "settings" | "clock" | "programs" | "files" | "databases" | "secrets"
+  "settings" | "clock" | "programs" | "files" | "databases" | "secrets" | "rootHelper"
 >;
 
 export type PoolObserver = {
@@ -35,7 +39,6 @@ export type PoolObserver = {
  */
 const rowsEveryMs = 30_000;
 const retryEveryMs = 10_000;
-const sessionsEveryMs = 10_000;
 
 /** Settings that a check or a person looks at; none of them is a secret. */
 const observedSettings = (
@@ -55,8 +58,6 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
   const pcp = createPcpReader(ports, pool);
   let last: PoolFacts | null = null;
   let askedAt = Number.NEGATIVE_INFINITY;
-  let sessionsAt = Number.NEGATIVE_INFINITY;
-  let clientSessions = 0;
   let seenStatus = "";
   let version: string | null = null;
   const readConf = createConfReader(ports, configFile);
@@ -65,10 +66,13 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
   async function observe({ fresh }: { readonly fresh: boolean }): Promise<PoolFacts> {
     const conf = await readConf();
     const settings = conf === null ? (last?.settings ?? {}) : visibleSettings(conf);
-    if (process === null || !isStillAlive(process)) process = await poolProcess(conf);
+    if (process === null || !isStillAlive(process)) {
+      const mayAskHelper = fresh || ports.clock.now() - askedAt >= retryEveryMs;
+      process = await poolProcess(conf, mayAskHelper ? ports.rootHelper : null);
+    }
     const pid = process?.pid ?? null;
     const known = { kind, pid, settings, version };
-    if (pid === null) {
+    if (pid === null && !(await hasHiddenPid(conf))) {
       last = {
         ...known,
         status: "stopped",
@@ -85,18 +89,14 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
     const status = await statusSignature(conf);
     const everyMs = last?.status === "running" ? rowsEveryMs : retryEveryMs;
     const wantsRows = fresh || isNew || status !== seenStatus || now - askedAt >= everyMs;
-    if (isNew || fresh || now - sessionsAt >= sessionsEveryMs) {
-      clientSessions = countSessions(pool?.port ?? 0);
-      sessionsAt = now;
-    }
     if (!wantsRows && last !== null) {
-      last = { ...last, ...known, clientSessions };
+      last = { ...last, ...known };
       return last;
     }
     askedAt = now;
     seenStatus = status;
     version ??= await pcp.version();
-    const seen = { ...known, version, clientSessions };
+    const seen = { ...known, version, clientSessions: await countSessions(pool?.port ?? 0) };
     try {
       const rows = await poolRows(ports, pcp);
       last = { ...seen, status: "running", problem: null, rows: [...rows], isLeader: null };
@@ -165,20 +165,41 @@ function visibleSettings(conf: PoolConf): Record<string, string> {
   return settings;
 }
 
-/** The pool may run as another user: only what every user may see of a process is asked. */
-async function poolProcess(conf: PoolConf | null): Promise<LocalProcess | null> {
+/** The pool may run as another user: only what every user may see of a process is asked, or root's helper. */
+async function poolProcess(
+  conf: PoolConf | null,
+  helper: PoolPorts["rootHelper"] | null,
+): Promise<LocalProcess | null> {
   const file = conf === null ? null : poolSettings(conf).pidFile;
-  const pid = file === null ? null : await pidInFile(file);
+  if (file === null) return null;
+  const pid = (await pidInFile(file)) ?? (await hiddenPid(file, helper));
   const process = pid === null ? null : liveProcess(pid);
   return process !== null && /^(pgpool|kingbasecluster)/.test(process.name) ? process : null;
 }
 
-/** Open client sessions by TCP, without asking the pool. */
-function countSessions(port: number): number {
-  return ["/proc/net/tcp", "/proc/net/tcp6"].reduce(
-    (sum, table) => sum + sessionsToPort(readProcFile(table) ?? "", port),
-    0,
-  );
+/** A pool of root's has a pid file that only root may read (pgpool's umask is 077). */
+async function hiddenPid(
+  file: string,
+  helper: PoolPorts["rootHelper"] | null,
+): Promise<number | null> {
+  if (helper === null || (await fileSignature(file)) === null) return null;
+  if (!(await helper.verbs()).includes("pool-status")) return null;
+  // Refused or failed: the control port is asked all the same.
+  const { stdout } = await helper.run("pool-status").catch(() => ({ stdout: "" }));
+  const pid = /^running ([1-9]\d*)$/m.exec(stdout)?.[1];
+  return pid === undefined ? null : Number(pid);
+}
+
+/** The pid file is there and tells us nothing: whether the pool runs is then for its control port to say. */
+async function hasHiddenPid(conf: PoolConf | null): Promise<boolean> {
+  const file = conf === null ? null : poolSettings(conf).pidFile;
+  return file !== null && (await fileSignature(file)) !== null && (await pidInFile(file)) === null;
+}
+
+/** Open client sessions by TCP, without asking the pool. The kernel walks its whole table for it: not at every look. */
+async function countSessions(port: number): Promise<number> {
+  const tables = await Promise.all(["/proc/net/tcp", "/proc/net/tcp6"].map(readSmallFile));
+  return tables.reduce((sum, table) => sum + sessionsToPort(table ?? "", port), 0);
 }
 
 /** The pool writes a row's new state there at once (pgpool docs, logdir); the name is the product's. */

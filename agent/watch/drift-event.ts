@@ -3,7 +3,7 @@ import { unifiedDiff } from "#shared/config-files/unified-diff.ts";
 import type { HostEvent } from "../host-event.ts";
 
 /** Alerts are one per cause: every change of the file refreshes the same one. */
-export function driftCause(path: string): string {
+function driftCause(path: string): string {
   return `file:${path}`;
 }
 
