@@ -20,3 +20,14 @@ export async function ask<K extends CommandKind>(
     return { answer: null, problem: hint === undefined ? message : `${message} ${hint}` };
   }
 }
+
+/** Null for a host whose agent is away: that is said once, by the check on agents. */
+export async function askIfThere<K extends CommandKind>(
+  fleet: Fleet,
+  node: KnownNode,
+  kind: K,
+  args: CommandArgs<K>,
+): Promise<Asked<CommandResult<K>> | null> {
+  const isThere = fleet.agent(node.declared.name)?.connected === true;
+  return isThere ? ask(fleet, node, kind, args) : null;
+}

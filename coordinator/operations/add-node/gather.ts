@@ -1,7 +1,7 @@
-import type { CommandArgs } from "#shared/domain/commands.ts";
+import type { CommandArgs, CommandResult } from "#shared/domain/commands.ts";
 import { haText, parseHaModule } from "#shared/config-files/ha-module.ts";
 import type { Fleet } from "../../ports.ts";
-import { ask } from "./ask.ts";
+import { askIfThere } from "./ask.ts";
 import { newcomerLogins } from "./plan/access-steps.ts";
 import { newcomerDirectories } from "./plan/node-directories.ts";
 import {
@@ -20,33 +20,43 @@ const walWindowMs = 400;
 /** Asks every host what only it can know, all at the same time. Changes nothing; a question that fails is an answer. */
 export async function gather(fleet: Fleet, situation: Situation): Promise<Probes> {
   const { newcomer, primary, existing } = situation;
-  const here = newcomer.declared.name;
-  const [target, logins, reachFromNewcomer, throughput, walRate, ...reaches] = await Promise.all([
-    ask(fleet, newcomer, "probe-target", targetQuestion(situation)),
-    ask(fleet, newcomer, "probe-logins", { logins: newcomerLogins(situation).slice(0, 32) }),
-    ask(fleet, newcomer, "probe-reach", { tcp: [...poolDoors(situation)].slice(0, 64), ssh: [] }),
-    measureThroughput(fleet, situation),
-    primary === null ? null : ask(fleet, primary, "measure-wal-rate", { windowMs: walWindowMs }),
-    ...existing.map(async (node) => {
-      const question = { tcp: [doorOf(newcomer)], ssh: sshQuestions(situation, node) };
-      return [node.declared.name, await ask(fleet, node, "probe-reach", question)] as const;
-    }),
-  ]);
+  const logins = newcomerLogins(situation).slice(0, mostLogins);
+  const doors = [...poolDoors(situation)].slice(0, mostDoors);
+  const [target, loginAnswers, reachFromNewcomer, throughput, walRate, reaches] = await Promise.all(
+    [
+      askIfThere(fleet, newcomer, "probe-target", targetQuestion(situation)),
+      askIfThere(fleet, newcomer, "probe-logins", { logins }),
+      askIfThere(fleet, newcomer, "probe-reach", { tcp: doors, ssh: [] }),
+      measureThroughput(fleet, situation),
+      primary === null
+        ? null
+        : askIfThere(fleet, primary, "measure-wal-rate", { windowMs: walWindowMs }),
+      Promise.all(existing.map((node) => askReach(fleet, situation, node))),
+    ],
+  );
   return {
-    target: orNull(fleet, here, target),
-    logins: orNull(fleet, here, logins),
-    reachFromNewcomer: orNull(fleet, here, reachFromNewcomer),
-    reachToNewcomer: new Map(reaches.filter(([node]) => fleet.agent(node)?.connected === true)),
+    target,
+    logins: loginAnswers,
+    reachFromNewcomer,
+    reachToNewcomer: new Map(reaches.flat()),
     throughput: throughput.asked,
     throughputFrom: throughput.from,
-    walRate:
-      primary === null || walRate === null ? null : orNull(fleet, primary.declared.name, walRate),
+    walRate,
   };
 }
 
-/** Of a host whose agent is away nothing was asked: that is said once, by the check on agents. */
-function orNull<T>(fleet: Fleet, node: string, asked: Asked<T>): Asked<T> | null {
-  return fleet.agent(node)?.connected === true ? asked : null;
+/** Limits of the questions themselves. */
+const mostLogins = 32;
+const mostDoors = 64;
+
+async function askReach(
+  fleet: Fleet,
+  situation: Situation,
+  node: KnownNode,
+): Promise<readonly (readonly [string, Asked<CommandResult<"probe-reach">>])[]> {
+  const question = { tcp: [doorOf(situation.newcomer)], ssh: sshQuestions(situation, node) };
+  const asked = await askIfThere(fleet, node, "probe-reach", question);
+  return asked === null ? [] : [[node.declared.name, asked]];
 }
 
 function targetQuestion(situation: Situation): CommandArgs<"probe-target"> {

@@ -429,6 +429,7 @@ function existingFacts(
       versionNumber: vendor ? 100_023 : 150_018,
       settings: {
         port: String(node.port),
+        listen_addresses: node.address,
         max_wal_senders: "10",
         max_replication_slots: "10",
         max_connections: "100",

@@ -1,0 +1,162 @@
+import { expect, test } from "vitest";
+import {
+  relocate,
+  relocateInText,
+  relocationBetween,
+} from "#coordinator/operations/add-node/relocate.ts";
+import { change, changeFile, changePool, createWorld, situationOf } from "../facts-builder.ts";
+
+test("what is not given follows the newest standby", () => {
+  const { newcomer, like, source } = situationOf(createWorld({ pool: true }));
+  expect(like?.declared.name).toBe("srv129");
+  expect(source?.declared.name).toBe("srv127");
+  expect(newcomer.declared).toMatchObject({
+    port: 5432,
+    slot: "slot_srv159",
+    nic: "ens33",
+    backendId: 2,
+    pool: null,
+    paths: { dataDirectory: "/var/lib/postgresql/15/main" },
+  });
+});
+
+test("the new host's own agent settings go before those of the like-node", () => {
+  const { newcomer } = situationOf(createWorld({ loopback: true }));
+  expect(newcomer.declared.paths.dataDirectory).toBe("/srv/lab/srv159/var/lib/postgresql/15/main");
+});
+
+test("a given data directory takes the files inside it along, and leaves those outside", () => {
+  const inside = situationOf(createWorld(), { dataDirectory: "/data/pg" }).newcomer.declared.paths;
+  expect(inside).toMatchObject({
+    dataDirectory: "/data/pg",
+    configFile: "/data/pg/postgresql.conf",
+  });
+  const outside = situationOf(createWorld({ debian: true }), { dataDirectory: "/data/pg" });
+  expect(outside.newcomer.declared.paths.configFile).toBe(
+    "/etc/postgresql/15/main/postgresql.conf",
+  );
+});
+
+test("a node or source that the cluster doesn't have is named", () => {
+  expect(() => situationOf(createWorld(), { like: "nobody" })).toThrow(
+    expect.objectContaining({ code: "NOT_FOUND", hint: "Its nodes are srv127, srv129." }),
+  );
+  expect(() => situationOf(createWorld(), { source: "nobody" })).toThrow(/--source nobody/);
+});
+
+test("the row's number is above every number that any file, pool or declaration knows", () => {
+  const world = createWorld({ pool: true });
+  changeFile(
+    world,
+    "srv129",
+    "pgpool.conf",
+    (text) => `${text}backend_hostname7 = '10.0.0.7'\nbackend_port7 = 5432\n`,
+  );
+  expect(situationOf(world).registration).toMatchObject({ row: { id: 8 } });
+  const running = createWorld({ pool: true });
+  const rows = running.facts.get("srv127")?.pool?.rows ?? [];
+  const spare = {
+    id: 4,
+    hostname: "10.0.0.9",
+    port: 5432,
+    status: "down",
+    role: "standby",
+    weight: 0,
+  };
+  changePool(running, "srv127", { rows: [...rows, spare] });
+  expect(situationOf(running).registration).toMatchObject({ row: { id: 5 } });
+});
+
+test("the weight of the new row is the like-node's in the file, not its share in the pool", () => {
+  const world = createWorld({ pool: true });
+  changeFile(world, "srv127", "pgpool.conf", (text) =>
+    text.replace("backend_weight1 = 1", "backend_weight1 = 3"),
+  );
+  expect(situationOf(world).registration).toMatchObject({ row: { weight: 3 } });
+});
+
+test("a row that only one pool has loaded is not a prepared one", () => {
+  const world = createWorld({ pool: true });
+  const rows = world.facts.get("srv127")?.pool?.rows ?? [];
+  const row = {
+    id: 2,
+    hostname: "192.168.4.159",
+    port: 5432,
+    status: "down",
+    role: "standby",
+    weight: 0,
+  };
+  changePool(world, "srv127", { rows: [...rows, row] });
+  changeFile(
+    world,
+    "srv127",
+    "pgpool.conf",
+    (text) => `${text}backend_hostname2 = '192.168.4.159'\nbackend_port2 = 5432\n`,
+  );
+  expect(situationOf(world).registration).toMatchObject({
+    way: "reload-and-attach",
+    row: { id: 2 },
+  });
+});
+
+test("a data directory that is a mount point is copied into directly", () => {
+  const world = createWorld();
+  world.probe = (probes) => ({
+    ...probes,
+    target:
+      probes.target?.answer == null
+        ? null
+        : {
+            answer: {
+              ...probes.target.answer,
+              dataDirectory: { ...probes.target.answer.dataDirectory, isMountPoint: true },
+            },
+            problem: null,
+          },
+  });
+  expect(situationOf(world).stagingDirectory).toBe("/var/lib/postgresql/15/main");
+});
+
+test("an interface is taken from the new host where it is named at all", () => {
+  const world = createWorld({ pool: true });
+  change(world, "srv159", (facts) => ({
+    ...facts,
+    host: {
+      ...facts.host,
+      addresses: [{ nic: "bond0", address: "192.168.4.159", prefix: 24, family: "ipv4" }],
+    },
+  }));
+  expect(situationOf(world).newcomer.declared.nic).toBe("bond0");
+});
+
+test("folders move with the part in which two nodes differ", () => {
+  const paths = {
+    root: null,
+    binDirectory: "/usr/bin",
+    configFile: "/a/n1/data/c",
+    hbaFile: "/a/n1/data/h",
+    identFile: "/a/n1/data/i",
+  };
+  const other = {
+    root: null,
+    binDirectory: "/usr/bin",
+    configFile: "/a/n2/data/c",
+    hbaFile: "/a/n2/data/h",
+    identFile: "/a/n2/data/i",
+  };
+  const relocation = relocationBetween(
+    { ...paths, dataDirectory: "/a/n1/data" },
+    { ...other, dataDirectory: "/a/n2/data" },
+  );
+  expect(relocate("/a/n1/archive", relocation)).toBe("/a/n2/archive");
+  expect(relocate("/a/n10/archive", relocation)).toBe("/a/n10/archive");
+  expect(relocateInText("test -d /a/n1/x && cp %p '/a/n1/x/%f'", relocation)).toBe(
+    "test -d /a/n2/x && cp %p '/a/n2/x/%f'",
+  );
+  expect(
+    relocationBetween(
+      { ...paths, dataDirectory: "/a/n1/data" },
+      { ...paths, dataDirectory: "/a/n1/data" },
+    ),
+  ).toEqual([]);
+});

@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { addToSyncList, hasSyncName, parseSyncList } from "#shared/domain/sync-list.ts";
+
+test("every form of the list is understood", () => {
+  expect(parseSyncList("")).toEqual({ kind: "none" });
+  expect(parseSyncList(" * ")).toEqual({ kind: "any" });
+  expect(parseSyncList("FIRST 1 (*)")).toEqual({ kind: "any" });
+  expect(parseSyncList("1(a)")).toMatchObject({ kind: "list", names: ["a"] });
+  expect(parseSyncList('ANY 2 (a,"b-c", d)')).toMatchObject({ names: ["a", "b-c", "d"] });
+  expect(parseSyncList("a, b")).toMatchObject({ head: "", names: ["a", "b"] });
+  for (const broken of ["1 (a", "a b", "1 ()", "a,", "x (a)"]) {
+    expect(parseSyncList(broken), broken).toEqual({ kind: "broken" });
+  }
+});
+
+test("a name is added at the end, in the list's own writing", () => {
+  expect(addToSyncList("1 (srv127, srv129)", "srv159")).toBe("1 (srv127, srv129, srv159)");
+  expect(addToSyncList("2 (a,b)", "c")).toBe("2 (a,b,c)");
+  expect(addToSyncList("1(a)", "c")).toBe("1(a, c)");
+  expect(addToSyncList("ANY 1 (a)", "c-d")).toBe('ANY 1 (a, "c-d")');
+  expect(addToSyncList("a", "b")).toBe("a, b");
+});
+
+test("a name that is in the list, in whatever case, is not added again", () => {
+  expect(addToSyncList("1 (A, b)", "a")).toBe("1 (A, b)");
+  expect(hasSyncName(parseSyncList("1 (A)"), "a")).toBe(true);
+});
+
+test("no list becomes none", () => {
+  for (const value of ["", "*", "1 (a"]) expect(addToSyncList(value, "b")).toBe(value);
+});
