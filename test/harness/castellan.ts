@@ -244,11 +244,25 @@ async function installRootHelper(
     ...["--user", cluster.lane.osUser, "--product", cluster.lane.product, "--node", host.nodePath],
     ...(cluster.lane.product === "kingbase-v8r3" ? ["--root", paths.root] : []),
     ...["--bin-dir", paths.binDir],
-    ...(pool === null ? [] : ["--pool-config", pool.configFile, "--pool-program", pool.binary]),
+    ...(pool === null
+      ? []
+      : [
+          "--pool-config",
+          pool.configFile,
+          "--pool-program",
+          poolProgram(cluster, node, pool.binary),
+        ]),
   ]);
   const line = /rootHelper: (\[.*\])/.exec(stdout)?.[1];
   if (line === undefined) throw new Error(`castellan-root install said: ${stdout}`);
   return JSON.parse(line) as string[]; // printed by castellan-root as a JSON array of words
+}
+
+/** The emulation's kingbasecluster is a script in front of pgpool: the helper compares with what really runs. */
+function poolProgram({ lane }: TestCluster, { paths }: ClusterNode, binary: string): string {
+  return lane.product === "kingbase-v8r3"
+    ? `${paths.root}/kingbasecluster/lib/kingbasecluster`
+    : binary;
 }
 
 function nodeOf(nodes: readonly ClusterNode[], name: string): ClusterNode {
