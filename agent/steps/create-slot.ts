@@ -4,6 +4,7 @@ import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
+import { ownDialect } from "./own-dialect.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { findSlot, type Slot } from "./slots.ts";
 import { sqlStateOf } from "./sql-state.ts";
@@ -36,7 +37,8 @@ export const createSlot: ChangeStep<"create-slot"> = {
       reserve: args.reserve,
       walBudgetBytes: args.walBudgetBytes,
     });
-    await context.databases.own.query(dialectOf(context).createSlot, [args.slot, args.reserve]);
+    const { createSlot: create } = await ownDialect(context);
+    await context.databases.own.query(create, [args.slot, args.reserve]);
   },
   verify: async (args, context) => {
     const slot = await findOwn(args, context);
@@ -56,7 +58,7 @@ export const createSlot: ChangeStep<"create-slot"> = {
       return evidence([`slot ${args.slot}: none that this operation made`]);
     }
     const wasThere =
-      (await findSlot(context.databases.own, dialectOf(context), args.slot)) !== null;
+      (await findSlot(context.databases.own, await ownDialect(context), args.slot)) !== null;
     if (wasThere) await drop(args.slot, context);
     await context.ledger.delete(key);
     return evidence([`slot ${args.slot}: ${wasThere ? "dropped" : "was gone already"}`]);
@@ -65,13 +67,13 @@ export const createSlot: ChangeStep<"create-slot"> = {
 
 /** null where there is none. @throws Failure ALREADY_EXISTS where someone else made it */
 async function findOwn(args: Args, context: StepContext): Promise<Slot | null> {
-  const slot = await findSlot(context.databases.own, dialectOf(context), args.slot);
+  const slot = await findSlot(context.databases.own, await ownDialect(context), args.slot);
   if (slot === null) return null;
   if ((await ownFacts(context, ledgerKey.slot(args.slot), SlotFacts)) !== null) return slot;
   const entry = await context.ledger.get(ledgerKey.slot(args.slot));
   const maker = entry === null ? "Castellan did not make it" : `operation ${entry.operationId} did`;
   throw new Failure("ALREADY_EXISTS", `slot ${args.slot} is there already, and ${maker}`, {
-    hint: `If nothing needs it, drop it: ${context.product.dialect(0).dropSlot.replace("$1", `'${args.slot}'`)}`,
+    hint: `If nothing needs it, drop it: ${(await ownDialect(context)).dropSlot.replace("$1", `'${args.slot}'`)}`,
     evidence: [`active: ${slot.active}, restart_lsn: ${slot.restartLsn ?? "none"}`],
   });
 }
@@ -88,7 +90,7 @@ function report(args: Args, slot: Slot): Evidence {
 
 /** A slot in use can't be dropped: its walsender goes first. A receiver comes back at once, so both are repeated. */
 async function drop(slot: string, context: StepContext): Promise<void> {
-  const dialect = dialectOf(context);
+  const dialect = await ownDialect(context);
   await watchProgress(
     context,
     { stallMs: 10_000, everyMs: 50, what: `dropping slot ${slot}` },
@@ -105,8 +107,4 @@ async function drop(slot: string, context: StepContext): Promise<void> {
       }
     },
   );
-}
-
-function dialectOf(context: StepContext) {
-  return context.product.dialect(context.databases.own.versionNumber ?? 0);
 }

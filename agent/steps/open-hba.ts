@@ -14,6 +14,7 @@ import {
   type HbaVerdict,
 } from "./hba-plan.ts";
 import { ledgerKey } from "./ledger-keys.ts";
+import { ownDialect, ownVersion } from "./own-dialect.ts";
 import { hashOf } from "./own-file.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { text } from "./row-values.ts";
@@ -34,7 +35,7 @@ const HbaFacts = z.object({
 export const openHba: ChangeStep<"open-hba"> = {
   check: async (args, context) => {
     const file = await readHba(args, context);
-    const verdicts = judgeRules(file.text, args.rules, optionsOf(context));
+    const verdicts = judgeRules(file.text, args.rules, await optionsOf(context));
     if (verdicts.some((verdict) => !verdict.works)) return null;
     const ours = await ownFacts(context, keyOf(args, context), HbaFacts);
     if (ours === null) return report(args, file, verdicts, true);
@@ -43,12 +44,12 @@ export const openHba: ChangeStep<"open-hba"> = {
   },
   apply: async (args, context) => {
     const file = await readHba(args, context);
-    assertReadable(args, file, context);
+    await assertReadable(args, file, context);
     const edited = insertRules(
       file.text,
       args.rules,
       hbaMarker(context.operationId),
-      optionsOf(context),
+      await optionsOf(context),
     );
     const before = await ownFacts(context, keyOf(args, context), HbaFacts);
     if (edited !== file.text) {
@@ -64,7 +65,7 @@ export const openHba: ChangeStep<"open-hba"> = {
   },
   verify: async (args, context) => {
     const file = await readHba(args, context);
-    const verdicts = judgeRules(file.text, args.rules, optionsOf(context));
+    const verdicts = judgeRules(file.text, args.rules, await optionsOf(context));
     const broken = verdicts.filter((verdict) => !verdict.works);
     if (broken.length > 0) {
       throw new Failure("VERIFICATION_FAILED", `${args.file} does not admit the new node`, {
@@ -92,10 +93,11 @@ export const openHba: ChangeStep<"open-hba"> = {
       lines.push(`${args.file}: its lines were gone already`);
     } else {
       hash = await context.files.replace(args.file, cleaned);
-      await reload(context);
       const exact = hash === ours.previousHash ? "byte for byte as before" : "other edits kept";
-      lines.push(`${args.file}: lines removed, ${exact}, reloaded`);
+      lines.push(`${args.file}: lines removed, ${exact}`);
     }
+    // Even where the lines were gone: an undo that was cut off may not have come to this.
+    lines.push(await reloadIfRunning(context));
     await context.ledger.delete(key);
     return evidence(lines, { files: [{ path: args.file, hash }] });
   },
@@ -110,8 +112,8 @@ async function readHba(args: Args, context: StepContext): Promise<FileSnapshot> 
 }
 
 /** The server refuses the whole new file for one bad line, and goes on with the old rules without a word. */
-function assertReadable(args: Args, file: FileSnapshot, context: StepContext): void {
-  const { complaints } = parseHba(file.text, { file: args.file, ...optionsOf(context) });
+async function assertReadable(args: Args, file: FileSnapshot, context: StepContext): Promise<void> {
+  const { complaints } = parseHba(file.text, { file: args.file, ...(await optionsOf(context)) });
   if (complaints.length === 0) return;
   throw new Failure("CONFIG_INVALID", `${args.file} has lines that the server can't read`, {
     hint: "Mend them first: with them no reload takes effect.",
@@ -120,7 +122,7 @@ function assertReadable(args: Args, file: FileSnapshot, context: StepContext): v
 }
 
 async function assertServerReadsIt(args: Args, context: StepContext): Promise<void> {
-  const query = dialectOf(context).hbaProblems;
+  const { hbaProblems: query } = await ownDialect(context);
   if (query === null) return;
   const rows = await context.databases.own.query(query);
   if (rows.length === 0) return;
@@ -129,8 +131,19 @@ async function assertServerReadsIt(args: Args, context: StepContext): Promise<vo
   });
 }
 
+/** A server that is down reads the file when it starts. */
+async function reloadIfRunning(context: StepContext): Promise<string> {
+  try {
+    await reload(context);
+    return "the server was told to read it again";
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "DATABASE_UNREACHABLE") throw error;
+    return "the server does not answer: it reads the file at its next start";
+  }
+}
+
 async function reload(context: StepContext): Promise<void> {
-  await context.databases.own.query(dialectOf(context).reload);
+  await context.databases.own.query((await ownDialect(context)).reload);
 }
 
 function report(
@@ -154,10 +167,6 @@ function keyOf(args: Args, context: StepContext): string {
   return ledgerKey.hba(args.file, context.operationId);
 }
 
-function optionsOf(context: StepContext): HbaOptions {
-  return { continuations: joinsLines(context.databases.own.versionNumber ?? 0) };
-}
-
-function dialectOf(context: StepContext) {
-  return context.product.dialect(context.databases.own.versionNumber ?? 0);
+async function optionsOf(context: StepContext): Promise<HbaOptions> {
+  return { continuations: joinsLines(await ownVersion(context)) };
 }

@@ -21,7 +21,10 @@ const PlacedFacts = z.object({
 
 /** The finished copy gets its real name, in one rename; what it is known by stays its device and inode. */
 export const placeDataDirectory: ChangeStep<"place-data-directory"> = {
-  check: async (args, context) => ((await isPlaced(args, context)) ? report(args) : null),
+  check: async (args, context) => {
+    const marked = await context.files.stat(backupMarker(args.stagingDirectory));
+    return marked === null && (await isPlaced(args, context)) ? report(args) : null;
+  },
   apply: async (args, context) => {
     const { files } = context;
     if (args.stagingDirectory === args.dataDirectory) return;

@@ -5,6 +5,7 @@ import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
+import { ownDialect } from "./own-dialect.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { text } from "./row-values.ts";
 import type { ChangeStep } from "./step.ts";
@@ -35,7 +36,7 @@ export const setSynchronousList: ChangeStep<"set-synchronous-list"> = {
     if (current === args.value) return;
     assertExpected(args, current);
     const known = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
-    const wasInAutoConf = known?.wasInAutoConf ?? (await isInAutoConf(context));
+    const wasInAutoConf = known?.wasInAutoConf ?? (await inAutoConf(context)) !== null;
     const previous = known?.previous ?? current;
     await noteOwn(context, ledgerKey.setting(name), {
       written: args.value,
@@ -54,7 +55,8 @@ export const setSynchronousList: ChangeStep<"set-synchronous-list"> = {
     if (facts === null) return evidence([`${name}: not set by this operation`]);
     const current = await show(context);
     let line = `${name} is '${facts.previous}' again`;
-    if (current === facts.written) {
+    // Written but not yet in force: the step was cut off before its reload.
+    if (current === facts.written || (await inAutoConf(context)) === facts.written) {
       if (facts.wasInAutoConf) await setList(facts.previous, context);
       else await reset(context);
       await awaitValue(facts.previous, context);
@@ -82,12 +84,12 @@ async function show(context: StepContext): Promise<string> {
 async function setList(value: string, context: StepContext): Promise<void> {
   if (/['\\\0\n]/.test(value)) throw new RangeError("a list with a quote in it");
   await context.databases.own.query(`ALTER SYSTEM SET ${name} = '${value}'`);
-  await context.databases.own.query(reloadOf(context));
+  await context.databases.own.query((await ownDialect(context)).reload);
 }
 
 async function reset(context: StepContext): Promise<void> {
   await context.databases.own.query(`ALTER SYSTEM RESET ${name}`);
-  await context.databases.own.query(reloadOf(context));
+  await context.databases.own.query((await ownDialect(context)).reload);
 }
 
 /** A reload is a signal: each session has the new value a moment later. */
@@ -100,9 +102,10 @@ async function awaitValue(value: string, context: StepContext): Promise<void> {
   });
 }
 
-async function isInAutoConf(context: StepContext): Promise<boolean> {
+/** What ALTER SYSTEM has left there; null where it says nothing about the list. */
+async function inAutoConf(context: StepContext): Promise<string | null> {
   const file = await context.files.read(autoConfPath(context));
-  return file !== null && effective(parseServerConf(file.text)).has(name);
+  return file === null ? null : (effective(parseServerConf(file.text)).get(name)?.value ?? null);
 }
 
 async function report(args: Args, context: StepContext, alreadyDone: boolean): Promise<Evidence> {
@@ -117,8 +120,4 @@ async function autoConfFile(context: StepContext): Promise<Evidence["files"]> {
 
 function autoConfPath({ settings, product }: StepContext): string {
   return `${settings.paths.dataDirectory}/${product.files.autoConf}`;
-}
-
-function reloadOf({ product, databases }: StepContext): string {
-  return product.dialect(databases.own.versionNumber ?? 0).reload;
 }

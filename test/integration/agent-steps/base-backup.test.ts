@@ -11,7 +11,7 @@ import { standbyArgs, type StandbyArgs } from "./standby-steps.ts";
 import { createStepLab, type StepLab } from "./step-lab.ts";
 import type { TestAgent } from "./test-agent.ts";
 
-const slow = 6 * 1024 * 1024;
+const slow = 10 * 1024 * 1024;
 let lab: StepLab;
 let primary: TestAgent;
 let args: StandbyArgs;
@@ -154,7 +154,7 @@ test("a server of another cluster is found out by its system identifier", async 
 test("progress tells bytes and rate while the copy runs", async () => {
   const target = await lab.agent("n2");
   lab.progress.length = 0;
-  await runStep(baseBackup, { ...args.backup, maxRateBytesPerSecond: 2 * slow }, target);
+  await runStep(baseBackup, { ...args.backup, maxRateBytesPerSecond: slow }, target);
   const seen = lab.progress.filter(({ doneBytes }) => (doneBytes ?? 0) > 0);
   expect(seen.at(-1)?.totalBytes).toBeGreaterThan(10e6);
   await baseBackup.undo(args.backup, target);

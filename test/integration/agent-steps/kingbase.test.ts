@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, readdir, stat } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -36,6 +36,7 @@ let upstream: Upstream;
 let backup: CommandArgs<"base-backup">;
 let files: CommandArgs<"write-node-files">;
 let before: Record<string, string[]>;
+let state: string;
 const rootHelperCalls: string[] = [];
 
 beforeAll(async () => {
@@ -56,7 +57,7 @@ beforeAll(async () => {
     synchronous: true,
     settings: { synchronous_commit: "local" },
   });
-  const state = await mkdtemp(join(tmpdir(), "castellan-kingbase-"));
+  state = await mkdtemp(join(tmpdir(), "castellan-kingbase-"));
   primary = await agentOn(cluster.node("srv127"), state);
   target = await agentOn(cluster.node("srv159"), state);
   const existing = declare(cluster.node("srv127"));
@@ -122,6 +123,7 @@ afterAll(async () => {
   await primary[Symbol.asyncDispose]();
   await cluster[Symbol.asyncDispose]();
   await lab[Symbol.asyncDispose]();
+  await rm(state, { recursive: true });
 });
 
 function declare({ name, address, port, slot, paths }: ClusterNode): NodeDeclaration {

@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { watchProgress, type Look } from "#agent/steps/watch-progress.ts";
+import type { Clock } from "#shared/time.ts";
+
+/** A clock that only sleeping moves. */
+function clockOf(): Clock & { at: number } {
+  const clock = {
+    at: 0,
+    now: () => clock.at,
+    sleep: (ms: number, signal?: AbortSignal) => {
+      signal?.throwIfAborted();
+      clock.at += ms;
+      return Promise.resolve();
+    },
+  };
+  return clock;
+}
+
+const limits = { stallMs: 1_000, everyMs: 100, what: "the copy" };
+const { signal } = new AbortController();
+const waiting = (token: string): Look<string> => ({ state: "waiting", token, missing: "the end" });
+
+test("slow work is waited for as long as it moves", async () => {
+  const clock = clockOf();
+  const result = await watchProgress<string>({ clock, signal }, limits, () =>
+    Promise.resolve(
+      clock.at >= 60_000
+        ? { state: "done", value: "done" }
+        : waiting(String(Math.floor(clock.at / 900))),
+    ),
+  );
+  expect(result).toBe("done");
+});
+
+test("work that does not move for the limit has stalled, and may be tried again", async () => {
+  const clock = clockOf();
+  const stalled = watchProgress({ clock, signal }, limits, () => Promise.resolve(waiting("1")));
+  await expect(stalled).rejects.toMatchObject({
+    code: "STALLED",
+    retryable: true,
+    message: "the copy made no progress for 1 s: the end",
+  });
+  expect(clock.at).toBe(1_000);
+});
+
+test("an abort ends the wait with its own reason", async () => {
+  const controller = new AbortController();
+  controller.abort(new Error("cancelled"));
+  const ended = watchProgress({ clock: clockOf(), signal: controller.signal }, limits, () =>
+    Promise.resolve(waiting("1")),
+  );
+  await expect(ended).rejects.toThrow("cancelled");
+});
