@@ -12,7 +12,7 @@ import {
   takeOutRules,
   type HbaOptions,
   type HbaVerdict,
-} from "./hba-plan.ts";
+} from "#shared/config-files/hba-access.ts";
 import { ledgerKey } from "./ledger-keys.ts";
 import { ownDialect, ownVersion } from "./own-dialect.ts";
 import { hashOf } from "./own-file.ts";

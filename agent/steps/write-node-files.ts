@@ -4,7 +4,7 @@ import { incompleteMarker, promoteTrigger } from "#shared/domain/names.ts";
 import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
-import { hbaMarker, insertRules, joinsLines } from "./hba-plan.ts";
+import { hbaMarker, insertRules, joinsLines } from "#shared/config-files/hba-access.ts";
 import { ledgerKey } from "./ledger-keys.ts";
 import {
   demandSecret,

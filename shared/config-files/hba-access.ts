@@ -1,13 +1,13 @@
-import type { HbaRule as WantedRule } from "#shared/domain/commands.ts";
-import { parseHba, type HbaConf } from "#shared/config-files/hba.ts";
+import type { HbaRule as WantedRule } from "../domain/commands.ts";
+import { parseHba, type HbaConf } from "./hba.ts";
 import {
   appendRules,
   missingRules,
   printHbaRule,
   removeRules,
-} from "#shared/config-files/hba-edit.ts";
-import { firstMatch, type HbaMatch, type HbaQuery } from "#shared/config-files/hba-match.ts";
-import { applyEdits, lineEnding, removeLines, splitLines } from "#shared/config-files/text-file.ts";
+} from "./hba-edit.ts";
+import { firstMatch, type HbaMatch, type HbaQuery } from "./hba-match.ts";
+import { applyEdits, lineEnding, removeLines, splitLines } from "./text-file.ts";
 
 export type HbaOptions = { readonly continuations: boolean };
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import * as fc from "fast-check";
-import { insertRules, judgeRules, takeOutRules } from "#agent/steps/hba-plan.ts";
+import { insertRules, judgeRules, takeOutRules } from "#shared/config-files/hba-access.ts";
 import type { HbaRule } from "#shared/domain/commands.ts";
 
 const options = { continuations: true };
