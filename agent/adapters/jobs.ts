@@ -117,8 +117,6 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
     if (process === null || (await loadExitStatus(folderOf(name))) !== null) return;
     const killAt = clock.now() + (options.killAfterMs ?? 10_000);
     for (let signal: NodeJS.Signals | null = "SIGTERM"; await isAlive(process);) {
-      // What outlives the wrapper's last word was not its own.
-      if (signal === null && (await loadExitStatus(folderOf(name))) !== null) return;
       if (signal !== null) signalGroup(process, signal);
       signal = clock.now() >= killAt ? "SIGKILL" : null;
       await clock.sleep(20);

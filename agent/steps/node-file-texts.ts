@@ -13,11 +13,7 @@ import type { StepContext } from "../ports.ts";
 type Args = CommandArgs<"write-node-files">;
 
 /** primary_conninfo's pairs: this node's own name, the password in the product's own writing. */
-export function conninfoFor(
-  args: Args,
-  product: Product,
-  password: Secret,
-): ReadonlyMap<string, string> {
+function conninfoFor(args: Args, product: Product, password: Secret): ReadonlyMap<string, string> {
   const clear = password.reveal();
   return new Map([
     ["host", args.upstream.host],

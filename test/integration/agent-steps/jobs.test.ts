@@ -86,7 +86,9 @@ test("the exit status and the last lines of stderr are kept for the next agent",
 });
 
 test("a job that ignores SIGTERM is killed, with everything in its group", async () => {
-  await jobs.start(request("/bin/sh", ["-c", "trap '' TERM; sleep 60 & sleep 60"]));
+  const script = "trap '' TERM; sleep 60 & echo ready; sleep 60";
+  await jobs.start(request("/bin/sh", ["-c", script]));
+  await waitFor(async () => (await output()) === "ready\n");
   await jobs.end("job");
   // While anything of its session lived it would still be running.
   expect((await jobs.look("job"))?.status).toBe("lost");
