@@ -1,11 +1,6 @@
 import type { HbaRule as WantedRule } from "../domain/commands.ts";
 import { parseHba, type HbaConf } from "./hba.ts";
-import {
-  appendRules,
-  missingRules,
-  printHbaRule,
-  removeRules,
-} from "./hba-edit.ts";
+import { appendRules, missingRules, printHbaRule, removeRules } from "./hba-edit.ts";
 import { firstMatch, type HbaMatch, type HbaQuery } from "./hba-match.ts";
 import { applyEdits, lineEnding, removeLines, splitLines } from "./text-file.ts";
 

@@ -1,4 +1,5 @@
 import { type HbaConf, parseHba } from "#shared/config-files/hba.ts";
+import { type HbaOptions, joinsLines } from "#shared/config-files/hba-access.ts";
 import { firstMatch } from "#shared/config-files/hba-match.ts";
 import { parseIp } from "#shared/config-files/ip-address.ts";
 import { haText, parseHaModule } from "#shared/config-files/ha-module.ts";
@@ -34,7 +35,7 @@ export function rulesOfNewcomer(situation: Situation): readonly HbaRule[] {
 }
 
 /** Who will connect to the new node, and as which roles beside the one for replication. */
-export function clientsOfNewcomer(
+function clientsOfNewcomer(
   situation: Situation,
 ): readonly { readonly address: string; readonly users: readonly string[] }[] {
   const { virtualAddresses } = situation.declaration;
@@ -76,7 +77,7 @@ function rulesFor(
 }
 
 /** Our own role, and that of the vendor's scripts. */
-export function ownUsers(situation: Situation): readonly string[] {
+function ownUsers(situation: Situation): readonly string[] {
   const users = [situation.declaration.database.maintenanceUser];
   const { vendor } = situation.product;
   if (vendor !== null && situation.like !== null) {
@@ -129,6 +130,9 @@ export function hbaOf(node: KnownNode): HbaConf | null {
   const file = node.declared.paths.hbaFile;
   const text = textAt(node.facts, file);
   if (text === null) return null;
-  const version = node.facts?.database.versionNumber ?? null;
-  return parseHba(text, { file, continuations: version === null || version >= 140_000 });
+  return parseHba(text, { file, ...hbaOptionsOf(node) });
+}
+
+export function hbaOptionsOf(node: KnownNode): HbaOptions {
+  return { continuations: joinsLines(node.facts?.database.versionNumber ?? 0) };
 }

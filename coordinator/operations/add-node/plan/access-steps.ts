@@ -1,10 +1,17 @@
-import { appendRules, printHbaRule } from "#shared/config-files/hba-edit.ts";
+import { hbaMarker, insertRules } from "#shared/config-files/hba-access.ts";
+import { printHbaRule } from "#shared/config-files/hba-edit.ts";
 import { unifiedDiff } from "#shared/config-files/unified-diff.ts";
-import type { Login } from "#shared/domain/commands.ts";
+import type { HbaRule, Login } from "#shared/domain/commands.ts";
 import type { PlanStep } from "../../plan.ts";
-import { rulesForNewcomer } from "../hba-rules.ts";
+import { hbaOptionsOf, rulesForNewcomer } from "../hba-rules.ts";
 import { type KnownNode, type Situation, textAt } from "../situation.ts";
-import { linesOf, noPreconditions, type PlanContext, sameCluster } from "./common.ts";
+import {
+  linesOf,
+  noPreconditions,
+  operationPlaceholder,
+  type PlanContext,
+  sameCluster,
+} from "./common.ts";
 
 /** Every existing node lets the new one in; then the new one proves it. */
 export function accessSteps(context: PlanContext): readonly PlanStep[] {
@@ -51,12 +58,13 @@ export function newcomerLogins(situation: Situation): readonly Login[] {
   });
 }
 
-function hbaPreview(node: KnownNode, rules: Parameters<typeof appendRules>[1]): readonly string[] {
+function hbaPreview(node: KnownNode, rules: readonly HbaRule[]): readonly string[] {
   const path = node.declared.paths.hbaFile;
   const text = textAt(node.facts, path);
   if (text === null) return rules.map((rule) => `+${printHbaRule(rule)}`);
-  const diff = linesOf(unifiedDiff(text, appendRules(text, rules), { path }));
-  return diff.length === 0 ? [`${path} has these rules already`] : diff;
+  const edited = insertRules(text, rules, hbaMarker(operationPlaceholder), hbaOptionsOf(node));
+  const diff = linesOf(unifiedDiff(text, edited, { path }));
+  return diff.length === 0 ? [`${path} lets it in already: no line is added`] : diff;
 }
 
 function printLogin(login: Login): string {

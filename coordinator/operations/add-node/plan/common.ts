@@ -53,3 +53,6 @@ function upstream(node: KnownNode, user: string, database: string): Upstream {
 export function linesOf(text: string): readonly string[] {
   return text === "" ? [] : text.trimEnd().split("\n");
 }
+
+/** Stands in previews for the operation's id, which is not known before it starts. */
+export const operationPlaceholder = "OPERATION";

@@ -2,6 +2,7 @@ import type { PlanStep } from "../../plan.ts";
 import {
   maintenanceUpstream,
   noPreconditions,
+  operationPlaceholder,
   type PlanContext,
   replicationUpstream,
 } from "./common.ts";
@@ -43,7 +44,18 @@ function printCommand({ situation, source }: PlanContext): string {
   const { paths, slot } = newcomer.declared;
   const rate = request.maxRateBytesPerSecond;
   const where = ["-h", source.declared.address, "-p", String(source.declared.port)];
-  const how = ["-F", "p", "-X", "stream", "-S", slot, "-c", "fast", "-l", "'castellan OPERATION'"];
+  const how = [
+    "-F",
+    "p",
+    "-X",
+    "stream",
+    "-S",
+    slot,
+    "-c",
+    "fast",
+    "-l",
+    `'castellan ${operationPlaceholder}'`,
+  ];
   const words = [
     `${paths.binDirectory}/${product.programs.baseBackup}`,
     ...where,

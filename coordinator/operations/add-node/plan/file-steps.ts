@@ -1,10 +1,19 @@
 import { printHaModule } from "#shared/config-files/ha-module-edit.ts";
+import { hbaMarker, insertRules } from "#shared/config-files/hba-access.ts";
 import { printHbaRule } from "#shared/config-files/hba-edit.ts";
+import { commentParameter, setParameter } from "#shared/config-files/server-conf.ts";
+import { unifiedDiff } from "#shared/config-files/unified-diff.ts";
 import type { CommandArgs, HaModuleModel } from "#shared/domain/commands.ts";
 import type { PlanStep } from "../../plan.ts";
-import { rulesOfNewcomer } from "../hba-rules.ts";
-import { fileAt, type Situation } from "../situation.ts";
-import { noPreconditions, type PlanContext, replicationUpstream } from "./common.ts";
+import { hbaOptionsOf, rulesOfNewcomer } from "../hba-rules.ts";
+import { fileAt, type Situation, textAt } from "../situation.ts";
+import {
+  linesOf,
+  noPreconditions,
+  operationPlaceholder,
+  type PlanContext,
+  replicationUpstream,
+} from "./common.ts";
 import { haModuleModel } from "./ha-module-model.ts";
 import { newcomerDirectories } from "./node-directories.ts";
 import { nodeSettings } from "./node-settings.ts";
@@ -77,19 +86,42 @@ function outsideFiles({ source, newcomer }: Situation): Args["outsideFiles"] {
 
 function preview(context: PlanContext, args: Args): readonly string[] {
   const { situation } = context;
-  const { files } = situation.product;
   return [
     ...standbyPreview(context, args),
-    ...args.settings.map(({ name, value }) =>
-      value === null ? `#${name} (commented out)` : `${files.conf}: ${name} = '${value}'`,
-    ),
-    ...args.hbaRules.map((rule) => `${args.node.paths.hbaFile}: ${printHbaRule(rule)}`),
+    ...confPreview(context, args),
+    ...hbaPreview(context, args),
     ...args.outsideFiles.map(
       ({ path }) => `${path} starts from the text on ${context.source.declared.name}`,
     ),
     ...haModulePreview(args.haModule, situation),
     ...args.directories.map((directory) => `mkdir -p ${directory}`),
   ];
+}
+
+/** How the copied file differs afterwards from the source's. */
+function confPreview({ source }: PlanContext, args: Args): readonly string[] {
+  const text = textAt(source.facts, source.declared.paths.configFile);
+  const path = args.node.paths.configFile;
+  if (text === null) {
+    return args.settings.map(
+      ({ name, value }) => `${path}: ${name} = ${value ?? "(commented out)"}`,
+    );
+  }
+  const edited = args.settings.reduce(
+    (conf, { name, value }) =>
+      value === null ? commentParameter(conf, name) : setParameter(conf, name, value),
+    text,
+  );
+  return linesOf(unifiedDiff(text, edited, { path }));
+}
+
+function hbaPreview({ source }: PlanContext, args: Args): readonly string[] {
+  const text = textAt(source.facts, source.declared.paths.hbaFile);
+  const path = args.node.paths.hbaFile;
+  if (text === null) return args.hbaRules.map((rule) => `${path}: ${printHbaRule(rule)}`);
+  const marker = hbaMarker(operationPlaceholder);
+  const edited = insertRules(text, args.hbaRules, marker, hbaOptionsOf(source));
+  return linesOf(unifiedDiff(text, edited, { path }));
 }
 
 function standbyPreview({ situation, primary }: PlanContext, args: Args): readonly string[] {

@@ -1,14 +1,12 @@
-import { appendRules } from "#shared/config-files/hba-edit.ts";
-import { parseHba } from "#shared/config-files/hba.ts";
-import { firstMatch, type HbaMatch } from "#shared/config-files/hba-match.ts";
+import { type HbaVerdict, judgeRules } from "#shared/config-files/hba-access.ts";
+import { firstMatch, type HbaQuery } from "#shared/config-files/hba-match.ts";
 import { parseIp } from "#shared/config-files/ip-address.ts";
 import { bareAddress } from "#shared/domain/addresses.ts";
 import type { SecretName } from "#shared/domain/commands.ts";
 import {
   clientAddressOf,
-  clientsOfNewcomer,
   hbaOf,
-  ownUsers,
+  hbaOptionsOf,
   rulesForNewcomer,
   rulesOfNewcomer,
 } from "../hba-rules.ts";
@@ -172,79 +170,48 @@ function loginVerdict(s: Situation, node: KnownNode, replication: boolean): read
 }
 
 function hbaTowards(s: Situation, node: KnownNode): readonly Verdict[] {
-  const file = node.declared.paths.hbaFile;
-  const text = textAt(node.facts, file);
+  const text = textAt(node.facts, node.declared.paths.hbaFile);
   const client = clientAddressOf(s, s.newcomer.declared);
-  if (text === null || parseIp(client) === null) return [];
-  const queries = queriesFrom(s, client, ownUsers(s));
-  const before = parseHba(text);
-  const closed = queries.filter((query) => !admits(firstMatch(before, query)));
-  if (closed.length === 0) return [pass(nameOf(node), `${client} is let in already`)];
-  const after = parseHba(appendRules(text, rulesForNewcomer(s)));
-  const captured = closed.flatMap((query) => {
-    const match = firstMatch(after, query);
-    return admits(match) || match === null ? [] : [{ query, match }];
-  });
-  const [first] = captured;
-  if (first === undefined) return [pass(nameOf(node), `${client} will be let in by step hba`)];
-  const method = first.match.rule?.method ?? first.match.undecidable ?? "unknown";
-  return [
-    warn(
-      nameOf(node),
-      `line ${first.match.line} decides about ${first.query.user} from ${client}: ${method}`,
-      "Step hba writes its lines before that one; look whether the site wants that.",
-    ),
-  ];
+  const rules = rulesForNewcomer(s);
+  if (text === null || rules.length === 0) return [];
+  const verdicts = judgeRules(text, rules, hbaOptionsOf(node)).filter(({ works }) => !works);
+  const captured = verdicts.find(({ match }) => match !== null);
+  if (captured !== undefined) {
+    const fix = "Step hba writes its lines before that one; look whether the site wants that.";
+    return [warn(nameOf(node), describeVerdict(captured), fix)];
+  }
+  const found = verdicts.length === 0 ? "is let in already" : "will be let in by step hba";
+  return [pass(nameOf(node), `${client} ${found}`)];
 }
 
-/** The source's file as it will be on the new node, asked from every node's address and as every role. */
+/** The source's file, as it comes along with the copy, asked for every node and role. */
 function hbaOfNewcomer(s: Situation): readonly Verdict[] {
   const path = s.source?.declared.paths.hbaFile ?? "";
   const text = textAt(s.source?.facts ?? null, path);
-  if (text === null) return [];
-  const conf = parseHba(appendRules(text, rulesOfNewcomer(s)));
-  const clients = clientsOfNewcomer(s).filter(({ address }) => parseIp(address) !== null);
-  const closed = clients
-    .filter(({ address, users }) =>
-      queriesFrom(s, address, users).some((query) => !admits(firstMatch(conf, query))),
-    )
-    .map(({ address }) => address);
-  if (closed.length === 0) return [pass(name(s), clients.map(({ address }) => address).join(", "))];
+  if (text === null || s.source === null) return [];
+  const verdicts = judgeRules(text, rulesOfNewcomer(s), hbaOptionsOf(s.source));
+  const captured = verdicts.find(({ works, match }) => !works && match !== null);
+  if (captured === undefined) {
+    const missing = verdicts.filter(({ works }) => !works).length;
+    return [pass(name(s), missing === 0 ? "all of them already" : `${missing} lines are added`)];
+  }
   return [
     warn(
       name(s),
-      `an earlier line decides about ${closed.join(", ")}`,
-      `Look at the order of lines in ${path} on ${s.source === null ? "the source" : nameOf(s.source)}.`,
+      describeVerdict(captured),
+      `The new node's own lines are written before it. Look whether the site wants that: ${path} on ${nameOf(s.source)}.`,
     ),
   ];
 }
 
-type Query = Parameters<typeof firstMatch>[1];
-
-function queriesFrom(s: Situation, address: string, users: readonly string[]): readonly Query[] {
-  const { name: database } = s.declaration.database;
-  return [
-    replicationQuery(s, address),
-    ...users.map((user): Query => ({
-      type: "host",
-      database,
-      user,
-      address,
-      replication: false,
-    })),
-  ];
+function describeVerdict({ rule, match }: HbaVerdict): string {
+  const method = match?.rule?.method ?? match?.undecidable ?? "unknown";
+  return `line ${match?.line ?? "?"} decides about ${rule.user} from ${rule.address}: ${method}`;
 }
 
-function replicationQuery(s: Situation, address: string): Query {
+function replicationQuery(s: Situation, address: string): HbaQuery {
   const { replicationUser: user } = s.declaration.database;
   return { type: "host", database: "", user, address, replication: true };
-}
-
-/** A login with a password gets through. What can't be decided from the text is left to the real login. */
-function admits(match: HbaMatch | null): boolean {
-  if (match === null) return false;
-  if (match.rule === null || match.undecidable !== null) return false;
-  return ["md5", "scram-sha-256", "sha-256", "password", "trust"].includes(match.rule.method);
 }
 
 function virtualAddresses(s: Situation): readonly string[] {
