@@ -78,6 +78,8 @@ export type Files = {
   stat(path: string): Promise<FileStat | null>;
   list(path: string): Promise<readonly string[]>;
   rename(from: string, to: string): Promise<void>;
+  /** Removes a directory that is empty. A missing parent of an allowed place may be made and removed, too. */
+  removeDirectory(path: string): Promise<void>;
   /** Removes a tree only if the directory still is the one with this device and inode. */
   removeTree(path: string, identity: FileIdentity): Promise<void>;
   filesystem(path: string): Promise<{

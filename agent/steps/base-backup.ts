@@ -187,6 +187,8 @@ function ended(job: JobState | null): Failure {
 }
 
 async function writeMarker(args: Args, context: StepContext, generation: number): Promise<void> {
+  // What lies beside a mount point is on another filesystem and seldom ours to write; the ledger knows it anyway.
+  if (args.stagingDirectory === args.dataDirectory) return;
   const { operationId } = context;
   const text = `${JSON.stringify({ operationId, generation, dataDirectory: args.dataDirectory })}\n`;
   await context.files.replace(backupMarker(args.stagingDirectory), text, 0o600);

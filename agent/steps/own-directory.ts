@@ -34,7 +34,7 @@ export async function removeOwnDirectory(
   if (found?.kind === "directory") {
     const entries = await context.files.list(path);
     if (entries.length > 0) return `${path} is kept: it holds ${entries.slice(0, 5).join(", ")}`;
-    await context.files.removeTree(path, found);
+    await context.files.removeDirectory(path);
   }
   await context.ledger.delete(key);
   return `${path} removed`;

@@ -64,7 +64,8 @@ export const placeDataDirectory: ChangeStep<"place-data-directory"> = {
         retryable: true,
       });
     }
-    await context.files.remove(backupMarker(args.stagingDirectory));
+    const marker = backupMarker(args.stagingDirectory);
+    if ((await context.files.stat(marker)) !== null) await context.files.remove(marker);
     return report(args);
   },
   undo: async (args, context) => {

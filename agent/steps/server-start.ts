@@ -3,12 +3,15 @@ import { readSmallFile } from "../adapters/local-system.ts";
 import type { Files } from "../ports.ts";
 import type { AgentSettings } from "../settings.ts";
 
+/** Inside a data directory; a copy of it has its source's. */
+export const serverLogName = "castellan-server.log";
+
 /** Where the control program sends the server's first output; null where systemd's journal has it. */
 export function startLog(dataDirectory: string, settings: AgentSettings): string | null {
   if (settings.start.mode === "unit") return null;
   // The vendor's scripts keep it in the cluster's root; elsewhere the data directory is the one sure place.
   const { root } = settings.paths;
-  return root === null ? `${dataDirectory}/castellan-server.log` : `${root}/logfile`;
+  return root === null ? `${dataDirectory}/${serverLogName}` : `${root}/logfile`;
 }
 
 /** Arguments of pg_ctl / sys_ctl. It waits itself, so that its exit code tells a failed start at once. */

@@ -16,6 +16,7 @@ import { makeOwnDirectory, ownDirectories, removeOwnDirectory } from "./own-dire
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { ownFiles, undoOwnFile, writeOwnFile } from "./own-file.ts";
 import { autoConfFor, hasSetting, serverConfFor, type WantedSetting } from "./server-settings.ts";
+import { serverLogName } from "./server-start.ts";
 import { copiedVersion, standbyMarkerFile, standbyStyleOf } from "./standby-marker.ts";
 import type { ChangeStep } from "./step.ts";
 
@@ -100,6 +101,7 @@ async function removeLeftovers(args: Args, context: StepContext): Promise<void> 
     "recovery.conf",
     "backup_label.old",
     "tablespace_map.old",
+    serverLogName,
     promoteTrigger,
   ];
   const style = await standbyStyleOf(args.stagingDirectory, context);

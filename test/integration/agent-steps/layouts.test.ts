@@ -65,9 +65,12 @@ test("where the data directory is a mount point the copy goes straight into it",
     files: { ...args.files, stagingDirectory: place },
     place: { ...args.place, stagingDirectory: place },
   };
-  await addStandby(inPlace, primary, target);
-  await proveStreaming.verify(args.streaming, target);
-  await removeStandby(inPlace, primary, target);
+  // Nothing beside a mount point may be written.
+  const mounted = await lab.agent("n2", { allowedPaths: [place] });
+  await addStandby(inPlace, primary, mounted);
+  await proveStreaming.verify(args.streaming, mounted);
+  await removeStandby(inPlace, primary, mounted);
+  await mounted[Symbol.asyncDispose]();
   expect(await readdir(place)).toEqual([]);
   expect((await readdir(join(lab.folder, "n2"))).sort()).toEqual(["data", "state"]);
   await rm(place, { recursive: true });
