@@ -26,7 +26,8 @@ const observedSettings = [
   "max_connections max_locks_per_transaction max_prepared_transactions max_replication_slots",
   "max_slot_wal_keep_size max_wal_senders max_wal_size max_worker_processes min_wal_size",
   "password_encryption port primary_slot_name recovery_target_timeline restore_command",
-  "server_encoding server_version server_version_num shared_preload_libraries ssl",
+  "local_preload_libraries server_encoding server_version server_version_num session_preload_libraries",
+  "shared_buffers shared_preload_libraries ssl superuser_reserved_connections",
   "synchronous_commit synchronous_standby_names unix_socket_directories wal_block_size",
   "wal_keep_segments wal_keep_size wal_level wal_log_hints wal_segment_size wal_sender_timeout",
 ].flatMap((line) => line.split(" "));
