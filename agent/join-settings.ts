@@ -123,9 +123,10 @@ function allowedPaths(input: JoinInput, paths: NodePaths, pool: AgentSettings["p
     // Where a base backup is copied to before it takes its place.
     stagingDirectoryFor(paths.dataDirectory),
     copyMarkerFor(stagingDirectoryFor(paths.dataDirectory)),
-    paths.configFile,
-    paths.hbaFile,
-    paths.identFile,
+    ...[paths.configFile, paths.hbaFile, paths.identFile].map((file) =>
+      // Debian keeps them in a directory of their own, which a new node may have to get.
+      file.startsWith(`${paths.dataDirectory}/`) ? file : file.slice(0, file.lastIndexOf("/")),
+    ),
     ...(vendor === null ? [] : [vendor.runFlagFile]),
     ...(pool === null ? [] : [pool.configFile]),
     ...(pool === null || pool.haModuleFile === null ? [] : [pool.haModuleFile]),

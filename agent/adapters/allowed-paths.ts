@@ -11,6 +11,8 @@ export type AllowedPaths = {
   target(path: string): Promise<string>;
   /** The same, but a link at `path` itself is not followed: for remove and rename. */
   entry(path: string): Promise<string>;
+  /** A directory that may be made, or removed when empty: an allowed one, or a missing parent of an allowed place. */
+  directory(path: string): Promise<string>;
 };
 
 /** `allow.paths` of agent.yaml: each is a file, or a directory with all below it. */
@@ -28,7 +30,18 @@ export function createAllowedPaths(allowed: readonly string[]): AllowedPaths {
       hint: "If it should be, add it to allow.paths in agent.yaml and restart the agent.",
     });
   };
+  const isParent = async (real: string): Promise<boolean> => {
+    const roots = await Promise.all(
+      allowed.map((root) => resolveLinks(normalize(root)).catch(() => null)),
+    );
+    return roots.some((root) => root?.startsWith(`${real}/`) === true);
+  };
   return {
+    directory: async (path) => {
+      const asked = withoutSlash(path);
+      const real = await resolveLinks(asked);
+      return (await isParent(real)) ? real : assertAllowed(asked, real);
+    },
     target: async (path) => {
       const asked = withoutSlash(path);
       return assertAllowed(asked, await resolveLinks(asked));

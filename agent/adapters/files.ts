@@ -1,6 +1,17 @@
 import { createHash, randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
-import { chmod, lstat, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import {
+  chmod,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  unlink,
+} from "node:fs/promises";
 import { basename, dirname, join, normalize } from "node:path";
 import * as z from "zod";
 import { Failure } from "#shared/errors.ts";
@@ -72,7 +83,7 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
         if ((await orNull(unlink(entry))) !== null) await syncDirectory(dirname(entry));
       }),
     makeDirectory: (path, mode) =>
-      naming("made", path, async () => makeDirectories(await allowed.target(path), mode)),
+      naming("made", path, async () => makeDirectories(await allowed.directory(path), mode)),
     stat: (path) =>
       naming("looked at", path, async () => {
         const found = await orNull(lstat(path));
@@ -85,6 +96,10 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
         await rename(source, target);
         await syncDirectory(dirname(target));
         if (dirname(source) !== dirname(target)) await syncDirectory(dirname(source));
+      }),
+    removeDirectory: (path) =>
+      naming("removed", path, async () => {
+        await rmdir(await allowed.directory(path));
       }),
     removeTree: (path, identity) =>
       naming("removed", path, async () => {

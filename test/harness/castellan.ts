@@ -162,6 +162,10 @@ async function joinNode(
     isRoot ? { mode: 0o755 } : { owner: user, mode: 0o755 },
   );
   await host.makeDirectory(`${host.root}/var/lib/castellan-agent`, { owner: user, mode: 0o700 });
+  // As Debian's package leaves it, writable by the database's user.
+  const configFolder = paths.configFile.slice(0, paths.configFile.lastIndexOf("/"));
+  if (!configFolder.startsWith(paths.dataDir))
+    await host.makeDirectory(configFolder, { owner: user });
   const helper =
     options.withoutRootHelper === true || cluster.lab.mode === "loopback"
       ? null
