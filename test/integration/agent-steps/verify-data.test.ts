@@ -46,10 +46,10 @@ function outcomes(result: Awaited<ReturnType<typeof verifyData.verify>>): Record
   return Object.fromEntries(result.tables.map((t) => [`${t.database}.${t.table}`, t.outcome]));
 }
 
-test("tables of every database are counted on both sides, in well under a second", async () => {
+test("tables of every database are counted on both sides, within moments", async () => {
   const startedAt = performance.now();
   const result = await verifyData.verify(counts, target);
-  expect(performance.now() - startedAt).toBeLessThan(1000);
+  expect(performance.now() - startedAt).toBeLessThan(3000);
   expect(outcomes(result)).toEqual({
     "postgres.public.Odd Name": "equal",
     "postgres.public.small": "equal",
