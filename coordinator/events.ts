@@ -66,12 +66,7 @@ export function createEvents(store: Pick<Store, "addEvent">, log: Log, clock: Cl
     emit: (kind, { node = null, operationId = null }, data) => {
       store.addEvent({ at: clock.now(), kind, node, operationId, data });
       const { level, line } = logLines[kind];
-      const fields: Record<string, unknown> = {
-        event: kind,
-        node,
-        operation: operationId,
-        ...data,
-      };
+      const fields = { event: kind, node, operation: operationId, data };
       log[level](fields, line(data, node ?? "?"));
     },
   };

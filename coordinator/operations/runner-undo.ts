@@ -1,3 +1,4 @@
+import { isUndoable } from "#shared/domain/commands.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import type { OperationRecord, StepRecord } from "../store/store.ts";
 import { leftoverOf } from "./leftovers.ts";
@@ -25,6 +26,12 @@ export async function runUndo(
     const limits = patient ? ports.limits : { ...ports.limits, agentWaitMs: 1_000 };
     const own = { ...ports, limits };
     if (isOutOfSight(record)) await endRun(own, operation, record, signals);
+    if (step.on !== null && !isUndoable(step.kind)) {
+      // It only looked: there is nothing to take back.
+      ports.store.setStep(operation.id, record.index, { state: "undone" });
+      ports.onChange(operation.id);
+      continue;
+    }
     const failure = await executeStep(own, operation.id, record.index, "undo", signals);
     if (failure === null) continue;
     left.push({ index: record.index, failure });

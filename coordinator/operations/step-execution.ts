@@ -1,11 +1,9 @@
 import type { CommandPhase, Progress } from "#shared/domain/commands.ts";
-import { isUndoable } from "#shared/domain/commands.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { afterFailure } from "./after-failure.ts";
 import type { PlanStep } from "./plan.ts";
 import type { OperationRecord, StepRecord } from "../store/store.ts";
-import type { CommandOutcome } from "../hub/command-board.ts";
 import type { RunPorts } from "./run-ports.ts";
 import { performStep } from "./perform-step.ts";
 
@@ -49,10 +47,14 @@ export async function executeStep(
     });
     events.emit("step:started", about, { step: step.id, phase, attempt });
     crashAt(words.event, "started", step);
-    const outcome: CommandOutcome =
-      phase === "undo" && step.on !== null && !isUndoable(step.kind)
-        ? { outcome: "done", result: null }
-        : await performStep(ports, operation, step, { index, phase, attempt }, signals, onProgress);
+    const outcome = await performStep(
+      ports,
+      operation,
+      step,
+      { index, phase, attempt },
+      signals,
+      onProgress,
+    );
     crashAt(words.event, "ended", step);
     if (outcome.outcome === "done") {
       changed({

@@ -3,7 +3,7 @@ import type { CommandEnvelope } from "#shared/domain/commands.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { done, failed } from "./scripted-agent.ts";
 import { settled, told } from "./settled.ts";
-import { hbaStep, slotStep, someOperation, somePlan, startStep } from "./some-plan.ts";
+import { hbaStep, proofStep, slotStep, someOperation, somePlan, startStep } from "./some-plan.ts";
 import { startTestCoordinator } from "./test-coordinator.ts";
 
 test("a one-step plan runs on the agent and its evidence is journaled", async () => {
@@ -119,6 +119,18 @@ test("with on-failure rollback what was started is undone in reverse order, and 
   expect(ended.failure?.message).toBe("no port");
   expect(ended.steps.map((s) => s.state)).toEqual(["undone", "undone", "undone"]);
   expect(coordinator.core.ports.store.leaseHolder("ESHA")).toBeNull();
+});
+
+test("a step that only looked is not sent again to be undone", async () => {
+  await using coordinator = await startTestCoordinator();
+  const agent = coordinator.agent("srv127", {
+    script: ({ kind, phase }) => (kind === "start-database" && phase === "run" ? failed() : done()),
+  });
+  const plan = somePlan(proofStep("srv127"), startStep("srv127"));
+  const { id } = coordinator.core.runner.start(someOperation(plan, { onFailure: "rollback" }));
+  const ended = await settled(coordinator, id, "rolled-back");
+  expect(told(agent)).not.toContain("prove-login/srv127 undo");
+  expect(ended.steps[0]).toMatchObject({ state: "undone", attempt: 1 });
 });
 
 test("an abort cancels the step under way, waits for its end, and then undoes", async () => {

@@ -58,6 +58,21 @@ export function startStep(on: string): PlanStep {
   };
 }
 
+export function proofStep(on: string): PlanStep {
+  return {
+    id: `prove-login/${on}`,
+    phase: "hba",
+    title: `log in from ${on}`,
+    preview: [],
+    on,
+    kind: "prove-login",
+    args: {
+      logins: [{ host: "10.0.0.127", port: 5432, user: "repl", database: "replication", replication: true, secret: "replication" }], // prettier-ignore
+    },
+    preconditions,
+  };
+}
+
 export function hbaStep(on: string): PlanStep {
   return {
     id: `open-hba/${on}`,
