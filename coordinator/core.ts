@@ -11,6 +11,7 @@ import { createFleet } from "./fleet/view.ts";
 import { Hub } from "./hub/hub.ts";
 import { startHubServer } from "./hub/server.ts";
 import { createLifetimes } from "./lifetimes.ts";
+import { standingAlerts } from "./operations/add-node/standing-alerts.ts";
 import { attachPool } from "./operations/local-steps/attach-pool.ts";
 import { declareNode } from "./operations/local-steps/declare-node.ts";
 import { forecastError } from "./operations/forecast-error.ts";
@@ -64,6 +65,7 @@ export async function startCore(settings: CoordinatorSettings, log: Log): Promis
           if (!terminalStates.has(operation.state)) return;
           const copy = forecastError(operation);
           if (copy !== null) events.emit("forecast:judged", { operationId: operation.id }, copy);
+          for (const alert of standingAlerts(operation)) store.raiseAlert(alert, clock.now());
           if (operation.kind !== "add-node") return;
           hub.acceptAllFiles(operation.subject).catch((error: unknown) => {
             log.error({ err: error, node: operation.subject }, "its files could not be accepted");

@@ -109,7 +109,7 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** `nodes[2].port` */
-export function printPath(path: readonly PropertyKey[]): string {
+function printPath(path: readonly PropertyKey[]): string {
   const printed = path.map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`));
   return printed.join("").replace(/^\./, "") || "the file";
 }

@@ -9,9 +9,6 @@ export type SlotBudgetInput = {
   readonly serverLimitBytes: number | null;
 };
 
-/** A segment or two are always held back: below this a budget would abort every copy. */
-export const leastSlotBudgetBytes = 64 * 1024 * 1024;
-
 /** How much WAL a slot may hold back before the copy is given up: the smallest of all limits. */
 export function slotBudgetBytes(input: SlotBudgetInput): number {
   const limits = [

@@ -112,10 +112,7 @@ function* poolDoors({ managers }: Situation): Iterable<{ host: string; port: num
 }
 
 /** As whom the vendor's scripts come: the database's OS user and the pool's. Asked on management nodes only. */
-export function sshQuestions(
-  situation: Situation,
-  node: KnownNode,
-): { host: string; user: string }[] {
+function sshQuestions(situation: Situation, node: KnownNode): { host: string; user: string }[] {
   const { vendor } = situation.product;
   if (vendor === null || node.declared.pool === null) return [];
   const [file] = vendor.haModuleFiles(node.declared.paths, null);

@@ -11,7 +11,7 @@ import type { HbaRule } from "#shared/domain/commands.ts";
 import { type KnownNode, type Situation, textAt } from "./situation.ts";
 
 /** Every client of a host shows as this address where all hosts are one. */
-export const oneHostClient = "127.0.0.1";
+const oneHostClient = "127.0.0.1";
 
 /** The address that a server sees when this node connects to it. */
 export function clientAddressOf(situation: Situation, node: NodeDeclaration): string {

@@ -114,6 +114,6 @@ function refuseForecast({ refusals }: CopyForecast): void {
   throw new Failure("FORECAST_REFUSED", `${first} Nothing was touched.`, { evidence: refusals });
 }
 
-export function printCheck({ id, node, found, wanted, fix }: CheckResult): string {
+function printCheck({ id, node, found, wanted, fix }: CheckResult): string {
   return `${id}${node === null ? "" : ` (${node})`}: found ${found}; wanted ${wanted}. ${fix}`;
 }

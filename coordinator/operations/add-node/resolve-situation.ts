@@ -103,7 +103,7 @@ export function withProbes(situation: Situation, probes: Probes): Situation {
 }
 
 /** A sibling on the same filesystem, so that the rename is one step. */
-export function stagingDirectoryOf(dataDirectory: string): string {
+function stagingDirectoryOf(dataDirectory: string): string {
   return stagingDirectoryFor(dataDirectory);
 }
 

@@ -1,6 +1,7 @@
+import { parseServerConf, type ServerConf } from "#shared/config-files/server-conf.ts";
 import type { ClusterDeclaration, NodeDeclaration } from "#shared/domain/cluster.ts";
 import type { BackendRow, CommandResult } from "#shared/domain/commands.ts";
-import type { FileFacts, FileFormat, NodeFacts } from "#shared/domain/facts.ts";
+import type { FileFacts, NodeFacts } from "#shared/domain/facts.ts";
 import type { Product } from "#shared/products/product.ts";
 import type { AddNodeRequest } from "../../api/contract.ts";
 import type { AgentView } from "../../ports.ts";
@@ -110,8 +111,11 @@ export function textAt(facts: NodeFacts | null, path: string): string | null {
   return fileAt(facts, path)?.maskedText ?? null;
 }
 
-export function filesOf(facts: NodeFacts | null, format: FileFormat): readonly FileFacts[] {
-  return facts?.files.filter((file) => file.format === format) ?? [];
+/** What the node's server configuration includes: other files, which are neither watched nor generated. */
+export function includesOf(node: KnownNode | null): ServerConf["includes"] {
+  if (node === null) return [];
+  const text = textAt(node.facts, node.declared.paths.configFile);
+  return text === null ? [] : parseServerConf(text).includes;
 }
 
 export function setting(node: KnownNode | null, name: string): string | null {

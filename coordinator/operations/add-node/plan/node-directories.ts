@@ -1,5 +1,5 @@
 import { relocate, relocationBetween } from "../relocate.ts";
-import type { Situation } from "../situation.ts";
+import { includesOf, type Situation } from "../situation.ts";
 import { activeSettings } from "./node-settings.ts";
 
 /** Settings whose value is a directory that must be there when the server starts. */
@@ -34,7 +34,17 @@ export function newcomerDirectories(situation: Situation): readonly string[] {
     .filter((path) => path !== "" && !isBelow(path, paths.dataDirectory));
   const vendor =
     product.vendor !== null && paths.root !== null ? product.vendor.directories(paths.root) : [];
-  return [...new Set([...vendor, ...moved])];
+  return [...new Set([...vendor, ...moved, ...includeDirectories(situation)])];
+}
+
+/** The server refuses to start without a directory that its configuration includes, even an empty one. */
+function includeDirectories({ source, newcomer }: Situation): readonly string[] {
+  const folder = parentOf(newcomer.declared.paths.configFile);
+  if (isBelow(folder, newcomer.declared.paths.dataDirectory)) return [];
+  return includesOf(source).flatMap(({ kind, path }) => {
+    if (kind !== "include_dir") return [];
+    return [path.startsWith("/") ? path : `${folder}/${path}`];
+  });
 }
 
 /** The system's own: they are there, and not ours to make. */

@@ -112,7 +112,7 @@ export const accessChecks: readonly Check[] = [
 ];
 
 /** What write-node-files puts into files, and what the logins take. */
-export function neededSecrets(s: Situation): readonly SecretName[] {
+function neededSecrets(s: Situation): readonly SecretName[] {
   return s.product.vendor === null
     ? ["database", "replication"]
     : ["database", "replication", "pcp"];

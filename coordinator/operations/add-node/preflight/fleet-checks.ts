@@ -135,7 +135,7 @@ function connected(node: KnownNode): Verdict {
 }
 
 /** Verbs by where they are sent. The new host gets nearly all of them. */
-export function verbsFor(situation: Situation, node: KnownNode): readonly string[] {
+function verbsFor(situation: Situation, node: KnownNode): readonly string[] {
   const hasPool = situation.declaration.pool !== "none";
   if (node === situation.newcomer) {
     return commandKinds.filter(

@@ -1,11 +1,28 @@
 import { preloadLibraries } from "../gather.ts";
-import type { Situation } from "../situation.ts";
+import { includesOf, type Situation } from "../situation.ts";
 import { type Check, fail, nameOf, pass, type Verdict, warn, withDatabase } from "./check.ts";
 
 const known = (s: Situation): boolean => s.newcomer.facts !== null && s.primary?.facts != null;
 
 /** The programs on the new host against those that made the data. */
 export const softwareChecks: readonly Check[] = [
+  {
+    id: "included-files",
+    title: "The server configuration includes no other file",
+    wanted: "every setting in the file itself",
+    applies: (s) => includesOf(s.source).length > 0,
+    evaluate: (s) => {
+      const node = s.source === null ? null : nameOf(s.source);
+      const found = includesOf(s.source).map(
+        ({ kind, path, line }) => `${kind} '${path}' (line ${line})`,
+      );
+      return warn(
+        node,
+        found.join(", "),
+        `If a setting in there should hold on ${nameOf(s.newcomer)} too, copy it: included files outside the data directory aren't carried over.`,
+      );
+    },
+  },
   {
     id: "same-build",
     title: "All existing nodes run the same build",

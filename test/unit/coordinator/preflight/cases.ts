@@ -428,6 +428,13 @@ export const cases: readonly Case[] = [
   },
   // software
   {
+    check: "included-files",
+    when: "the source's configuration includes a directory",
+    status: "warn",
+    edit: (world) =>
+      changeFile(world, "srv127", "/postgresql.conf", (text) => `${text}include_dir 'conf.d'\n`),
+  },
+  {
     check: "same-build",
     when: "two builds run in the cluster",
     status: "warn",

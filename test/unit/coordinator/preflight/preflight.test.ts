@@ -59,7 +59,6 @@ describe.each(ordinary)("the ordinary case: $name", ({ options }) => {
     const results = runPreflight(situationOf(createWorld(options)));
     expect(lines(results, "fail")).toEqual([]);
     const expected = [
-      "bandwidth",
       ...(options.loopback === true ? ["reach-newcomer"] : []),
       ...(options.pool === true && options.loopback !== true ? ["hba-virtual-addresses"] : []),
     ];
