@@ -1,3 +1,4 @@
+import { agentFlags } from "./agent-flags.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { ClusterNode } from "./cluster-model.ts";
 import type { ExecResult, Host, HostProcess } from "./host.ts";
@@ -96,7 +97,14 @@ export async function installCastellan(
       agents.set(
         name,
         await host.spawn(
-          [...program(host, "castellan-agent"), "run", "--config", `${host.root}${agentConfig}`],
+          [
+            host.nodePath,
+            ...agentFlags(),
+            `${host.projectPath}/dist/castellan-agent.js`,
+            "run",
+            "--config",
+            `${host.root}${agentConfig}`,
+          ],
           { user, env, logFile: logFile(host, "castellan-agent") },
         ),
       );
