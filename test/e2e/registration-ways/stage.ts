@@ -1,6 +1,7 @@
 import type { BackendRow } from "#shared/domain/commands.ts";
 import { createLog } from "#shared/log.ts";
 import { systemClock } from "#shared/time.ts";
+import { parseNodeInfo } from "#agent/adapters/pcp-output.ts";
 import type { LocalStepContext } from "#coordinator/operations/local-steps/local-step.ts";
 import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
 import { createLab, type Lab } from "#test/harness/lab.ts";
@@ -25,6 +26,10 @@ export interface Stage extends AsyncDisposable {
   localContext(operationId: string, signal?: AbortSignal): LocalStepContext;
   statusOf(node: string, id: number): Promise<string>;
   waitForStatus(id: number, status: string): Promise<void>;
+  /** New clients in place of some that may wait for ever for a pool that is gone; fewer fresh ones pile up meanwhile. */
+  replaceLoad(freshIntervalMs: number): Promise<void>;
+  /** A new agent's stand-in in place of one that was killed. */
+  replaceRunner(node: string): Promise<void>;
 }
 
 const hosts = ["127", "129", "159", "10"];
@@ -45,7 +50,7 @@ export async function createStage(): Promise<Stage> {
         newNode: "srv159",
         pool: true,
         settings: { max_connections: "200" },
-        poolSettings: { num_init_children: "48" },
+        poolSettings: { num_init_children: "64" },
       }),
     );
     const { pools } = cluster;
@@ -61,19 +66,24 @@ export async function createStage(): Promise<Stage> {
       await installRootHelper(cluster, node);
       runners.push(stack.use(await startStepRunner(cluster, pools, node)));
     }
-    const load = stack.use(
-      await startLoad(cluster, lab.host("srv10"), { readers: 16, writers: 1, freshIntervalMs: 25 }),
-    );
+    let firstKey = 1;
+    const openLoad = async (freshIntervalMs: number): Promise<Load> => {
+      const options = { readers: 16, writers: 1, freshIntervalMs, firstKey };
+      firstKey += 1_000_000;
+      return stack.use(await startLoad(cluster, lab.host("srv10"), options));
+    };
+    let load = await openLoad(50);
     const dataDirectory = cluster.newNode?.paths.dataDir ?? "";
     const statusOf: Stage["statusOf"] = async (node, id) =>
-      /^Status Name\s*:\s*(\S+)/m.exec(
-        await pools.pcp(node, "pcp_node_info", ["-n", String(id), "-v"]),
-      )?.[1] ?? "absent";
+      parseNodeInfo(await pools.pcp(node, "pcp_node_info", ["-n", String(id), "-v"]))?.status ??
+      "absent";
     return {
       lab,
       cluster,
       pools,
-      load,
+      get load() {
+        return load;
+      },
       runners,
       configFile: pools.nodes[0]?.pool.configFile ?? "",
       row: (id) => ({
@@ -108,6 +118,16 @@ export async function createStage(): Promise<Stage> {
             what: `backend ${id} to be ${status} on ${name}`,
           });
         }
+      },
+      replaceLoad: async (freshIntervalMs) => {
+        await load[Symbol.asyncDispose]();
+        load = await openLoad(freshIntervalMs);
+      },
+      replaceRunner: async (name) => {
+        const index = runners.findIndex(({ node }) => node === name);
+        const node = pools.nodes[index];
+        if (node === undefined) throw new Error(`no agent on ${name}`);
+        runners[index] = stack.use(await startStepRunner(cluster, pools, node));
       },
       [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose](),
     };
