@@ -136,6 +136,9 @@ export async function installCastellan(
     },
   };
 
+  for (const host of [coordinatorHost, ...nodes.map((node) => node.host)]) {
+    await host.makeDirectory(`${host.root}/var/log`);
+  }
   await coordinatorHost.makeDirectory(stateDirectory, { owner: user, mode: 0o700 });
   await castellan.cli([
     "init",
@@ -170,7 +173,8 @@ async function joinNode(
     isRoot ? { mode: 0o755 } : { owner: user, mode: 0o755 },
   );
   await host.makeDirectory(`${host.root}/var/lib/castellan-agent`, { owner: user, mode: 0o700 });
-  // As Debian's package leaves it, writable by the database's user.
+  // As Debian's package leaves them, writable by the database's user.
+  if (!host.exists(paths.socketDir)) await host.makeDirectory(paths.socketDir, { owner: user });
   const configFolder = paths.configFile.slice(0, paths.configFile.lastIndexOf("/"));
   if (!configFolder.startsWith(paths.dataDir))
     await host.makeDirectory(configFolder, { owner: user });
@@ -206,7 +210,9 @@ async function joinNode(
         "--ident-file",
         paths.identFile,
       ],
-      ...["--database-host", "127.0.0.1", "--database-name", lane.database],
+      // A server of a loopback host listens on its own address only.
+      ...["--database-host", isRoot ? "127.0.0.1" : node.address],
+      ...["--database-name", lane.database],
       ...["--database-user", isVendor ? "SUPERMANAGER_V8ADMIN" : lane.superuser],
       ...(pools === null || pool === null
         ? ["--pool", "none"]
@@ -220,6 +226,8 @@ async function joinNode(
             ...[
               "--pcp-user",
               pools.pcpUser,
+              "--pcp-host",
+              isRoot ? "127.0.0.1" : node.address,
               "--pool-bin-dir",
               isVendor ? paths.binDir : "/usr/sbin",
             ],

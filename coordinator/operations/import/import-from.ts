@@ -32,6 +32,7 @@ export function importFrom(name: string, nodes: readonly ImportedNode[]): Import
   const products = new Set(nodes.map(({ facts }) => facts.agent.product));
   if (products.size > 1)
     throw invalid(`the agents manage different products: ${[...products].join(", ")}`);
+  assertReadable(nodes);
   assertOneCluster(nodes);
   const product = productOf(first.facts.agent.product);
   const warnings: string[] = [];
@@ -73,6 +74,25 @@ function numbered(nodes: readonly NodeDeclaration[], hasPool: boolean): readonly
     next += 1;
     return { ...node, backendId: next };
   });
+}
+
+/** What only SQL tells would have to be guessed for a database that does not answer. */
+function assertReadable(nodes: readonly ImportedNode[]): void {
+  const silent = nodes.filter(({ facts }) => facts.database.status !== "running");
+  const [first] = silent;
+  if (first === undefined) return;
+  const { status, problem } = first.facts.database;
+  const why = problem === null ? "" : ` (${problem})`;
+  throw new Failure(
+    "DATABASE_UNREACHABLE",
+    `Can't import: the database of ${first.name} is ${status}${why}.`,
+    {
+      hint: `Start it, see that the agent's own login in agent.yaml works, or name the other nodes: --nodes A,B.`,
+      evidence: silent.map(
+        ({ name, facts }) => `${name}: ${facts.database.problem ?? facts.database.status}`,
+      ),
+    },
+  );
 }
 
 function assertOneCluster(nodes: readonly ImportedNode[]): void {

@@ -144,6 +144,17 @@ test("an import writes the file once; a dry run only shows it", async () => {
   expect(ports.asked).toEqual([]);
 });
 
+test("a database that does not answer is named with its own words: nothing is guessed", () => {
+  const world = createWorld();
+  changeDatabase(world, "srv129", { status: "unreachable", problem: "ECONNREFUSED 127.0.0.1" });
+  expect(() => importFrom("ESHA", nodesOf(world))).toThrow(
+    expect.objectContaining({
+      code: "DATABASE_UNREACHABLE",
+      message: expect.stringMatching(/srv129 is unreachable \(ECONNREFUSED 127\.0\.0\.1\)/),
+    }),
+  );
+});
+
 test("an agent that never joined or is away is named", async () => {
   const world = createWorld();
   agentAway(world, "srv129");
