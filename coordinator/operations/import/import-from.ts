@@ -87,7 +87,7 @@ function assertReadable(nodes: readonly ImportedNode[]): void {
     "DATABASE_UNREACHABLE",
     `Can't import: the database of ${first.name} is ${status}${why}.`,
     {
-      hint: `Start it, see that the agent's own login in agent.yaml works, or name the other nodes: --nodes A,B.`,
+      hint: `Start it, see that the agent's own login in agent.yaml works, or name the other nodes: --node A --node B.`,
       evidence: silent.map(
         ({ name, facts }) => `${name}: ${facts.database.problem ?? facts.database.status}`,
       ),
@@ -105,7 +105,7 @@ function assertOneCluster(nodes: readonly ImportedNode[]): void {
     const groups = [...identifiers].map(([id, names]) => `${names.join(", ")} (${id})`).join("; ");
     throw invalid(
       `the databases belong to different clusters: ${groups}`,
-      "Name the nodes of one: --nodes A,B.",
+      "Name the nodes of one: --node A --node B.",
     );
   }
   const primaries = nodes.filter(({ facts }) => facts.database.role === "primary");
