@@ -1,4 +1,4 @@
-import { access, chown, constants, mkdir, readFile } from "node:fs/promises";
+import { access, chmod, chown, constants, mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeAtomically } from "./atomic-write.ts";
 import { fileFailure, orNull } from "./file-failure.ts";
@@ -32,6 +32,7 @@ export function createJoinFiles(
         await mkdir(join(stateDirectory, "secrets"), { recursive: true, mode: 0o700 });
         for (const folder of [stateDirectory, join(stateDirectory, "secrets")]) {
           if (owner !== null) await chown(folder, owner.uid, owner.gid);
+          await chmod(folder, 0o700); // it may have been there with a laxer mode
           await access(folder, constants.W_OK | constants.X_OK);
         }
         await access(dirname(configFile), constants.W_OK | constants.X_OK);

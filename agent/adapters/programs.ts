@@ -32,7 +32,10 @@ export function createPrograms(
   };
 }
 
-export async function findProgram(program: string, directories: readonly string[]): Promise<string> {
+export async function findProgram(
+  program: string,
+  directories: readonly string[],
+): Promise<string> {
   const wanted = isAbsolute(program)
     ? directories.filter((directory) => directory === dirname(program))
     : directories;

@@ -61,7 +61,7 @@ test("a KingbaseES management node: the pool beside the database, all below the 
   expect(settings.allow.programs).toContain(`${root}/kingbasecluster/bin`);
 });
 
-test("a PostgreSQL node with its files outside the data directory may write those and no others", async () => {
+test("a PostgreSQL node with its files outside the data directory may write beside them too, and nowhere else", async () => {
   const place = "--product postgresql --data-dir /srv/pg/main/ --port 5433";
   const outside = "--server-config /etc/pg/postgresql.conf --hba-file /etc/pg/pg_hba.conf";
   const more = "--ident-file /etc/pg/pg_ident.conf --start unit:postgresql@15-main.service";
@@ -73,9 +73,7 @@ test("a PostgreSQL node with its files outside the data directory may write thos
     "/srv/pg/main",
     "/srv/pg/main.castellan-copy",
     "/srv/pg/main.castellan-copy.castellan.json",
-    "/etc/pg/postgresql.conf",
-    "/etc/pg/pg_hba.conf",
-    "/etc/pg/pg_ident.conf",
+    "/etc/pg",
     "/srv/tablespaces",
     "/srv/more",
   ]);
