@@ -5,7 +5,7 @@ import { Name } from "#shared/domain/names.ts";
 import { version } from "#shared/version.ts";
 import type { AgentSettings } from "./settings.ts";
 
-export type Endpoint = { readonly host: string; readonly port: number };
+type Endpoint = { readonly host: string; readonly port: number };
 
 /** What `join` was told, by the option's name; what was not said is undefined. */
 export type JoinFlags = {

@@ -8,7 +8,7 @@ import { executeCommand } from "./execute-command.ts";
 import type { Ports, StepContext } from "./ports.ts";
 import type { Executors } from "./steps/step.ts";
 
-export type RunnerListener = {
+type RunnerListener = {
   readonly onAccepted: (commandId: string) => void;
   readonly onProgress: (commandId: string, progress: Progress) => void;
   /** Also for what was refused; sent until acknowledged. */

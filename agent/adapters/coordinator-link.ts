@@ -20,7 +20,7 @@ export type LinkEnd = {
   readonly reason: string;
 };
 
-export type LinkListener = {
+type LinkListener = {
   readonly onOpen: () => void;
   readonly onMessage: (data: unknown, isBinary: boolean) => void;
   /** Anything at all was heard: a message, a ping, a pong. */

@@ -8,7 +8,7 @@ import { decode } from "#shared/protocol/codec.ts";
 import { JoinAnswer, type JoinRequest } from "#shared/protocol/messages.ts";
 import { connectByFingerprint, plainFingerprint } from "./pinned-tls.ts";
 
-export type JoinExchange = {
+type JoinExchange = {
   readonly host: string;
   readonly port: number;
   /** sha256 of the certificate that must be shown, hex, with or without colons. */

@@ -25,7 +25,7 @@ const rows: readonly {
   { folder: "shared", may: ["shared"], packages: ["zod", "pino"] },
   { folder: "agent/decide", may: ["shared"], pure: true, packages: [] },
   { folder: "agent/steps", may: ["agent", "shared"], packages: ["zod"] },
-  { folder: "agent/adapters", may: ["agent", "shared"], packages: ["execa", "pg", "zod"] },
+  { folder: "agent/adapters", may: ["agent", "shared"], packages: ["execa", "pg", "ws", "zod"] },
   { folder: "agent/watch", may: ["agent", "shared"], packages: ["chokidar", "zod"] },
   {
     folder: "agent/root-helper",
@@ -35,7 +35,7 @@ const rows: readonly {
   {
     folder: "agent",
     may: ["agent", "shared"],
-    packages: ["commander", "node-cron", "ws", "yaml", "zod"],
+    packages: ["commander", "node-cron", "yaml", "zod"],
   },
   { folder: "coordinator/cli/render", may: ["coordinator", "shared"], pure: true, packages: [] },
   {
