@@ -21,7 +21,7 @@ program
   )
   .option("--pool-rounds <n>", "rounds with registration on two pools, at 200 MiB", count, 3)
   .option("--verify-rounds <n>", "rounds of each level of --verify, at 200 MiB", count, 3)
-  .option("--steps", "show how long each step of the last round of a row took")
+  .option("--steps", "show how long each step of a row's slowest round took")
   .option("--json", "print the figures as the last line")
   .action(async (options: Output & Omit<AddNodeBenchOptions, "say">) => {
     print(options, await benchAddNode({ ...options, say: sayTo(options) }));
