@@ -76,8 +76,6 @@ export const AddNodeRequest = z.strictObject({
   onFailure: z.enum(["pause", "rollback"]),
   dryRun: z.boolean(),
   acceptNotPromotable: z.boolean(),
-  /** Consent to way (c): every session through the pool reconnects once. */
-  acceptRollingPoolRestart: z.boolean(),
   requestedBy: z.string().max(200),
 });
 export type AddNodeRequest = z.infer<typeof AddNodeRequest>;

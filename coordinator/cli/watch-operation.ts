@@ -46,7 +46,7 @@ export async function watchOperation(
   context.setExitCode(exitCodeOf(operation.state));
 }
 
-export function exitCodeOf(state: OperationState): number {
+function exitCodeOf(state: OperationState): number {
   switch (state) {
     case "succeeded":
     case "planned":

@@ -51,7 +51,7 @@ export const Upstream = z.strictObject({
 });
 export type Upstream = z.infer<typeof Upstream>;
 
-export const TablespaceMapping = z.strictObject({ from: AbsolutePath, to: AbsolutePath });
+const TablespaceMapping = z.strictObject({ from: AbsolutePath, to: AbsolutePath });
 
 export const BackendRow = z.strictObject({
   id: z.int().nonnegative(),

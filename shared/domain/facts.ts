@@ -56,7 +56,7 @@ export const ReplicationRow = z.strictObject({
 });
 export type ReplicationRow = z.infer<typeof ReplicationRow>;
 
-export const SlotRow = z.strictObject({
+const SlotRow = z.strictObject({
   name: z.string(),
   type: z.string(),
   active: z.boolean(),
@@ -237,7 +237,6 @@ export const NodeFacts = z.strictObject({
   guard: GuardFacts,
 });
 export type NodeFacts = z.infer<typeof NodeFacts>;
-export type FactsSection = keyof NodeFacts;
 
 /** Sections that changed since `base`; a receiver that does not hold `base` asks for the whole. */
 export const FactsDelta = NodeFacts.partial();

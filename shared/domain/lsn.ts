@@ -7,10 +7,6 @@ export function parseLsn(text: string): bigint | null {
   return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
 }
 
-export function printLsn(position: bigint): string {
-  return `${(position >> 32n).toString(16).toUpperCase()}/${(position & 0xffffffffn).toString(16).toUpperCase()}`;
-}
-
 /** Bytes from `from` to `to`; null where either is not a position. May be negative. */
 export function lsnDistance(from: string | null, to: string | null): number | null {
   const a = from === null ? null : parseLsn(from);

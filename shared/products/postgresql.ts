@@ -69,7 +69,7 @@ export const postgresql: Product = {
   vendor: null,
 };
 
-export function beside(file: string, name: string): string {
+function beside(file: string, name: string): string {
   return `${file.slice(0, file.lastIndexOf("/"))}/${name}`;
 }
 

@@ -24,7 +24,6 @@ type NodeOptions = {
   readonly onFailure?: string;
   readonly dryRun?: boolean;
   readonly acceptNotPromotable?: boolean;
-  readonly acceptRollingPoolRestart?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
   readonly all?: boolean;
@@ -46,10 +45,6 @@ export function addNodeCommands(program: Command, context: CliContext): void {
       )
       .option("--on-failure <what>", "pause | rollback", "pause")
       .option("--verify <level>", "none | counts | content", "counts")
-      .option(
-        "--accept-rolling-pool-restart",
-        "consent to each session reconnecting once, where a pool ignores the reload",
-      )
       .option("--yes", "don't ask for confirmation"),
   ).action((cluster: string, name: string, options: NodeOptions) =>
     addNode(context, cluster, name, options),
@@ -141,7 +136,6 @@ function toRequest(
     onFailure: options.onFailure ?? "pause",
     dryRun,
     acceptNotPromotable: options.acceptNotPromotable ?? false,
-    acceptRollingPoolRestart: options.acceptRollingPoolRestart ?? false,
     requestedBy: context.requestedBy,
   });
 }

@@ -3,7 +3,7 @@ import { phases, type PhaseId } from "../../operations/plan.ts";
 import type { OperationRecord, StepRecord } from "../../store/store.ts";
 import { renderBytes, renderDuration } from "./units.ts";
 
-export const phaseTitles: Readonly<Record<PhaseId, string>> = {
+const phaseTitles: Readonly<Record<PhaseId, string>> = {
   hba: "open access",
   slots: "replication slots",
   "base-backup": "base backup",

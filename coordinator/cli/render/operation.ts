@@ -27,7 +27,7 @@ function took(operation: OperationRecord): string {
 }
 
 /** Everything of one operation: what happened, when, with what evidence, and what to type next. */
-export function renderOperation(operation: OperationRecord): readonly string[] {
+function renderOperation(operation: OperationRecord): readonly string[] {
   const lines = [
     `${operation.id}: ${operation.kind} ${operation.subject} to ${operation.cluster} is ${operation.state}`,
     `asked by ${operation.requestedBy} at ${renderTime(operation.requestedAt)}, took ${took(operation)}, on failure: ${operation.onFailure}`,

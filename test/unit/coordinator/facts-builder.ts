@@ -89,7 +89,6 @@ export function createWorld(options: WorldOptions = {}): World {
       onFailure: "pause",
       dryRun: false,
       acceptNotPromotable: false,
-      acceptRollingPoolRestart: false,
       requestedBy: "dba@console",
     },
     otherClusters: [],
