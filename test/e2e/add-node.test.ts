@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { installCastellan } from "#test/harness/castellan.ts";
 import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
-import { createLab } from "#test/harness/lab.ts";
+import { testLab } from "#test/harness/test-lab.ts";
 
 const hosts = [
   { name: "srv127", address: "192.168.4.127" },
@@ -28,7 +28,7 @@ const lanes = [
 
 for (const { title, ...lane } of lanes) {
   test(`a node added to ${title} streams through its own slot, holds every row and is declared`, async () => {
-    await using lab = await createLab({ hosts });
+    const lab = await testLab({ hosts });
     await using cluster = await createCluster(lab, {
       ...lane,
       nodes: ["srv127", "srv129"],
