@@ -157,5 +157,5 @@ function haModulePreview(model: HaModuleModel | null, situation: Situation): rea
     ...model.arrays.map(({ key, values: list }) => [key, list]),
   ]);
   const lines = printHaModule(values).trimEnd().split("\n");
-  return lines.map((line) => `${file ?? "HAmodule.conf"}: ${line}`);
+  return ["--- /dev/null", `+++ ${file ?? "HAmodule.conf"}`, ...lines.map((line) => `+${line}`)];
 }
