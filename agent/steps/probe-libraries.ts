@@ -1,3 +1,5 @@
+import { dirname } from "node:path";
+import { resolvedPath } from "../adapters/local-system.ts";
 import type { StepContext } from "../ports.ts";
 import { Failure } from "#shared/errors.ts";
 
@@ -46,6 +48,7 @@ export async function missingExtensions(
 }
 
 type Installation = {
+  /** Where the server's program really lies: directories of links are common. */
   readonly bin: string;
   readonly library: string | null;
   readonly share: string | null;
@@ -71,7 +74,9 @@ async function installation(context: StepContext): Promise<Installation> {
     ask("--sharedir"),
   ]);
   // A pg_config of another installation (Debian links the newest one) would answer for the wrong places.
-  return found === bin ? { bin, library, share } : { bin, library: null, share: null };
+  if (found === bin) return { bin, library, share };
+  const server = await resolvedPath(`${bin}/${context.product.programs.server}`);
+  return { bin: dirname(server), library: null, share: null };
 }
 
 async function anyExists(paths: readonly string[], context: StepContext): Promise<boolean> {

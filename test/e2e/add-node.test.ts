@@ -19,6 +19,12 @@ const lanes = [
     layout: "debian",
   },
   {
+    title: "PostgreSQL 10, the last with recovery.conf in our range",
+    product: "postgresql",
+    version: 10,
+    layout: "plain",
+  },
+  {
     title: "KingbaseES V8R3 (emulated on PostgreSQL 10)",
     product: "kingbase-v8r3",
     version: 10,
