@@ -75,6 +75,8 @@ export function printHaModule(values: HaModuleValues): string {
     const value = values[name] ?? "";
     if (typeof value !== "string") return `${name}=${printArray(name, value)}\n`;
     const bare = numbers.has(name) && /^[0-9]+$/.test(value);
+    // A cluster may have no virtual address: the file that the model comes from says so with an empty value.
+    if (value === "") return `${name}=""\n`;
     return `${name}=${bare ? value : quoteScalar(name, value)}\n`;
   });
   return lines.join("");

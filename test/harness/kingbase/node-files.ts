@@ -42,7 +42,7 @@ async function writeFor(model: ClusterModel, node: ClusterNode): Promise<void> {
     device: lab.mode === "loopback" ? "lo" : "eth0",
     gateway: lab.gateway,
     vip: databaseVip(model),
-    poolVip: lab.mode === "loopback" ? (first?.address ?? "") : poolVip(model),
+    poolVip: lab.mode === "loopback" ? "" : poolVip(model),
     port,
     database: lane.database,
     osUser: lane.osUser,

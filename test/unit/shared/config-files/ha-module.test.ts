@@ -190,11 +190,13 @@ describe("editing", () => {
       SYNC_FLAG: "1",
       DEV: "ens33",
       KB_PORT: "54321",
+      KB_VIP: "",
     });
     expect(printed).toBe(
       [
         'DEV="ens33"',
         "SYNC_FLAG=1",
+        'KB_VIP=""',
         'KB_PORT="54321"',
         "KB_ALL_IP=(192.168.4.127 192.168.4.159)",
         'NODE_NAME="srv159"',
