@@ -91,8 +91,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     rowsReadBack,
     readsAnsweredByNewNode: stats.readsByServer[address] ?? 0,
   };
-  const ok = exitCode === 0 && isProved(result, lab);
-  for (const line of proof(result, stats, ok)) say(line);
+  const ok = exitCode === 0 && isProved(result, stats, lab);
+  for (const line of proof(result, stats, lab, ok)) say(line);
   if (options.keep) await keepUntilInterrupted(castellan, cluster, say);
   return { ...result, ok };
 }
@@ -195,17 +195,17 @@ async function operationEvidence(
 }
 
 /** Without the packet filter each session may reconnect once; with it nobody may notice anything. */
-function isProved(result: DemoResult, lab: Lab): boolean {
+function isProved(result: DemoResult, stats: LoadStats, lab: Lab): boolean {
   const nobodyCut = result.clientErrors === 0 && result.sessionsLost === 0;
   return (
-    (nobodyCut || lab.mode === "loopback") &&
+    (nobodyCut || (lab.mode === "loopback" && stats.lossesOfOneSession <= 1)) &&
     result.rowsReadBack === result.rowsAcknowledged &&
     result.rowsAcknowledged > 0 &&
     result.readsAnsweredByNewNode > 0
   );
 }
 
-function proof(result: DemoResult, stats: LoadStats, ok: boolean): string[] {
+function proof(result: DemoResult, stats: LoadStats, lab: Lab, ok: boolean): string[] {
   return [
     "",
     "Proof:",
@@ -214,9 +214,31 @@ function proof(result: DemoResult, stats: LoadStats, ok: boolean): string[] {
     `  reads                  ${result.readsAnsweredByNewNode} client reads answered by srv159`,
     `  client queries         ${result.clientQueries}, errors ${result.clientErrors}, sessions lost ${result.sessionsLost}`,
     `  stall of a statement   p95 ${result.stallP95Ms.toFixed(0)} ms, longest ${result.stallMaxMs.toFixed(0)} ms`,
-    ...stats.errors.map((error) => `  client ${error.client}: ${error.message}`),
+    ...reconnects(stats, lab),
+    ...complaints(stats),
     ok ? "Proved." : "NOT proved.",
   ];
+}
+
+function reconnects(stats: LoadStats, lab: Lab): string[] {
+  if (stats.sessionsLost === 0) return [];
+  return [
+    `  reconnects             at most ${stats.lossesOfOneSession} of each session, at work again within ${stats.longestReconnectMs.toFixed(0)} ms`,
+    ...(lab.mode === "loopback"
+      ? [
+          "                         (for about 0.1 s, while a pool takes the node in, it cuts whoever speaks to it or connects;",
+          "                         holding the door meanwhile takes a packet filter, and that takes root)",
+        ]
+      : []),
+  ];
+}
+
+/** The last errors of clients, each message once. */
+function complaints({ errors }: LoadStats): string[] {
+  return [...new Set(errors.map(({ message }) => message))].map((message) => {
+    const clients = errors.filter((error) => error.message === message).map(({ client }) => client);
+    return `  ${message}: ${[...new Set(clients)].join(", ")}`;
+  });
 }
 
 async function keepUntilInterrupted(

@@ -41,7 +41,7 @@ export async function keepSession(
       // A connection that could not be opened was not counted by a statement.
       if (client === null) tally.failed(name, error);
       else if (lostAt === null) {
-        tally.sessionLost();
+        tally.sessionLost(name);
         lostAt = performance.now();
       }
       await pause(client === null ? 50 : 0, signal);

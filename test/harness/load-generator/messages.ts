@@ -45,6 +45,8 @@ export const LoadStats = z.object({
   clientErrors: z.int(),
   /** Long sessions that ended without our doing; each is opened again once, its statement is not repeated. */
   sessionsLost: z.int(),
+  /** How often the unluckiest long session was lost. */
+  lossesOfOneSession: z.int(),
   /** From the loss of a session to the first answer on its successor, at most. */
   longestReconnectMs: z.number(),
   freshConnections: z.int(),

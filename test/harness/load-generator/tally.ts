@@ -13,7 +13,7 @@ export class Tally {
   readonly #reads: { readonly atMs: number; readonly server: string }[] = [];
   readonly #failures: Failure[] = [];
   readonly #freshFailures: number[] = [];
-  readonly #losses: number[] = [];
+  readonly #losses: { readonly atMs: number; readonly client: string }[] = [];
   readonly #reconnects: Sample[] = [];
   readonly #acknowledged: [number, number][] = [];
   /** Start times of what waits for its answer. */
@@ -50,8 +50,8 @@ export class Tally {
     push(this.#reads, { atMs: Date.now(), server });
   }
 
-  sessionLost(): void {
-    this.#losses.push(Date.now());
+  sessionLost(client: string): void {
+    this.#losses.push({ atMs: Date.now(), client });
   }
 
   reconnected(ms: number): void {
@@ -71,11 +71,15 @@ export class Tally {
     for (const { server } of after(this.#reads)) reads[server] = (reads[server] ?? 0) + 1;
     const statements = after(this.#statements);
     const failures = after(this.#failures);
+    const losses = after(this.#losses);
+    const perSession = new Map<string, number>();
+    for (const { client } of losses) perSession.set(client, (perSession.get(client) ?? 0) + 1);
     return {
       statements: statements.length,
       latency: latency(statements, this.#waiting("statement")),
       clientErrors: failures.length,
-      sessionsLost: this.#losses.filter((atMs) => atMs >= sinceMs).length,
+      sessionsLost: losses.length,
+      lossesOfOneSession: Math.max(0, ...perSession.values()),
       longestReconnectMs: Math.max(0, ...after(this.#reconnects).map(({ ms }) => ms)),
       freshConnections: after(this.#fresh).length,
       freshFailed: this.#freshFailures.filter((atMs) => atMs >= sinceMs).length,

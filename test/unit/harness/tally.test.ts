@@ -29,6 +29,7 @@ describe("the tally of a load", () => {
       clientErrors: 2,
       freshFailed: 1,
       sessionsLost: 0,
+      lossesOfOneSession: 0,
     });
     expect(stats.errors.map(({ client, message }) => [client, message])).toEqual([
       ["reader0", "gone"],
@@ -53,7 +54,7 @@ describe("the tally of a load", () => {
     await tally.timed("writer0", "statement", () => Promise.resolve());
     tally.acknowledged(1);
     tally.answeredBy("192.168.4.127");
-    tally.sessionLost();
+    tally.sessionLost("reader0");
     await after(5);
     const since = Date.now();
     await tally.timed("writer0", "statement", () => Promise.resolve());
