@@ -25,8 +25,10 @@ export function createApiClient(socketPath: string): ApiClient {
         for await (const line of lines) {
           if (line !== "") yield JSON.parse(line) as T; // shape by contract.ts
         }
-      } catch (error) {
-        if (!signal.aborted) throw error;
+        // Without the last piece of a chunked answer it was cut, not ended.
+        if (!response.complete && !signal.aborted) throw new Error("the stream was cut");
+      } catch (cause) {
+        if (!signal.aborted) throw cutOff(socketPath, cause);
       } finally {
         response.destroy();
       }
@@ -57,6 +59,16 @@ function send(
     });
     call.end(body === undefined ? undefined : JSON.stringify(body));
   });
+}
+
+/** A line of a cut stream may be half a line: whatever it was, the stream is over. */
+function cutOff(socketPath: string, cause: unknown): Failure {
+  if (cause instanceof Failure) return cause;
+  return new Failure(
+    "COORDINATOR_UNREACHABLE",
+    `The connection to the coordinator on ${socketPath} was cut.`,
+    { cause },
+  );
 }
 
 function unreachable(socketPath: string, cause: NodeJS.ErrnoException): Failure {

@@ -4,6 +4,7 @@ import type { OperationState } from "#shared/domain/operation.ts";
 import type { OperationUpdate } from "../api/contract.ts";
 import type { OperationRecord } from "../store/store.ts";
 import type { CliContext } from "./context.ts";
+import { followOperation } from "./follow-operation.ts";
 import { renderOperationTree, renderProgress } from "./render/operation-tree.ts";
 import { renderChoices, renderFailure } from "./render/operation.ts";
 
@@ -23,9 +24,7 @@ export async function watchOperation(
         ? liveView(context)
         : lineView(context);
   let operation: OperationRecord | null = null;
-  for await (const update of context
-    .client()
-    .watch<OperationUpdate>(`/operations/${id}/watch`, context.interrupted)) {
+  for await (const update of followOperation(context, id)) {
     if (update.type === "operation") operation = update.operation;
     view.update(update);
   }
