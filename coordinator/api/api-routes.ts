@@ -54,7 +54,7 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     post("/api/clusters/:name/pool-prepare", PoolPrepareRequest, ({ parameters, body }) =>
       poolPrepare(ports, runner.start, parameters["name"] ?? "", body),
     ),
-    get("/api/operations", () => store.operations().slice(-listedOperations)),
+    get("/api/operations", () => store.operations().slice(-listedOperations).toReversed()),
     get("/api/operations/:id", ({ parameters }) => operation(parameters["id"] ?? "")),
     watch("/api/operations/:id/watch", ({ parameters }, response) =>
       streamOperation(runner, parameters["id"] ?? "", response, ports.sendBufferBytes),

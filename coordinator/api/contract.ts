@@ -20,7 +20,7 @@ import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.t
  *  POST /api/clusters/:name/preflight        AddNodeRequest → PreflightAnswer
  *  POST /api/clusters/:name/nodes            AddNodeRequest → AddNodeAnswer
  *  POST /api/clusters/:name/pool-prepare     PoolPrepareRequest → AddNodeAnswer
- *  GET  /api/operations                      OperationRecord[]
+ *  GET  /api/operations                      OperationRecord[], newest first
  *  GET  /api/operations/:id                  OperationRecord
  *  GET  /api/operations/:id/watch            stream of OperationUpdate until a state that does not go on by itself
  *  POST /api/operations/:id/resume           OperationRecord
