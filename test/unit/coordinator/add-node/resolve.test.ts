@@ -67,6 +67,39 @@ test("the row's number is above every number that any file, pool or declaration 
   expect(situationOf(running).registration).toMatchObject({ row: { id: 5 } });
 });
 
+test("a row that running pools kept from an undone registration is taken up again, file and all", () => {
+  const world = createWorld({ pool: true });
+  const row = {
+    id: 2,
+    hostname: "192.168.4.159",
+    port: 5432,
+    status: "down",
+    role: "standby",
+    weight: 0,
+  };
+  for (const node of ["srv127", "srv129"]) {
+    const rows = world.facts.get(node)?.pool?.rows ?? [];
+    changePool(world, node, { rows: [...rows, row] });
+  }
+  expect(situationOf(world).registration).toMatchObject({
+    way: "reload-and-attach",
+    row: { id: 2 },
+  });
+});
+
+test("a row that the pools kept under different numbers is not taken up again", () => {
+  const world = createWorld({ pool: true });
+  for (const [node, id] of [
+    ["srv127", 2],
+    ["srv129", 3],
+  ] as const) {
+    const rows = world.facts.get(node)?.pool?.rows ?? [];
+    const kept = { id, hostname: "192.168.4.159", port: 5432, status: "down", role: "standby" };
+    changePool(world, node, { rows: [...rows, { ...kept, weight: 0 }] });
+  }
+  expect(situationOf(world).registration).toMatchObject({ row: { id: 4 } });
+});
+
 test("the weight of the new row is the like-node's in the file, not its share in the pool", () => {
   const world = createWorld({ pool: true });
   changeFile(world, "srv127", "pgpool.conf", (text) =>
