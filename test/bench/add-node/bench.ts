@@ -17,7 +17,7 @@ export type AddNodeBenchOptions = {
   readonly say: (line: string) => void;
 };
 
-export type AddNodeRow = {
+type AddNodeRow = {
   /** MiB of the table that is most of the database. */
   readonly size: number;
   readonly load: "idle" | "writes";

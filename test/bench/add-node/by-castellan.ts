@@ -10,7 +10,7 @@ export type CastellanRound = {
   readonly operationSeconds: number;
   readonly steps: readonly StepTime[];
 };
-export type StepTime = { readonly id: string; readonly seconds: number };
+type StepTime = { readonly id: string; readonly seconds: number };
 
 /** The command as an operator types it. */
 export async function addByCastellan(bed: Bed, verify: VerifyLevel): Promise<CastellanRound> {

@@ -8,7 +8,7 @@ import { processCost, type ProcessCost } from "./process-cost.ts";
 
 export type IdleBenchOptions = { readonly seconds: number; readonly say: (line: string) => void };
 
-export type IdleCost = {
+type IdleCost = {
   readonly rssMb: Spread;
   /** Of one core; `withChildren` counts the programs that it ran, too. */
   readonly cpuPercent: number;
