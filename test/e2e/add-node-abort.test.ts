@@ -1,0 +1,98 @@
+import { expect, test } from "vitest";
+import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
+import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import { testLab } from "#test/harness/test-lab.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { labHosts } from "./support/hosts.ts";
+import {
+  addArguments,
+  backupProcess,
+  newestOperation,
+  stepOf,
+  untilOperation,
+} from "./support/operations.ts";
+import { traces } from "./support/traces.ts";
+
+const lanes = [
+  { title: "PostgreSQL 15 with pgpool", product: "postgresql", consent: [] },
+  {
+    title: "KingbaseES V8R3 (emulated) with kingbasecluster",
+    product: "kingbase-v8r3",
+    // No ssh between the hosts of the test bed.
+    consent: ["--accept-not-promotable"],
+  },
+] as const;
+
+for (const { title, product, consent } of lanes) {
+  test(`an abort during the copy or the registration leaves nothing on ${title}, and the same node can be added then`, async () => {
+    const lab = await testLab({ hosts: labHosts });
+    await using cluster = await createCluster(lab, {
+      product,
+      nodes: ["srv127", "srv129"],
+      newNode: "srv159",
+      pool: true,
+      sizeMb: 20,
+    });
+    await using castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
+    await castellan.cli(["cluster", "import", "ESHA"]);
+    const before = await traces(cluster, castellan);
+
+    await abortInTheCopy(cluster, castellan, [...consent]);
+    expect(await traces(cluster, castellan)).toEqual(before);
+
+    await abortInTheRegistration(cluster, castellan, [...consent]);
+    expect(await traces(cluster, castellan)).toEqual(before);
+    expect(await cluster.isRunning("srv159")).toBe(false);
+    // The pools run on with a row that their files no longer have: down until their next restart.
+    const left = (await cluster.pools?.show("srv127"))?.map((row) => row["status"]);
+    expect(left).toEqual(["up", "up", "down"]);
+
+    const again = await castellan.cli(addArguments(cluster, ...consent), { reject: false });
+    expect(again.stdout + again.stderr).toContain("is a node of ESHA");
+    expect(again.exitCode).toBe(0);
+    for (const pool of ["srv127", "srv129"]) {
+      const rows = await cluster.pools?.show(pool);
+      expect(rows?.map((row) => row["status"])).toEqual(["up", "up", "up"]);
+    }
+  });
+}
+
+async function abortInTheCopy(
+  cluster: TestCluster,
+  castellan: Castellan,
+  consent: readonly string[],
+): Promise<void> {
+  const cli = await castellan.spawnCli(addArguments(cluster, ...consent, "--max-rate", "4M"));
+  const newNode = cluster.node("srv159");
+  await waitFor(async () => backupProcess(newNode), { timeoutMs: 30_000, what: "the copy" });
+  const id = (await newestOperation(castellan))?.id ?? "";
+  const aborted = await castellan.cli(["operation", "abort", id], { reject: false });
+  expect(aborted.stdout).toContain("is rolled-back");
+  // It is what this command asked for, and not what the other one did.
+  expect(aborted.exitCode).toBe(0);
+  expect(await cli.exited).toBe(5);
+  expect(await backupProcess(newNode)).toBe("");
+}
+
+async function abortInTheRegistration(
+  cluster: TestCluster,
+  castellan: Castellan,
+  consent: readonly string[],
+): Promise<void> {
+  const cli = await castellan.spawnCli(addArguments(cluster, ...consent, "--max-rate", "20M"));
+  await waitFor(async () => backupProcess(cluster.node("srv159")), { timeoutMs: 30_000 });
+  const id = (await newestOperation(castellan))?.id ?? "";
+  // The proof of reads needs this password: the operation gets as far as there and no further.
+  const { host } = cluster.node("srv129");
+  const secret = "/var/lib/castellan-agent/secrets/database";
+  await host.exec(["mv", secret, `${secret}.away`]);
+  const stuck = await untilOperation(castellan, id, ({ state }) => state !== "running");
+  expect(stuck.state).toBe("paused");
+  expect(stepOf(stuck, "attach-pool").state).toBe("done");
+  expect(stepOf(stuck, "prove-reads", "srv129").state).toBe("failed");
+  expect(await cli.exited).toBe(4);
+  await host.exec(["mv", `${secret}.away`, secret]);
+  const aborted = await castellan.cli(["operation", "abort", id], { reject: false });
+  expect(aborted.stdout).toContain("is rolled-back");
+  expect(aborted.exitCode).toBe(0);
+}
