@@ -12,6 +12,9 @@ export default defineConfig({
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
           testTimeout: 10_000,
+          // They share nothing that could leak, and most of their time is the loading of modules.
+          isolate: false,
+          maxWorkers: 2,
           // One project after the other, fast ones first: they differ in workers.
           sequence: { groupOrder: 0 },
         },
@@ -23,7 +26,8 @@ export default defineConfig({
           include: ["test/integration/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          // More than the smallest machine has cores: most of the time they wait for a server.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
@@ -35,6 +39,7 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           maxWorkers: 1,
+          globalSetup: "test/e2e/require-root.ts",
           sequence: { groupOrder: 2 },
         },
       },

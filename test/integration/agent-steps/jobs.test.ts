@@ -95,7 +95,9 @@ test("a job that ignores SIGTERM is killed, with everything in its group", async
 });
 
 test("a job that ends on SIGTERM leaves its exit status", async () => {
-  await jobs.start(request("/bin/sleep", ["60"]));
+  await jobs.start(request("/bin/sh", ["-c", "echo ready; exec sleep 60"]));
+  // Before that it is the wrapper alone that is ended, and there is no status to leave.
+  await waitFor(async () => (await output()) === "ready\n");
   await jobs.end("job");
   expect(await jobs.look("job")).toMatchObject({ status: "ended", exitCode: 128 + 15 });
 });
