@@ -38,16 +38,28 @@ function change(calls: string[], hold?: Promise<void>): ChangeStep<"create-slot"
   };
 }
 
-async function openRunner(home: PortsHome, executors: Partial<Executors>, kept = 10) {
+async function openRunner(
+  home: PortsHome,
+  executors: Partial<Executors>,
+  kept = 10,
+  onPut: () => void = () => undefined,
+) {
   const { ports } = home;
   const state = ports.settings.stateDirectory;
+  const commands = await openRecordFolder(join(state, "commands"), CommandRecord);
   const accepted: string[] = [];
   const ended: EndedCommand[] = [];
   const runner: CommandRunner = await createCommandRunner({
     ports,
     executors,
     disk: createCommandsOnDisk(
-      await openRecordFolder(join(state, "commands"), CommandRecord),
+      {
+        ...commands,
+        put: async (key, record) => {
+          onPut();
+          await commands.put(key, record);
+        },
+      },
       await openRecordFolder(join(state, "epoch"), z.number()),
       kept,
     ),
@@ -245,4 +257,80 @@ test("what was acknowledged is kept up to the limit, what was not is kept for ev
   const files = await readdir(join(home.ports.settings.stateDirectory, "commands"));
   expect(files.sort()).toEqual(["1.json", "4.json", "5.json"]);
   expect(runner.unacknowledged().map((end) => end.commandId)).toEqual(["1"]);
+});
+
+/** A state directory that is full while the test says so. */
+function fullDisk() {
+  const disk = { isFull: false };
+  const onPut = (): void => {
+    if (disk.isFull) throw new Failure("RESOURCE_MISSING", "no space left on device");
+  };
+  return { disk, onPut };
+}
+
+test("a command that the full disk can't take is refused with that reason, and runs once there is space", async () => {
+  await using home = await openPorts();
+  const calls: string[] = [];
+  const { disk, onPut } = fullDisk();
+  const { runner, ended, endOf } = await openRunner(
+    home,
+    { "create-slot": change(calls) },
+    10,
+    onPut,
+  );
+  disk.isFull = true;
+  await runner.receive(command());
+  expect(await endOf(command().id)).toMatchObject({
+    outcome: "refused",
+    failure: { code: "RESOURCE_MISSING", message: "no space left on device" },
+  });
+  expect(calls).toEqual([]);
+  disk.isFull = false;
+  await runner.receive(command());
+  await waitFor(() => ended.some((end) => end.outcome === "done"));
+});
+
+test("an end that the full disk did not take is told until it is acknowledged, and stored then", async () => {
+  await using home = await openPorts();
+  const calls: string[] = [];
+  const { disk, onPut } = fullDisk();
+  const gate = held();
+  const steps = { "create-slot": change(calls, gate.promise) };
+  const { runner, ended, endOf } = await openRunner(home, steps, 10, onPut);
+  await runner.receive(command());
+  await waitFor(() => calls.includes("apply"));
+  disk.isFull = true;
+  gate.release();
+  await endOf(command().id);
+  expect(runner.unacknowledged()).toMatchObject([{ commandId: command().id, outcome: "done" }]);
+  await runner.receive(command());
+  expect(ended.map((end) => end.outcome)).toEqual(["done", "done"]);
+  disk.isFull = false;
+  await runner.acknowledge(command().id);
+  expect(runner.unacknowledged()).toEqual([]);
+  const next = await openRunner(home, steps);
+  await next.runner.receive(command());
+  expect(await next.endOf(command().id)).toMatchObject({ outcome: "done" });
+  expect(calls).toEqual(["check", "apply", "verify"]);
+});
+
+test("a command that waits for its turn is not begun after a newer coordinator came, unless that one asks for it too", async () => {
+  await using home = await openPorts();
+  const calls: string[] = [];
+  const gate = held();
+  const { runner, endOf } = await openRunner(home, {
+    "create-slot": change(calls, gate.promise),
+  });
+  await runner.receive(command({ id: "first" }));
+  await runner.receive(command({ id: "stale" }));
+  await runner.receive(command({ id: "wanted" }));
+  await waitFor(() => calls.includes("apply"));
+  await runner.meetEpoch(6);
+  await runner.receive(command({ id: "wanted", epoch: 6 }));
+  gate.release();
+  expect(await endOf("first")).toMatchObject({ outcome: "done" });
+  const stale = await endOf("stale");
+  expect(stale.outcome).toBe("refused");
+  expect(stale.failure?.message).toMatch(/epoch 5.*epoch 6/);
+  expect(await endOf("wanted")).toMatchObject({ outcome: "done" });
 });
