@@ -10,13 +10,9 @@ export type AdmissionFacts = {
 
 /** What every command must pass before it is accepted; null, or why it is refused. */
 export function admissionRefusal(command: CommandEnvelope, facts: AdmissionFacts): Failure | null {
-  const { id, kind, epoch } = command;
-  if (epoch < facts.highestEpoch) {
-    return refused(
-      `command ${id} has epoch ${epoch}; this agent has seen epoch ${facts.highestEpoch}`,
-      "It came from a coordinator that was replaced. Stop the older one.",
-    );
-  }
+  const { kind } = command;
+  const outdated = epochRefusal(command, facts.highestEpoch);
+  if (outdated !== null) return outdated;
   if (!facts.allowedVerbs.includes(kind)) {
     return refused(
       `${kind} is not among allow.verbs of this host`,
@@ -33,6 +29,18 @@ export function admissionRefusal(command: CommandEnvelope, facts: AdmissionFacts
     return refused(`${kind}: ${where}: ${issue?.message ?? "against the schema"}`, null);
   }
   return expiryRefusal(command, facts.now);
+}
+
+/** Checked when it arrives and again when its turn has come: a newer coordinator may have come meanwhile. */
+export function epochRefusal(
+  { id, epoch }: Pick<CommandEnvelope, "id" | "epoch">,
+  highestEpoch: number,
+): Failure | null {
+  if (epoch >= highestEpoch) return null;
+  return refused(
+    `command ${id} has epoch ${epoch}; this agent has seen epoch ${highestEpoch}`,
+    "It came from a coordinator that was replaced. Stop the older one.",
+  );
 }
 
 /** Checked when it arrives and again when its turn has come; the coordinator counts in this host's clock. */

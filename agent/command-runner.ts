@@ -2,9 +2,9 @@ import type { CommandEnvelope, Progress } from "#shared/domain/commands.ts";
 import { commands } from "#shared/domain/commands.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
-import { admissionRefusal, expiryRefusal, preconditionRefusal } from "./admission.ts";
+import { admissionRefusal, epochRefusal, expiryRefusal, preconditionRefusal } from "./admission.ts";
 import type { CommandsOnDisk, EndedCommand } from "./commands-on-disk.ts";
-import { executeCommand } from "./execute-command.ts";
+import { crashAt, executeCommand } from "./execute-command.ts";
 import type { Ports, StepContext } from "./ports.ts";
 import type { Executors } from "./steps/step.ts";
 
@@ -41,6 +41,13 @@ export type CommandRunner = {
   stop(graceMs: number): Promise<void>;
 };
 
+type Running = {
+  readonly abort: AbortController;
+  /** Of the newest coordinator that asked for it. */
+  epoch: number;
+  ended: Promise<void>;
+};
+
 /** They must act at an exact moment: waiting behind a base backup would make them useless. */
 const neverWaits: ReadonlySet<string> = new Set(["hold-door", "release-door"]);
 const progressEveryMs = 250;
@@ -48,7 +55,9 @@ const progressEveryMs = 250;
 export async function createCommandRunner(options: CommandRunnerOptions): Promise<CommandRunner> {
   const { ports, executors, disk, listener } = options;
   const { clock, log } = ports;
-  const running = new Map<string, { readonly abort: AbortController; ended: Promise<void> }>();
+  const running = new Map<string, Running>();
+  /** Ends that the disk did not take: told all the same, and stored when they are acknowledged at the latest. */
+  const unstored = new Map<string, EndedCommand>();
   /** Refusals are not stored: the same id may come again from a coordinator that is in order. */
   const refusals = new Map<string, EndedCommand>();
   let lastChange: Promise<void> = Promise.resolve();
@@ -61,7 +70,7 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
       retryable: true,
     });
     log.info({ command: command.id, kind: command.kind }, "Found unfinished after a restart.");
-    await disk.ended(endedBy(command.id, "interrupted", failure), clock.now());
+    await store(endedBy(command.id, "interrupted", failure));
   }
 
   /** One at a time: the same id twice in a moment must not pass the look at the disk twice. */
@@ -74,8 +83,9 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
   const take = async (command: CommandEnvelope): Promise<void> => {
     const known = disk.get(command.id);
     if (known !== null) {
-      if (known.ended === null) listener.onAccepted(command.id);
-      else listener.onEnded(known.ended);
+      const ended = known.ended ?? unstored.get(command.id) ?? null;
+      if (ended === null) adopt(command);
+      else listener.onEnded(ended);
       return;
     }
     if (isStopping) return; // it is sent again to the next start
@@ -88,16 +98,31 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
       refuse(command, refusal);
       return;
     }
-    await disk.raiseEpoch(command.epoch);
-    await disk.received(command, clock.now());
+    try {
+      await disk.raiseEpoch(command.epoch);
+      await disk.received(command, clock.now());
+    } catch (error) {
+      // What a restart could not know of is not begun.
+      refuse(command, asFailure(error));
+      return;
+    }
+    crashAt("received", command);
     refusals.delete(command.id);
     listener.onAccepted(command.id);
     const waits = commands[command.kind].effect !== "read" && !neverWaits.has(command.kind);
     const abort = new AbortController();
     const before = waits ? lastChange : Promise.resolve();
-    const ended = before.then(() => run(command, abort.signal));
-    if (waits) lastChange = ended;
-    running.set(command.id, { abort, ended });
+    const state: Running = { abort, epoch: command.epoch, ended: Promise.resolve() };
+    running.set(command.id, state);
+    state.ended = before.then(() => run(command, state));
+    if (waits) lastChange = state.ended;
+  };
+
+  /** Sent again while it waits or runs: by a newer coordinator, it is that one's from now on. */
+  const adopt = ({ id, epoch }: CommandEnvelope): void => {
+    const state = running.get(id);
+    if (state !== undefined) state.epoch = Math.max(state.epoch, epoch);
+    listener.onAccepted(id);
   };
 
   const refuse = (command: CommandEnvelope, refusal: Failure): void => {
@@ -109,15 +134,12 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
   };
 
   /** Never rejects. */
-  const run = async (command: CommandEnvelope, signal: AbortSignal): Promise<void> => {
+  const run = async (command: CommandEnvelope, state: Running): Promise<void> => {
     const startedAt = clock.now();
-    const ended = await outcomeOf(command, signal);
-    try {
-      await disk.ended(ended, clock.now());
-    } catch (error) {
-      // It stays received on disk: the next start reports it as interrupted.
-      log.error({ command: command.id, err: error }, "The end of a command could not be stored.");
-    }
+    const ended = await outcomeOf(command, state);
+    crashAt("ending", command);
+    await store(ended);
+    crashAt("ended", command);
     running.delete(command.id);
     log.info(
       {
@@ -130,17 +152,36 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
       },
       "A command ended.",
     );
-    listener.onEnded(ended);
+    try {
+      listener.onEnded(ended);
+    } catch (error) {
+      log.error({ command: command.id, err: error }, "The end of a command could not be told.");
+    }
   };
 
-  const outcomeOf = async (
-    command: CommandEnvelope,
-    signal: AbortSignal,
-  ): Promise<EndedCommand> => {
+  /** Never rejects: what the disk does not take is kept here, and reported as interrupted after a restart. */
+  async function store(ended: EndedCommand): Promise<void> {
+    try {
+      await disk.ended(ended, clock.now());
+      unstored.delete(ended.commandId);
+    } catch (error) {
+      unstored.set(ended.commandId, ended);
+      log.error(
+        { command: ended.commandId, err: error },
+        "The end of a command could not be stored.",
+      );
+    }
+  }
+
+  const outcomeOf = async (command: CommandEnvelope, state: Running): Promise<EndedCommand> => {
     const id = command.id;
+    const { signal } = state.abort;
     try {
       signal.throwIfAborted();
-      const refusal = expiryRefusal(command, clock.now()) ?? (await changedNode(command));
+      const refusal =
+        epochRefusal({ id, epoch: state.epoch }, disk.highestEpoch()) ??
+        expiryRefusal(command, clock.now()) ??
+        (await changedNode(command));
       if (refusal !== null) return endedBy(id, "refused", refusal);
       signal.throwIfAborted();
       const result = await executeCommand(executors, command, contextOf(command, signal));
@@ -195,9 +236,11 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
     },
     acknowledge: async (commandId) => {
       refusals.delete(commandId);
+      const late = unstored.get(commandId);
+      if (late !== undefined) await store(late);
       await disk.acknowledged(commandId);
     },
-    unacknowledged: () => [...disk.unacknowledged(), ...refusals.values()],
+    unacknowledged: () => [...disk.unacknowledged(), ...unstored.values(), ...refusals.values()],
     highestEpoch: () => disk.highestEpoch(),
     meetEpoch: async (epoch) => {
       const isCurrent = epoch >= disk.highestEpoch();

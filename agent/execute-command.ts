@@ -1,4 +1,5 @@
 import { commands, type CommandEnvelope, type CommandKind } from "#shared/domain/commands.ts";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "./ports.ts";
 import type { Executors } from "./steps/step.ts";
@@ -16,11 +17,22 @@ export async function executeCommand(
     return step.undo(args, context);
   }
   const found = await step.check?.(args, context);
+  crashAt("checked", command);
   if (found !== undefined && found !== null) return found;
   context.signal.throwIfAborted();
   await step.apply?.(args, context);
+  crashAt("applied", command);
   context.signal.throwIfAborted();
   return step.verify(args, context);
+}
+
+/** Each instant of a command by itself, and of its kind alone. */
+export function crashAt(
+  moment: "received" | "checked" | "applied" | "ending" | "ended",
+  { kind, phase }: Pick<CommandEnvelope, "kind" | "phase">,
+): void {
+  crashPoint(`agent:${phase}-${moment}`);
+  crashPoint(`agent:${phase}-${moment}:${kind}`);
 }
 
 type Part = (args: unknown, context: StepContext) => Promise<unknown>;

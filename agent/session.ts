@@ -100,7 +100,12 @@ export function createSession(options: SessionOptions): Session {
   };
 
   const goLive = async (link: Link, welcome: Extract<Message, { type: "welcome" }>) => {
-    if (!(await runner.meetEpoch(welcome.epoch))) {
+    const isCurrent = await runner.meetEpoch(welcome.epoch).catch((error: unknown) => {
+      // A full disk: facts still help whoever has to mend it, and commands are refused with that reason.
+      log.error({ err: error }, "The coordinator's epoch could not be stored.");
+      return true;
+    });
+    if (!isCurrent) {
       log.error(
         { epoch: welcome.epoch, highestEpoch: runner.highestEpoch() },
         "This coordinator is older than one that was here before: its commands are refused.",

@@ -1,4 +1,4 @@
-import { pino, type Logger } from "pino";
+import { pino, stdSerializers, type Logger } from "pino";
 
 export type Log = Logger;
 
@@ -10,6 +10,8 @@ export function createLog(program: string, level: string = "info"): Log {
   return pino({
     level,
     base: { program },
+    // Without it an Error under this name is logged as {}: its message is no property that JSON knows.
+    serializers: { error: stdSerializers.err },
     redact: {
       paths: ["password", "secret", "token", "*.password", "*.secret", "*.token"],
       censor: "[secret]",

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { crashPoint } from "#shared/crash-point.ts";
 
 export type AtomicWriteOptions = {
   readonly mode: number;
@@ -41,7 +42,9 @@ export async function writeAtomically(
     } finally {
       await file.close();
     }
+    crashPoint("file:written-beside");
     await rename(temporary, path);
+    crashPoint("file:renamed");
   } catch (error) {
     await unlink(temporary).catch(() => undefined); // it may never have been made
     throw error;

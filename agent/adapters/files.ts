@@ -42,7 +42,7 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
   // Every temporary file is noted here before it is made: exactly those are swept, nothing by guess.
   const pending = await openRecordFolder(join(options.stateDirectory, "pending"), z.string());
   for (const { key, record } of pending.entries()) {
-    if (temporaryName.test(basename(record))) await orNull(unlink(record));
+    if (temporaryName.test(basename(record)) && !(await isSwept(record))) continue;
     await pending.delete(key);
   }
 
@@ -115,6 +115,14 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
       }),
     filesystem: (path) => naming("measured", path, () => measureFilesystem(normalize(path))),
   };
+}
+
+/** A filesystem that became read-only must not keep the agent from starting: swept at a later start. */
+async function isSwept(path: string): Promise<boolean> {
+  return orNull(unlink(path)).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function naming<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "../ports.ts";
 
@@ -29,4 +30,6 @@ export async function noteOwn(
     at: context.clock.now(),
     facts,
   });
+  // Noted, not yet made: the instant that every step's undo must bear.
+  crashPoint(`step:noted-${key.slice(0, key.indexOf(":"))}`);
 }

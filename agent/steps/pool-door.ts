@@ -39,15 +39,28 @@ export async function shutDoor(
   const { operationId } = context;
   const session = doors.get(operationId)?.session ?? (await startHelper(context));
   if (typeof session === "string") return remember(operationId, refused(ports, session));
-  const worker = await findWorker(context);
-  const control = doors.get(operationId)?.control ?? (await openControl(context));
+  const before = doors.get(operationId)?.control ?? null;
+  const look = async () => ({
+    worker: await findWorker(context),
+    control: before ?? (await openControl(context)),
+  });
+  const { worker, control } = await look().catch(async (error: unknown) => {
+    doors.delete(operationId);
+    await endSession(session);
+    await before?.pcp[Symbol.asyncDispose]();
+    throw error;
+  });
   const answer = await session.ask(`shut ${forMs}`).catch((error: unknown) => `${String(error)}`);
   const held = answer.startsWith("shut ") ? answer.split(" ").slice(1).map(Number) : null;
   const missing = held === null ? ports : ports.filter((port) => !held.includes(port));
   if (held !== null && missing.length === 0) {
     // If nobody releases it the kernel opens the door; the helper is ended a little later.
-    const timer = setTimeout(() => void openDoor(operationId), forMs + 2_000);
-    timer.unref();
+    const forget = (): void => {
+      openDoor(operationId).catch((error: unknown) => {
+        context.log.warn({ err: error }, "The helper of a door that nobody released was gone.");
+      });
+    };
+    setTimeout(forget, forMs + 2_000).unref();
     return remember(operationId, { ports, refusal: null, session, worker, control });
   }
   await endSession(session);
