@@ -1,0 +1,412 @@
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
+import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import { createLab, type Lab } from "#test/harness/lab.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { labHosts } from "./support/hosts.ts";
+import { addArguments, newestOperation } from "./support/operations.ts";
+import { expectRefusal, type Refusal } from "./support/refusal.ts";
+
+/**
+ * One cluster with two pools, in which one thing after the other is wrong. Every refusal is checked for its
+ * exit status and words, and for having changed nothing; the last test adds the node after all of them.
+ */
+let lab: Lab;
+let cluster: TestCluster;
+let castellan: Castellan;
+
+beforeAll(async () => {
+  lab = await createLab({ hosts: labHosts });
+  cluster = await createCluster(lab, {
+    product: "postgresql",
+    nodes: ["srv127", "srv129"],
+    newNode: "srv159",
+    pool: true,
+    settings: { max_wal_senders: "4" },
+  });
+  castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
+  await castellan.cli(["cluster", "import", "ESHA"]);
+}, 90_000);
+
+afterAll(async () => {
+  await castellan?.[Symbol.asyncDispose]();
+  await cluster?.[Symbol.asyncDispose]();
+  await lab?.[Symbol.asyncDispose]();
+  lab?.assertNoLeftovers();
+});
+
+const add = (...more: string[]) => addArguments(cluster, ...more);
+const refused = (refusal: Refusal): Promise<void> => expectRefusal(cluster, castellan, refusal);
+
+const wrongWords: readonly {
+  title: string;
+  args: readonly string[];
+  exitCode: number;
+  says: Refusal["says"];
+}[] = [
+  {
+    title: "an unknown cluster",
+    args: ["node", "add", "NOPE", "srv159", "--address", "192.168.4.159", "--yes"],
+    exitCode: 8,
+    says: ['no cluster "NOPE"', "ESHA"],
+  },
+  {
+    title: "a cluster that is no name",
+    args: ["node", "add", "../ESHA", "srv159", "--address", "192.168.4.159", "--yes"],
+    exitCode: 8,
+    says: ["../ESHA"],
+  },
+  {
+    title: "an unknown node to copy from",
+    args: [
+      "node",
+      "add",
+      "ESHA",
+      "srv159",
+      "--address",
+      "192.168.4.159",
+      "--source",
+      "srv999",
+      "--yes",
+    ],
+    exitCode: 8,
+    says: ["--source srv999", "srv127, srv129"],
+  },
+  {
+    title: "an unknown node to follow",
+    args: [
+      "node",
+      "add",
+      "ESHA",
+      "srv159",
+      "--address",
+      "192.168.4.159",
+      "--like",
+      "srv999",
+      "--yes",
+    ],
+    exitCode: 8,
+    says: ["--like srv999", "srv127, srv129"],
+  },
+  {
+    title: "a host without an agent",
+    args: ["node", "add", "ESHA", "srv160", "--address", "192.168.4.160", "--yes"],
+    exitCode: 3,
+    says: ["agent-connected (srv160)", "castellan token create --node srv160"],
+  },
+  {
+    title: "a name that is taken",
+    args: ["node", "add", "ESHA", "srv129", "--address", "192.168.4.159", "--yes"],
+    exitCode: 3,
+    says: ["srv129 (192.168.4.129) in ESHA", "Choose another name"],
+  },
+  {
+    title: "the address of a node",
+    args: ["node", "add", "ESHA", "srv159", "--address", "192.168.4.127", "--yes"],
+    exitCode: 3,
+    says: ["address-free (srv159)", "192.168.4.127 is srv127"],
+  },
+  {
+    title: "the pools' virtual address",
+    args: ["node", "add", "ESHA", "srv159", "--address", "192.168.4.201", "--yes"],
+    exitCode: 3,
+    says: ["address-not-virtual (srv159)", "192.168.4.201"],
+  },
+  {
+    title: "an address that is a name",
+    args: ["node", "add", "ESHA", "srv159", "--address", "srv159", "--yes"],
+    exitCode: 3,
+    says: ["address-numeric (srv159)"],
+  },
+  {
+    title: "an address that is no address",
+    args: ["node", "add", "ESHA", "srv159", "--address", "192.168.4.999; rm -r /", "--yes"],
+    exitCode: 2,
+    says: ["address"],
+  },
+  {
+    title: "a port that can't be one",
+    args: [
+      "node",
+      "add",
+      "ESHA",
+      "srv159",
+      "--address",
+      "192.168.4.159",
+      "--port",
+      "99999",
+      "--yes",
+    ],
+    exitCode: 2,
+    says: ["99999"],
+  },
+  {
+    title: "no confirmation and no terminal",
+    args: ["node", "add", "ESHA", "srv159", "--address", "192.168.4.159"],
+    exitCode: 2,
+    says: ["nothing was changed", "--yes"],
+  },
+];
+
+test.each(wrongWords)("$title is refused", async (refusal) => refused(refusal));
+
+test("a cluster.yaml with a mistake is refused with file, line and column", async () => {
+  const file = `${castellan.stateDirectory}/clusters/ESHA.yaml`;
+  const text = await castellan.coordinatorHost.readFile(file);
+  const own = { mode: 0o640, owner: cluster.lane.osUser };
+  onTestFinished(() => castellan.coordinatorHost.writeFile(file, text, own));
+  await castellan.coordinatorHost.writeFile(
+    file,
+    text.replace(/address: \S+/, "address: [99]"),
+    own,
+  );
+  await refused({ args: add(), exitCode: 2, says: [/ESHA\.yaml:\d+:\d+/, "address"] });
+  await castellan.coordinatorHost.writeFile(file, `${text}nodes: [`, own);
+  await refused({ args: add(), exitCode: 2, says: [/ESHA\.yaml:\d+:\d+/] });
+});
+
+test("a slot of the new node's name, wherever it is, is refused with the statement that drops it", async () => {
+  await cluster.sql("srv129", "SELECT pg_create_physical_replication_slot('slot_srv159')");
+  onTestFinished(async () => {
+    await cluster.sql("srv129", "SELECT pg_drop_replication_slot('slot_srv159')");
+  });
+  await refused({
+    args: add(),
+    exitCode: 3,
+    says: ["slot-free (srv129)", "pg_drop_replication_slot('slot_srv159')"],
+  });
+});
+
+test("a port on which something listens is refused", async () => {
+  const { host } = cluster.node("srv159");
+  const script = "require('net').createServer().listen(5432, '0.0.0.0', () => console.log('up'))";
+  const listener = await host.spawn([host.nodePath, "-e", script]);
+  onTestFinished(async () => {
+    listener.kill("SIGKILL");
+    await listener.exited;
+  });
+  await waitFor(async () => (await host.exec(["ss", "-ltn"])).stdout.includes(":5432"));
+  await refused({ args: add(), exitCode: 3, says: ["port-free (srv159)", "something listens at"] });
+});
+
+test("a data directory with something in it, of another mode or of another owner is refused", async () => {
+  const { host, paths } = cluster.node("srv159");
+  const owner = cluster.lane.osUser;
+  onTestFinished(async () => {
+    await host.exec(["rm", "-r", paths.dataDir]);
+  });
+  await host.makeDirectory(paths.dataDir, { owner, mode: 0o700 });
+  await host.writeFile(`${paths.dataDir}/precious`, "data", { owner });
+  await refused({
+    args: add(),
+    exitCode: 3,
+    says: ["target-directory (srv159)", `${paths.dataDir} holds precious`, "--data-dir"],
+  });
+  await host.exec(["rm", `${paths.dataDir}/precious`]);
+  await host.exec(["chmod", "0755", paths.dataDir]);
+  await refused({
+    args: add(),
+    exitCode: 3,
+    says: ["target-mode (srv159)", "mode 0755", `chmod 0700 ${paths.dataDir}`],
+  });
+  await host.exec(["chmod", "0700", paths.dataDir]);
+  await host.exec(["chown", "root:", paths.dataDir]);
+  await refused({
+    args: add(),
+    exitCode: 3,
+    says: ["(srv159)", `chown ${owner}: ${paths.dataDir}`],
+  });
+});
+
+test("a filesystem that is too small is refused before a byte is copied", async () => {
+  const { host, paths } = cluster.node("srv159");
+  await host.makeDirectory(paths.dataDir, { owner: cluster.lane.osUser, mode: 0o700 });
+  await host.exec(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", paths.dataDir]);
+  onTestFinished(async () => {
+    await host.exec(["umount", paths.dataDir]);
+    await host.exec(["rmdir", paths.dataDir]);
+  });
+  await host.exec(["chown", `${cluster.lane.osUser}:`, paths.dataDir]);
+  await host.exec(["chmod", "0700", paths.dataDir]);
+  await refused({ args: add(), exitCode: 3, says: ["target-space (srv159)", /MiB to copy/] });
+});
+
+test("no WAL sender to spare and no slot to spare are refused, because both need a restart", async () => {
+  const { host } = cluster.node("srv129");
+  const spare = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+  const receivers = await Promise.all(
+    ["one", "two"].map(async (name) => {
+      const folder = `/srv/wal-${name}`;
+      await host.makeDirectory(folder, { owner: cluster.lane.osUser });
+      const argv = [
+        "/usr/lib/postgresql/15/bin/pg_receivewal",
+        "-h",
+        "192.168.4.127",
+        "-U",
+        cluster.lane.replicationUser,
+        "-D",
+        folder,
+      ];
+      return host.spawn(argv, {
+        user: cluster.lane.osUser,
+        env: { PGPASSWORD: cluster.passwords.replication },
+      });
+    }),
+  );
+  onTestFinished(async () => {
+    for (const receiver of receivers) {
+      receiver.kill("SIGKILL");
+      await receiver.exited;
+    }
+    await host.exec(["rm", "-r", "/srv/wal-one", "/srv/wal-two"]);
+    for (const n of spare)
+      await cluster.sql("srv127", "SELECT pg_drop_replication_slot($1)", [`spare_${n}`]);
+  });
+  await waitFor(async () => {
+    const rows = await cluster.sql("srv127", "SELECT count(*)::int AS n FROM pg_stat_replication");
+    return rows[0]?.["n"] === 3;
+  });
+  for (const n of spare) {
+    await cluster.sql("srv127", "SELECT pg_create_physical_replication_slot($1)", [`spare_${n}`]);
+  }
+  await refused({
+    args: add(),
+    exitCode: 3,
+    says: [
+      "wal-senders (srv127)",
+      "max_wal_senders",
+      "slots-free (srv127)",
+      "max_replication_slots",
+      "restart",
+    ],
+  });
+});
+
+test("a synchronous list that would take anybody is refused", async () => {
+  await alterSystem("synchronous_standby_names", "'*'");
+  await refused({ args: add(), exitCode: 3, says: ["sync-list-named", "*"] });
+});
+
+test("libraries and extensions that the new host does not have are refused by their names", async () => {
+  const { host } = cluster.node("srv159");
+  await cluster.sql("srv127", "CREATE EXTENSION hstore");
+  onTestFinished(async () => {
+    await cluster.sql("srv127", "DROP EXTENSION hstore");
+  });
+  await alterSystem("session_preload_libraries", "'auto_explain'");
+  await without("/usr/lib/postgresql/15/lib", "auto_explain.so");
+  await without("/usr/share/postgresql/15/extension", "hstore.control");
+  await refused({
+    args: add(),
+    exitCode: 3,
+    says: ["preload-libraries (srv159)", "auto_explain", "extensions (srv159)", "hstore"],
+  });
+
+  /** The folder as it is, but for one file: mounted over it on this host alone. */
+  async function without(folder: string, file: string): Promise<void> {
+    const copy = `/run/without-${file}`;
+    await host.exec(["cp", "-a", folder, copy]);
+    await host.exec(["rm", `${copy}/${file}`]);
+    await host.exec(["mount", "--bind", copy, folder]);
+    onTestFinished(async () => {
+      await host.exec(["umount", folder]);
+      await host.exec(["rm", "-r", copy]);
+    });
+  }
+});
+
+test("auto_failback, which attaches at moments of its own, is refused", async () => {
+  const pool = cluster.pools?.nodes.find(({ name }) => name === "srv129");
+  if (pool === undefined) throw new Error("no pool");
+  const file = pool.pool.configFile;
+  const text = await pool.host.readFile(file);
+  const own = { mode: 0o600, owner: cluster.lane.osUser };
+  onTestFinished(() => pool.host.writeFile(file, text, own));
+  await pool.host.writeFile(file, `${text}\nauto_failback = on\n`, own);
+  await refused({
+    args: add(),
+    exitCode: 3,
+    says: ["auto-failback (srv129)", "auto_failback = off"],
+  });
+});
+
+test("a password that is missing, or that the server does not take, is refused with the line that sets it", async () => {
+  const { host } = cluster.node("srv159");
+  const secret = "/var/lib/castellan-agent/secrets/replication";
+  await host.exec(["mv", secret, "/run/replication"]);
+  await refused({
+    args: add(),
+    exitCode: 3,
+    says: ["secrets (srv159)", "castellan-agent secret set replication"],
+  });
+  // The server tells a wrong password from a missing line only where there is a line.
+  const hba = cluster.node("srv127");
+  const before = await hba.host.readFile(hba.paths.hbaFile);
+  const own = { mode: 0o600, owner: cluster.lane.osUser };
+  onTestFinished(async () => {
+    await host.exec(["mv", "/run/replication", secret]);
+    await hba.host.writeFile(hba.paths.hbaFile, before, own);
+    await cluster.sql("srv127", "SELECT pg_reload_conf()");
+  });
+  await hba.host.writeFile(
+    hba.paths.hbaFile,
+    `host replication all 192.168.4.159/32 md5\n${before}`,
+    own,
+  );
+  await cluster.sql("srv127", "SELECT pg_reload_conf()");
+  await host.writeFile(secret, "not-the-password", { mode: 0o600, owner: cluster.lane.osUser });
+  await refused({
+    args: add(),
+    exitCode: 3,
+    says: ["replication-login (srv159)", "castellan-agent secret set replication"],
+  });
+});
+
+test("a pool that is stopped is refused", async () => {
+  await cluster.pools?.stop("srv129");
+  onTestFinished(async () => {
+    await cluster.pools?.start("srv129");
+    await waitFor(
+      async () =>
+        (
+          await castellan.cli(["preflight", "ESHA", "srv159", "--address", "192.168.4.159"], {
+            reject: false,
+          })
+        ).exitCode === 0,
+      { timeoutMs: 30_000, intervalMs: 500, what: "the cluster to be well again" },
+    );
+  });
+  await refused({
+    args: add(),
+    exitCode: 3,
+    says: ["pool-running (srv129)", "Start the pool on srv129"],
+  });
+});
+
+test("after all of these the node is prepared in the pools, and adding it is an attach alone", async () => {
+  const prepare = ["pool", "prepare", "ESHA", "srv159", "--address", "192.168.4.159", "--yes"];
+  expect(await newestOperation(castellan)).toBe(null);
+  const prepared = await castellan.cli(prepare, { reject: false });
+  expect(prepared.exitCode, prepared.stdout + prepared.stderr).toBe(0);
+  const rows = await cluster.pools?.show("srv129");
+  expect(rows?.map((row) => row["status"])).toEqual(["up", "up", "down"]);
+  const added = await castellan.cli(add(), { reject: false });
+  expect(added.stdout).toContain("Way (a), attach");
+  expect(added.exitCode, added.stdout + added.stderr).toBe(0);
+  expect((await cluster.pools?.show("srv127"))?.map((row) => row["status"])).toEqual([
+    "up",
+    "up",
+    "up",
+  ]);
+  await refused({ args: add(), exitCode: 3, says: ["srv159 (192.168.4.159) in ESHA"] });
+});
+
+/** Until the end of the test at hand. */
+async function alterSystem(name: string, value: string): Promise<void> {
+  await cluster.sql("srv127", `ALTER SYSTEM SET ${name} = ${value}`);
+  await cluster.sql("srv127", "SELECT pg_reload_conf()");
+  onTestFinished(async () => {
+    await cluster.sql("srv127", `ALTER SYSTEM RESET ${name}`);
+    await cluster.sql("srv127", "SELECT pg_reload_conf()");
+  });
+}
