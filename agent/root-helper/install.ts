@@ -12,7 +12,7 @@ import { findProgram, runProgram } from "./run-program.ts";
 import { assertTrustedProgram, readRegular, removeFile, replaceFile } from "./trusted-files.ts";
 import { verbNames } from "./verb-names.ts";
 
-export const installUsage = `castellan-root install --user USER --product kingbase-v8r3|postgresql
+const installUsage = `castellan-root install --user USER --product kingbase-v8r3|postgresql
   [--root DIR] [--bin-dir DIR] [--pool-config FILE [--pool-program FILE] [--pool-port N]...]
   [--lib-dir DIR] [--node FILE]`;
 

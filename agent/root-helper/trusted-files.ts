@@ -20,7 +20,7 @@ import { Failure, type FailureCode } from "#shared/errors.ts";
 
 /** Who must own what the helper trusts, and from which folder down. Tests name themselves and a folder of theirs. */
 export type Trust = { readonly uid: number; readonly from: string };
-export const root: Trust = { uid: 0, from: "/" };
+const root: Trust = { uid: 0, from: "/" };
 
 /**
  * The content of a file that only root can have written: a regular file, no link, root's, not writable by group or

@@ -4,7 +4,7 @@ import type { HelperSettings } from "./helper-settings.ts";
  * Everything that can be asked of root, with the part of the settings that it needs: without it the verb isn't offered
  * on a host. The sudoers line names exactly these words.
  */
-export const verbNeeds = {
+const verbNeeds = {
   verbs: null,
   door: "pool",
   "door-sweep": "pool",

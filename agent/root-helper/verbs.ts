@@ -12,7 +12,7 @@ import { findPacketFilter } from "./packet-filter.ts";
 import { poolStatus, reloadPool } from "./pool-process.ts";
 import { offeredVerbs, type VerbName } from "./verb-names.ts";
 
-export type VerbContext = {
+type VerbContext = {
   readonly settings: HelperSettings;
   readonly io: DoorIo;
   readonly sleep: (ms: number) => Promise<void>;

@@ -65,7 +65,7 @@ const SlotRow = z.strictObject({
   retainedBytes: z.number().nullable(),
   xmin: z.string().nullable(),
 });
-export type SlotRow = z.infer<typeof SlotRow>;
+type SlotRow = z.infer<typeof SlotRow>;
 
 export const DatabaseFacts = z.strictObject({
   /** absent: no data directory; unreachable: a postmaster lives but gives no session. */

@@ -142,6 +142,7 @@ const noClusterFiles: LocalStepContext["clusterFiles"] = {
   load: () => unused(),
   create: () => unused(),
   addNode: () => unused(),
+  takeNode: () => unused(),
 };
 
 function unused(): never {

@@ -49,7 +49,7 @@ export async function installRootHelper(cluster: TestCluster, pool: PoolNode): P
 }
 
 /** What agent.yaml would say on that host. */
-export function settingsOf(cluster: TestCluster, pools: Pools, node: PoolNode): AgentSettings {
+function settingsOf(cluster: TestCluster, pools: Pools, node: PoolNode): AgentSettings {
   const { host, paths, pool } = node;
   const state = `${host.root}/var/lib/castellan-agent`;
   const kingbase = cluster.lane.product === "kingbase-v8r3";

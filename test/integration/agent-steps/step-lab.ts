@@ -28,7 +28,7 @@ export type StepLab = AsyncDisposable & {
   sql(port: number, sql: string, database?: string): Promise<string>;
   readonly progress: Progress[];
 };
-export type AgentOptions = Partial<Pick<TestAgentInput, "operationId" | "signal" | "allowedPaths">>;
+type AgentOptions = Partial<Pick<TestAgentInput, "operationId" | "signal" | "allowedPaths">>;
 
 export async function createStepLab(
   options: { readonly conf?: readonly string[]; readonly hba?: readonly string[] } = {},

@@ -39,7 +39,7 @@ export type WorldOptions = {
   readonly vendorInCharge?: boolean;
 };
 
-export const systemIdentifier = "7311111111111111111";
+const systemIdentifier = "7311111111111111111";
 
 export function createWorld(options: WorldOptions = {}): World {
   const product = options.product ?? "postgresql";

@@ -14,7 +14,7 @@ import { parseClusterFile } from "#coordinator/cluster-file/parse.ts";
 import { printClusterYaml } from "#coordinator/cluster-file/print-cluster.ts";
 import { goodProbes, situationOf, type World } from "./facts-builder.ts";
 
-export type AskedQuestion = {
+type AskedQuestion = {
   readonly node: string;
   readonly kind: CommandKind;
   readonly args: unknown;
@@ -54,6 +54,7 @@ export function createFakePorts(world: World): FakePorts {
       return loaded(name, text);
     },
     addNode: (name) => loaded(name, yaml),
+    takeNode: () => "absent",
   };
   const fleet: Fleet = {
     agent: (node) => world.agents.get(node) ?? null,
