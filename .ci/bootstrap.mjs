@@ -1,33 +1,48 @@
 // Makes a fresh clone runnable, using nothing but Node: npm packages, the bundles and, as root on
-// Debian, the OS packages of the test bed. `bootstrap.mjs packages` stops after the npm packages.
-// Starts and alters no server of the machine: Debian's own "main" cluster is not created and
-// policy-rc.d forbids service starts for the length of the apt call; both settings are restored.
+// Debian, the OS packages of the test bed. `bootstrap.mjs packages` stops after the npm packages,
+// `bootstrap.mjs root` refuses to go on without root.
+// Starts and alters no server of the machine: Debian's own "main" cluster is not created, policy-rc.d
+// forbids service starts for the length of the apt call (both settings are restored, whatever
+// happens), and what came with it does not start at the next boot either.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 process.chdir(new URL("..", import.meta.url).pathname);
 
-/** OS packages of the test bed, each with a file that tells whether it is there. */
+/**
+ * OS packages of the test bed, each with a file that tells whether it is there. Without root the
+ * hosts are loopback addresses, for which the last ones are of no use.
+ */
 const osPackages = [
-  ["postgresql-15", "/usr/lib/postgresql/15/bin/postgres"],
-  ["postgresql-client-15", "/usr/lib/postgresql/15/bin/pg_basebackup"],
-  ["pgpool2", "/usr/sbin/pgpool"],
-  ["iproute2", "/usr/sbin/ip"],
-  ["nftables", "/usr/sbin/nft"],
-  ["iputils-ping", "/usr/bin/ping"],
-  ["iputils-arping", "/usr/bin/arping"],
-  ["sudo", "/usr/bin/sudo"],
-  ["cron", "/usr/sbin/cron"],
-  ["openssl", "/usr/bin/openssl"],
-  ["systemd", "/lib/systemd/systemd"],
-  ["systemd-container", "/usr/bin/systemd-nspawn"],
+  { name: "postgresql-15", file: "/usr/lib/postgresql/15/bin/postgres", service: "postgresql" },
+  { name: "postgresql-client-15", file: "/usr/lib/postgresql/15/bin/pg_basebackup" },
+  { name: "pgpool2", file: "/usr/sbin/pgpool", service: "pgpool2" },
+  { name: "iputils-ping", file: "/usr/bin/ping" },
+  { name: "openssl", file: "/usr/bin/openssl" },
+  { name: "iproute2", file: "/usr/sbin/ip", forRoot: true },
+  { name: "nftables", file: "/usr/sbin/nft", forRoot: true },
+  { name: "iputils-arping", file: "/usr/bin/arping", forRoot: true },
+  { name: "sudo", file: "/usr/bin/sudo", forRoot: true },
+  { name: "cron", file: "/usr/sbin/cron", service: "cron", forRoot: true },
+  { name: "systemd", file: "/lib/systemd/systemd", forRoot: true },
+  { name: "systemd-container", file: "/usr/bin/systemd-nspawn", forRoot: true },
 ];
 
-installPackages();
-if (process.argv[2] !== "packages") {
-  installOsPackages();
-  run(process.execPath, [".ci/build.mjs"]);
+const isRoot = process.getuid?.() === 0;
+
+try {
+  if (process.argv[2] === "root" && !isRoot) {
+    fail(77, "This needs root: its hosts are network namespaces. `npm test` needs none.");
+  }
+  installPackages();
+  if (process.argv[2] !== "packages") {
+    installOsPackages();
+    run(process.execPath, [".ci/build.mjs"]);
+  }
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = error.exitCode ?? 1;
 }
 
 function installPackages() {
@@ -35,6 +50,7 @@ function installPackages() {
   const fresh =
     existsSync(stamp) && statSync(stamp).mtimeMs >= statSync("package-lock.json").mtimeMs;
   if (fresh) return;
+  console.error("Installing the npm packages ...");
   run("npm", ["ci", "--loglevel=error"]);
   for (const name of ["postgres-10", "postgres-18"]) {
     const cwd = `node_modules/${name}`;
@@ -43,21 +59,29 @@ function installPackages() {
 }
 
 function installOsPackages() {
-  const missing = osPackages.filter(([, file]) => !existsSync(file)).map(([name]) => name);
+  const missing = osPackages.filter(
+    ({ file, forRoot }) => (isRoot || forRoot !== true) && !existsSync(file),
+  );
   if (missing.length === 0) return;
-  const line = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
-  if (process.getuid?.() !== 0) {
-    console.error(
-      `Missing OS packages: ${missing.join(", ")}. As root, run:\n  apt-get update && ${line}`,
-    );
-    process.exit(69);
-  }
+  const names = missing.map(({ name }) => name);
+  const install = ["install", "-y", "--no-install-recommends", ...names];
   if (!existsSync("/usr/bin/apt-get")) {
-    console.error(
-      `Missing: ${missing.join(", ")}, and this is not Debian. Install them and run this again.`,
-    );
-    process.exit(69);
+    fail(69, `Missing: ${names.join(", ")}, and this is not Debian. Install them, then repeat.`);
   }
+  if (!isRoot) {
+    const line = `apt-get update && apt-get ${install.join(" ")}`;
+    fail(
+      69,
+      `Missing OS packages: ${names.join(", ")}. As root, run this, then repeat:\n  ${line}`,
+    );
+  }
+  // One that was there before (an older server's, say) is the machine's own and stays as it is.
+  const newServices = missing.flatMap(({ service }) =>
+    service === undefined || existsSync(`/lib/systemd/system/${service}.service`) ? [] : service,
+  );
+  console.error(`Installing the OS packages ${names.join(", ")} ...`);
+  // A Ctrl-C ends apt, which is in the foreground too; this program goes on to restore what it replaced.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => undefined);
   const restore = [
     replaceFile("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755),
     replaceFile(
@@ -69,7 +93,10 @@ function installOsPackages() {
   try {
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
     run("apt-get", ["update", "-qq"], { env });
-    run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], { env });
+    run("apt-get", ["-qq", ...install], { env });
+    if (newServices.length > 0 && existsSync("/usr/bin/systemctl")) {
+      run("systemctl", ["disable", "--quiet", ...newServices]);
+    }
   } finally {
     for (const undo of restore) undo();
   }
@@ -79,18 +106,23 @@ function installOsPackages() {
 function replaceFile(path, content, mode) {
   const before = existsSync(path) ? readFileSync(path) : null;
   const beforeMode = before === null ? 0 : statSync(path).mode;
-  mkdirSync(dirname(path), { recursive: true });
+  const made = mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, content, { mode });
   return () => {
-    if (before === null) rmSync(path, { force: true });
-    else writeFileSync(path, before, { mode: beforeMode });
+    if (before !== null) writeFileSync(path, before, { mode: beforeMode });
+    else rmSync(path, { force: true });
+    // Where apt installed nothing, nobody else wants the folder.
+    if (made !== undefined) spawnSync("rmdir", ["-p", "--ignore-fail-on-non-empty", dirname(path)]);
   };
 }
 
 function run(command, args, options = {}) {
   const result = spawnSync(command, args, { stdio: ["ignore", 2, 2], ...options });
-  if (result.status !== 0) {
-    console.error(`${command} ${args.join(" ")} ended with ${result.status ?? result.signal}`);
-    process.exit(result.status || 1);
-  }
+  if (result.status === 0) return;
+  const how = result.error?.message ?? result.status ?? result.signal;
+  fail(result.status || 1, `${command} ${args.join(" ")} ended with ${how}`);
+}
+
+function fail(exitCode, message) {
+  throw Object.assign(new Error(message), { exitCode });
 }
