@@ -1,10 +1,21 @@
-import { readFile, readdir } from "node:fs/promises";
+import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { execa } from "execa";
+import { baseBackup } from "#agent/steps/base-backup.ts";
+import { createSlot } from "#agent/steps/create-slot.ts";
+import { openHba } from "#agent/steps/open-hba.ts";
+import { placeDataDirectory } from "#agent/steps/place-data-directory.ts";
+import { findPostmaster } from "#agent/steps/postmaster.ts";
+import { startDatabase } from "#agent/steps/start-database.ts";
+import { writeNodeFiles } from "#agent/steps/write-node-files.ts";
+import { incompleteMarker } from "#shared/domain/names.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { runStep } from "./run-step.ts";
 import { proveLogin } from "#agent/steps/prove-login.ts";
 import { proveStreaming } from "#agent/steps/prove-streaming.ts";
 import { addStandby, removeStandby, standbyArgs, type StandbyArgs } from "./standby-steps.ts";
-import { createStepLab, type StepLab } from "./step-lab.ts";
+import { binDirectory, createStepLab, type StepLab } from "./step-lab.ts";
 import type { TestAgent } from "./test-agent.ts";
 
 let lab: StepLab;
@@ -60,4 +71,66 @@ test("undo of every step leaves nothing behind, and a second undo is no failure"
   expect(await readFile(lab.n1.paths.hbaFile, "latin1")).toBe(hbaBefore);
   expect(await lab.sql(lab.n1.port, "SELECT count(*) FROM pg_replication_slots")).toBe("0");
   await removeStandby(args, primary, target);
+});
+
+/** Up to a data directory that only has to be started. */
+async function copyAndWrite(at: StandbyArgs): Promise<void> {
+  await runStep(openHba, at.hba, primary);
+  await runStep(createSlot, at.slot, primary);
+  await runStep(baseBackup, at.backup, target);
+  await runStep(writeNodeFiles, at.files, target);
+}
+
+test("a start that is given up while the control program works leaves no server", async () => {
+  await copyAndWrite(args);
+  await runStep(placeDataDirectory, args.place, target);
+  const controller = new AbortController();
+  const start: TestAgent["jobs"]["start"] = async (request) => {
+    const job = await target.jobs.start(request);
+    controller.abort(new Error("given up"));
+    return job;
+  };
+  const context = { ...target, signal: controller.signal, jobs: { ...target.jobs, start } };
+  await expect(startDatabase.apply(args.start, context)).rejects.toThrow("given up");
+  const job = await target.jobs.look("start-database.op-abcdefgh");
+  await startDatabase.undo(args.start, target);
+  await waitFor(async () => (await stat(`/proc/${job?.pid ?? 0}`).catch(() => null)) === null);
+  expect(await findPostmaster(args.start.dataDirectory, target)).toBeNull();
+});
+
+test("an undo that dies while it removes a placed directory leaves nothing that a boot would start", async () => {
+  const { dataDirectory, stagingDirectory } = args.place;
+  const removeTree = () => Promise.reject(new Error("killed"));
+  const dying = { ...target, files: { ...target.files, removeTree } };
+  await expect(placeDataDirectory.undo(args.place, dying)).rejects.toThrow("killed");
+  await expect(stat(dataDirectory)).rejects.toMatchObject({ code: "ENOENT" });
+  await stat(stagingDirectory);
+  await removeStandby(args, primary, target);
+  expect(await readdir(join(lab.folder, "n2"))).toEqual(["state"]);
+  expect(await target.ledger.list("")).toEqual([]);
+});
+
+test("a copy in place that a person has started is not emptied by an abort", async () => {
+  const { dataDirectory } = args.place;
+  const at: StandbyArgs = {
+    ...args,
+    backup: { ...args.backup, stagingDirectory: dataDirectory },
+    files: { ...args.files, stagingDirectory: dataDirectory },
+    place: { stagingDirectory: dataDirectory, dataDirectory },
+  };
+  await copyAndWrite(at);
+  await runStep(placeDataDirectory, at.place, target);
+  const log = join(lab.folder, "n2", "by-hand.log");
+  const ctl = (...words: string[]) =>
+    execa(`${binDirectory}/pg_ctl`, ["-D", dataDirectory, "-w", ...words], { stdio: "ignore" });
+  await ctl("-l", log, "start");
+  await expect(baseBackup.undo(at.backup, target)).rejects.toMatchObject({
+    code: "REFUSED",
+    message: expect.stringContaining("a server runs"),
+  });
+  expect(await lab.sql(lab.n2.port, "SELECT pg_is_in_recovery()")).toBe("t");
+  await stat(join(dataDirectory, incompleteMarker));
+  await ctl("-m", "fast", "stop");
+  await removeStandby(at, primary, target);
+  expect((await readdir(join(lab.folder, "n2"))).sort()).toEqual(["by-hand.log", "state"]);
 });

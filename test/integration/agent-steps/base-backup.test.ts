@@ -2,6 +2,7 @@ import { readFile, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { baseBackup } from "#agent/steps/base-backup.ts";
+import { claimTree } from "#agent/steps/own-directory.ts";
 import { createSlot } from "#agent/steps/create-slot.ts";
 import { openHba } from "#agent/steps/open-hba.ts";
 import { incompleteMarker } from "#shared/domain/names.ts";
@@ -157,6 +158,38 @@ test("progress tells bytes and rate while the copy runs", async () => {
   await runStep(baseBackup, { ...args.backup, maxRateBytesPerSecond: slow }, target);
   const seen = lab.progress.filter(({ doneBytes }) => (doneBytes ?? 0) > 0);
   expect(seen.at(-1)?.totalBytes).toBeGreaterThan(10e6);
+  await baseBackup.undo(args.backup, target);
+  await expectNothingLeft(target);
+});
+
+test("a directory into which another operation still copies is not used, though nothing stands in it yet", async () => {
+  const other = await lab.agent("n2", { operationId: "op-aaaaaaaa" });
+  await claimTree(other, args.backup.stagingDirectory, 1);
+  // A copy that waits for its checkpoint has written nothing.
+  await other.jobs.start({
+    name: "base-backup.op-aaaaaaaa",
+    operationId: "op-aaaaaaaa",
+    generation: 1,
+    program: "/usr/bin/sleep",
+    args: ["60"],
+    env: {},
+  });
+  const target = await lab.agent("n2");
+  await expect(runStep(baseBackup, args.backup, target)).rejects.toMatchObject({
+    code: "OPERATION_CONFLICT",
+    message: expect.stringContaining("op-aaaaaaaa"),
+  });
+  await baseBackup.undo(args.backup, target);
+  await baseBackup.undo(args.backup, other);
+  await expectNothingLeft(await lab.agent("n2"));
+});
+
+test("a copy that can't be begun leaves no password behind", async () => {
+  const target = await lab.agent("n2");
+  const start = () => Promise.reject(new Error("no processes left"));
+  const context = { ...target, jobs: { ...target.jobs, start } };
+  await expect(baseBackup.apply(args.backup, context)).rejects.toThrow("no processes left");
+  expect(await readdir(join(lab.folder, "n2", "state", "password-files"))).toEqual([]);
   await baseBackup.undo(args.backup, target);
   await expectNothingLeft(target);
 });

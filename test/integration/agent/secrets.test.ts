@@ -1,9 +1,10 @@
-import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { filesOfJobs } from "#agent/adapters/job-folder.ts";
 import { createSecrets } from "#agent/adapters/secrets.ts";
 import { clientBin } from "#test/harness/postgres.ts";
 import { startPostgres, type PostgresServer } from "./postgres-server.ts";
@@ -71,13 +72,16 @@ test("libpq takes the password file, with colons and backslashes in the password
   await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
-test("password files that a crash left are swept when they are old enough", async () => {
+test("password files that a crash left are swept, but not one that a detached job still has", async () => {
   const secrets = await createSecrets(folder);
-  await writeFile(join(folder, "password-files/pass-left"), "x", { mode: 0o600 });
-  await secrets.sweepPasswordFiles(60_000, Date.now());
-  expect(await readdir(join(folder, "password-files"))).toEqual(["pass-left"]);
-  await secrets.sweepPasswordFiles(60_000, Date.now() + 120_000);
-  expect(await readdir(join(folder, "password-files"))).toEqual([]);
+  for (const name of ["pass-left", "pass-of-job"]) {
+    await writeFile(join(folder, "password-files", name), "x", { mode: 0o600 });
+  }
+  const job = join(folder, "jobs/base-backup.op-abcdefgh");
+  await mkdir(job, { recursive: true });
+  await writeFile(join(job, "remove-when-ended"), `${folder}/password-files/pass-of-job\n`);
+  await secrets.sweepPasswordFiles(await filesOfJobs(join(folder, "jobs")));
+  expect(await readdir(join(folder, "password-files"))).toEqual(["pass-of-job"]);
 });
 
 test("a login whose secret this host does not have names the command that stores it", async () => {
