@@ -11,6 +11,7 @@ import { createLinkOpener } from "./adapters/coordinator-link.ts";
 import { createDatabases } from "./adapters/databases.ts";
 import { createFiles } from "./adapters/files.ts";
 import { takeInstanceLock } from "./adapters/instance-lock.ts";
+import { filesOfJobs } from "./adapters/job-folder.ts";
 import { createJobs } from "./adapters/jobs.ts";
 import { createLedger } from "./adapters/ledger.ts";
 import { createProgramRunner, createPrograms } from "./adapters/programs.ts";
@@ -37,8 +38,6 @@ export type AgentOptions = {
 
 /** How long a step that is told to stop may take to hand itself back. */
 const stopGraceMs = 3_000;
-/** A password file of an earlier run may still be wanted by a detached job that has just begun. */
-const passwordFilesKeptMs = 600_000;
 
 /** Everything of the agent, opened in the order in which each needs the other; disposed in reverse. */
 export async function startAgent(options: AgentOptions): Promise<AsyncDisposable> {
@@ -53,7 +52,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     if (secret === null) throw notJoined(settings);
 
     const secrets = await createSecrets(settings.stateDirectory);
-    await secrets.sweepPasswordFiles(passwordFilesKeptMs, clock.now());
+    await secrets.sweepPasswordFiles(await filesOfJobs(below("jobs")));
     const expected = createExpectedChanges();
     const runner = createProgramRunner({ home });
     const databases = stack.use(

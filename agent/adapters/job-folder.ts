@@ -78,6 +78,16 @@ export async function isAlive(process: JobProcess): Promise<boolean> {
   return false;
 }
 
+/** Files that jobs still have, to be removed when they end: password files above all. */
+export async function filesOfJobs(jobsFolder: string): Promise<ReadonlySet<string>> {
+  const files = new Set<string>();
+  for (const name of (await orNull(readdir(jobsFolder))) ?? []) {
+    const listed = (await readSmallFile(join(jobsFolder, name, "remove-when-ended"))) ?? "";
+    for (const path of listed.split("\n")) if (path !== "") files.add(path);
+  }
+  return files;
+}
+
 export async function loadExitStatus(folder: string): Promise<number | null> {
   const text = await readSmallFile(join(folder, "exit-status"));
   return text !== null && /^\d{1,3}\n$/.test(text) ? Number(text) : null;

@@ -11,8 +11,8 @@ import { passwordLine } from "./password-line.ts";
 
 export type SecretStore = Secrets & {
   set(name: SecretName, value: string): Promise<void>;
-  /** Removes password files that a crash left; a young one may still be read by a detached job. */
-  sweepPasswordFiles(olderThanMs: number, now: number): Promise<void>;
+  /** Removes password files that a crash left, but for those that detached jobs still have. */
+  sweepPasswordFiles(ofJobs: ReadonlySet<string>): Promise<void>;
 };
 
 /** Passwords of this host: `<stateDirectory>/secrets/NAME`, mode 0600, never sent anywhere. */
@@ -60,11 +60,10 @@ export async function createSecrets(stateDirectory: string): Promise<SecretStore
       if ((await stat(folder)).uid !== owner.uid) await chown(folder, owner.uid, owner.gid);
       await writeAtomically(join(folder, name), Buffer.from(value), { mode: 0o600, owner });
     },
-    sweepPasswordFiles: async (olderThanMs, now) => {
+    sweepPasswordFiles: async (ofJobs) => {
       for (const name of (await orNull(readdir(handedOut))) ?? []) {
         const path = join(handedOut, name);
-        const found = await orNull(stat(path));
-        if (found !== null && now - found.mtimeMs >= olderThanMs) await orNull(unlink(path));
+        if (!ofJobs.has(path)) await orNull(unlink(path));
       }
     },
   };

@@ -33,8 +33,8 @@ export async function forgetBackup(context: StepContext, place: Place): Promise<
 }
 
 /** The job that copies for this operation: one at a time. */
-export function backupJobName(context: StepContext): string {
-  return `base-backup.${context.operationId}`;
+export function backupJobName({ operationId }: Pick<StepContext, "operationId">): string {
+  return `base-backup.${operationId}`;
 }
 
 /** Says whose the staging directory is while the copy runs. */

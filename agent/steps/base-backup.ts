@@ -1,3 +1,4 @@
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import { incompleteMarker } from "#shared/domain/names.ts";
 import type { CommandArgs, CommandResult } from "#shared/domain/commands.ts";
@@ -13,7 +14,16 @@ import {
 import { readBackupProgress } from "./backup-progress.ts";
 import { freeSlot, waitForSource } from "./backup-source.ts";
 import { evidence } from "./evidence.ts";
-import { claimTree, ownDirectories, removeOwnDirectory, removeOwnTree } from "./own-directory.ts";
+import { ledgerKey } from "./ledger-keys.ts";
+import {
+  claimTree,
+  ownDirectories,
+  removeOwnDirectory,
+  removeOwnTree,
+  TreeFacts,
+} from "./own-directory.ts";
+import { ownFacts } from "./own-entry.ts";
+import { assertStopped } from "./postmaster.ts";
 import { standbyMarkers } from "./standby-marker.ts";
 import type { ChangeStep } from "./step.ts";
 import { systemIdentifierOf } from "./control-data.ts";
@@ -58,6 +68,7 @@ export const baseBackup: ChangeStep<"base-backup"> = {
     await context.jobs.end(name);
     await context.jobs.remove(name);
     const lines = [job === null ? "no copy was running" : `the copy (pid ${job.pid}) is ended`];
+    await assertNotStarted(args, context);
     for (const tree of treesOf(args)) {
       const line = await removeOwnTree(context, tree);
       if (line !== null) lines.push(line);
@@ -74,6 +85,8 @@ export const baseBackup: ChangeStep<"base-backup"> = {
 
 async function start(args: Args, context: StepContext, generation: number): Promise<void> {
   const name = backupJobName(context);
+  for (const tree of treesOf(args)) await assertNobodyCopies(tree, context);
+  await assertNotStarted(args, context);
   await context.jobs.remove(name);
   for (const tree of treesOf(args)) await removeOwnTree(context, tree);
   await noteBackup(context, args, { generation, copied: null });
@@ -81,25 +94,57 @@ async function start(args: Args, context: StepContext, generation: number): Prom
   // Beside, because the program demands an empty directory; inside as soon as it has ended.
   await writeMarker(args, context, generation);
   const { product, settings, secrets } = context;
+  const isMountPoint = args.stagingDirectory === args.dataDirectory;
+  const touchOnSuccess = [
+    ...(isMountPoint ? await standbyMarkers(args.stagingDirectory, context) : []),
+    `${args.stagingDirectory}/${incompleteMarker}`,
+  ];
   const login = { ...args.source, replication: true, secret: "replication" as const };
   const passwordFile = await secrets.passwordFile([login]);
-  const isMountPoint = args.stagingDirectory === args.dataDirectory;
-  await context.jobs.start({
-    name,
-    operationId: context.operationId,
-    generation,
-    program: `${settings.paths.binDirectory}/${product.programs.baseBackup}`,
-    args: backupArguments(args, context.operationId),
-    env: { LC_ALL: "C", [product.passwordFileVariable]: passwordFile.path },
-    whenEnded: {
+  crashPoint("backup:password-file-made");
+  try {
+    await context.jobs.start({
+      name,
+      operationId: context.operationId,
+      generation,
+      program: `${settings.paths.binDirectory}/${product.programs.baseBackup}`,
+      args: backupArguments(args, context.operationId),
+      env: { LC_ALL: "C", [product.passwordFileVariable]: passwordFile.path },
       // The job's, not ours: it lives as long as the job.
-      remove: [passwordFile.path],
-      touchOnSuccess: [
-        ...(isMountPoint ? await standbyMarkers(args.stagingDirectory, context) : []),
-        `${args.stagingDirectory}/${incompleteMarker}`,
-      ],
-    },
-  });
+      whenEnded: { remove: [passwordFile.path], touchOnSuccess },
+    });
+  } catch (error) {
+    await passwordFile[Symbol.asyncDispose]();
+    throw error;
+  }
+  crashPoint("backup:job-started");
+}
+
+/**
+ * The tree may be an empty directory while another operation's copy waits for its checkpoint: two copies into one
+ * directory would mix.
+ */
+async function assertNobodyCopies(tree: string, context: StepContext): Promise<void> {
+  const entry = await context.ledger.get(ledgerKey.tree(tree));
+  if (entry === null || entry.operationId === context.operationId) return;
+  const job = await context.jobs.look(backupJobName(entry));
+  if (job?.status !== "running") return;
+  throw new Failure(
+    "OPERATION_CONFLICT",
+    `operation ${entry.operationId} still copies into ${tree} (pid ${job.pid})`,
+    { hint: `Abort it first: castellan operation abort ${entry.operationId}` },
+  );
+}
+
+/** A copy that somebody has started is in use, with all its tablespaces, whatever its name is by now. */
+async function assertNotStarted(args: Args, context: StepContext): Promise<void> {
+  const tree = await ownFacts(context, ledgerKey.tree(args.stagingDirectory), TreeFacts);
+  if (tree?.identity == null) return;
+  for (const directory of new Set([args.stagingDirectory, args.dataDirectory])) {
+    const found = await context.files.stat(directory);
+    const isOurs = found?.inode === tree.identity.inode && found.device === tree.identity.device;
+    if (isOurs) await assertStopped(directory, context);
+  }
 }
 
 /** Watches the job to its end; an aborted wait leaves it running, for the next attempt to adopt. */
@@ -148,6 +193,7 @@ async function finish(args: Args, context: StepContext, job: JobState): Promise<
   await context.files.replace(marker, `${context.operationId}\n`, 0o600);
   const facts = await backupFacts(context, args);
   const generation = facts?.generation ?? job.generation;
+  crashPoint("backup:marked");
   await noteBackup(context, args, { generation, copied: { bytes: doneBytes, elapsedMs } });
   await context.jobs.remove(backupJobName(context));
 }

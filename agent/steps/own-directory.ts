@@ -123,7 +123,10 @@ async function emptyTree(
   if (found.device !== identity.device || found.inode !== identity.inode) {
     throw new Failure("REFUSED", `${path} is not the directory that was used: left alone`);
   }
-  for (const name of await context.files.list(path)) {
+  // The control file first: without it no server starts on what a crash leaves here, standby marker or not.
+  const names = await context.files.list(path);
+  const inOrder = [...names].sort((a, b) => Number(b === "global") - Number(a === "global"));
+  for (const name of inOrder) {
     const entry = `${path}/${name}`;
     const stat = await context.files.stat(entry);
     if (stat === null) continue;

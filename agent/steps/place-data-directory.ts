@@ -1,8 +1,9 @@
 import * as z from "zod";
 import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
 import { incompleteMarker } from "#shared/domain/names.ts";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
-import type { StepContext } from "../ports.ts";
+import type { FileIdentity, FileStat, StepContext } from "../ports.ts";
 import { backupMarker } from "./backup-records.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
@@ -31,7 +32,7 @@ export const placeDataDirectory: ChangeStep<"place-data-directory"> = {
     if (await isPlaced(args, context)) return;
     const tree = await ownFacts(context, ledgerKey.tree(args.stagingDirectory), TreeFacts);
     const found = await files.stat(args.stagingDirectory);
-    if (tree?.identity == null || found === null || found.inode !== tree.identity.inode) {
+    if (tree?.identity == null || found === null || !isSame(found, tree.identity)) {
       throw new Failure("REFUSED", `${args.stagingDirectory} is not the copy of this operation`);
     }
     if ((await files.stat(`${args.stagingDirectory}/${incompleteMarker}`)) === null) {
@@ -57,6 +58,7 @@ export const placeDataDirectory: ChangeStep<"place-data-directory"> = {
     await noteOwn(context, placedKey(args), facts);
     // rename(2) takes an empty directory's place in one step.
     await files.rename(args.stagingDirectory, args.dataDirectory);
+    crashPoint("step:placed");
   },
   verify: async (args, context) => {
     if (!(await isPlaced(args, context))) {
@@ -76,12 +78,18 @@ export const placeDataDirectory: ChangeStep<"place-data-directory"> = {
       return evidence([`${args.dataDirectory}: nothing that this operation placed`]);
     const found = await files.stat(args.dataDirectory);
     const lines: string[] = [];
-    if (found?.inode === facts.identity.inode && found.device === facts.identity.device) {
+    if (isSame(found, facts.identity)) {
       await assertStopped(args.dataDirectory, context);
-      await files.removeTree(args.dataDirectory, facts.identity);
+      // Removed under its other name: what a crash leaves half removed may lack its standby marker, and must not lie
+      // where a boot starts it.
+      await files.rename(args.dataDirectory, args.stagingDirectory);
+      crashPoint("step:taken-out-of-place");
       lines.push(`${args.dataDirectory} removed`);
     } else if (found !== null) {
       lines.push(`${args.dataDirectory} is kept: it is not the directory that we placed`);
+    }
+    if (isSame(await files.stat(args.stagingDirectory), facts.identity)) {
+      await files.removeTree(args.stagingDirectory, facts.identity);
     }
     if (facts.replaced !== null && (await files.stat(args.dataDirectory)) === null) {
       await files.makeDirectory(args.dataDirectory, facts.replaced.mode);
@@ -102,12 +110,11 @@ async function isPlaced(args: Args, context: StepContext): Promise<boolean> {
     return tree !== null;
   }
   const facts = await ownFacts(context, placedKey(args), PlacedFacts);
-  const found = await context.files.stat(args.dataDirectory);
-  return (
-    facts !== null &&
-    found?.inode === facts.identity.inode &&
-    found.device === facts.identity.device
-  );
+  return facts !== null && isSame(await context.files.stat(args.dataDirectory), facts.identity);
+}
+
+function isSame(found: FileStat | null, { device, inode }: FileIdentity): boolean {
+  return found !== null && found.inode === inode && found.device === device;
 }
 
 function report(args: Args): Evidence {

@@ -7,7 +7,7 @@ import type { JobState, StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
-import { findPostmaster } from "./postmaster.ts";
+import { findPostmaster, type Postmaster } from "./postmaster.ts";
 import { flag, text } from "./row-values.ts";
 import { serverActivity, startArguments, startLog } from "./server-start.ts";
 import { standbyMarkerFile, standbyStyleOf } from "./standby-marker.ts";
@@ -61,8 +61,9 @@ export const startDatabase: ChangeStep<"start-database"> = {
     const facts = await ownFacts(context, serverKey(args), ServerFacts);
     if (facts === null)
       return evidence([`${args.dataDirectory}: no server that this operation started`]);
-    const postmaster = await findPostmaster(args.dataDirectory, context);
-    if (postmaster !== null) await stop(args, context);
+    const postmaster = await startedPostmaster(args, context);
+    // A unit that systemd is about to start has no process yet.
+    if (postmaster !== null || context.settings.start.mode === "unit") await stop(args, context);
     await context.jobs.remove(jobName(context));
     if (facts.madeLog !== null) await context.files.remove(facts.madeLog);
     await context.ledger.delete(serverKey(args));
@@ -190,6 +191,20 @@ async function assertStandby(args: Args, context: StepContext): Promise<void> {
     "REFUSED",
     `${args.dataDirectory} has no ${standbyMarkerFile(style)}${incomplete ? ` but ${incompleteMarker}` : ""}: it would open as a primary`,
     { hint: "The node's files must be written first." },
+  );
+}
+
+/** The control program may be about to start the server: it has a process, or none will come, when this answers. */
+async function startedPostmaster(args: Args, context: StepContext): Promise<Postmaster | null> {
+  return watchProgress(
+    context,
+    { stallMs: args.stallMs, everyMs: 20, what: "the control program" },
+    async () => {
+      const job = await context.jobs.look(jobName(context));
+      const value = await findPostmaster(args.dataDirectory, context);
+      if (value !== null || job?.status !== "running") return { state: "done", value };
+      return { state: "waiting", token: "starting", missing: `it runs as pid ${job.pid}` };
+    },
   );
 }
 
