@@ -93,7 +93,8 @@ function maskPassLine(line: string, colons: number, mark: Mark): string {
   return line.startsWith("#") ? line : mark(line);
 }
 
-const secretName = /(?:pass|password|passwd|authkey|secret|passphrase|passphrase_command)[0-9]*$/i;
+const secretName =
+  /(?:pass|password|passwd|authkey|secret|passphrase|passphrase_command)(?:_base64)?[0-9]*$/i;
 const anySecret = /(?:pass(?:word|wd|phrase)?|secret|token)["']?\s*[:=]\s*(?=\S)/i;
 /** Their values are names of files. */
 const harmlessNames: ReadonlySet<string> = new Set(["pool_passwd", "cluster_passwd"]);

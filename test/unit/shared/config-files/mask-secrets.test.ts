@@ -49,6 +49,7 @@ describe("a secret is hidden wherever it may stand", () => {
     ["pool-conf", "health_check_password12='hunter2'"],
     ["pool-conf", "#wd_authkey = 'hunter2' # ours"],
     ["pool-conf", "sr_check_password = 'hunter2"],
+    ["pool-conf", "wd_authkey_base64 = 'hunter2'"],
     ["pool-conf", "failover_command='f.sh -W hunter2 %H'"],
     ["ha-module", 'KB_PASS="hunter2"hunter2'],
     ["ha-module", "KB_PASS=hunter2 # note"],
