@@ -56,4 +56,6 @@ export type ClusterFiles = {
   create(name: string, yaml: string): LoadedCluster;
   /** Adds the node to the list, comments kept; replaced atomically. Already there with the same content: nothing. */
   addNode(name: string, node: NodeDeclaration): LoadedCluster;
+  /** Takes out exactly what addNode put in; `edited`: a person has changed the entry since, it stays. */
+  takeNode(name: string, node: NodeDeclaration): "taken" | "absent" | "edited";
 };

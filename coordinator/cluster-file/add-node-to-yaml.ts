@@ -60,7 +60,7 @@ function endOfBlock(text: string, list: YAMLSeq): number {
   return end;
 }
 
-function lastValueEnd(node: unknown): number {
+export function lastValueEnd(node: unknown): number {
   if (isCollection(node)) {
     if (node.flow === true || node.items.length === 0) return node.range?.[1] ?? 0;
     return lastValueEnd(node.items.at(-1));
@@ -97,7 +97,7 @@ function columnOf(text: string, at: number): number {
   return at - (text.lastIndexOf("\n", at - 1) + 1);
 }
 
-function lineAfter(text: string, at: number): number {
+export function lineAfter(text: string, at: number): number {
   const newline = text.indexOf("\n", at);
   return newline === -1 ? text.length : newline + 1;
 }

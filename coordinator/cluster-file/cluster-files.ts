@@ -19,6 +19,7 @@ import { Failure } from "#shared/errors.ts";
 import type { ClusterFiles, LoadedCluster } from "../ports.ts";
 import { addNodeToYaml } from "./add-node-to-yaml.ts";
 import { parseClusterFile } from "./parse.ts";
+import { takeNodeFromYaml } from "./take-node-from-yaml.ts";
 
 const suffix = ".yaml";
 
@@ -56,6 +57,13 @@ export function createClusterFiles(directory: string): ClusterFiles {
     }
     return loaded(name, file, bytes);
   };
+  const replace = (name: string, file: string, text: string): LoadedCluster => {
+    const mode = statSync(file).mode & 0o7777;
+    const beside = writeBeside(directory, name, text, mode);
+    renameSync(beside, file);
+    syncDirectory(directory);
+    return loaded(name, file, Buffer.from(text));
+  };
   return {
     names,
     load,
@@ -81,12 +89,15 @@ export function createClusterFiles(directory: string): ClusterFiles {
     addNode: (name, node) => {
       const before = load(name);
       const text = addNodeToYaml(before.file, before.yaml, node);
-      if (text === before.yaml) return before;
-      const mode = statSync(before.file).mode & 0o7777;
-      const beside = writeBeside(directory, name, text, mode);
-      renameSync(beside, before.file);
-      syncDirectory(directory);
-      return loaded(name, before.file, Buffer.from(text));
+      return text === before.yaml ? before : replace(name, before.file, text);
+    },
+    takeNode: (name, node) => {
+      const before = load(name);
+      const text = takeNodeFromYaml(before.file, before.yaml, node);
+      if (text === null) return "edited";
+      if (text === before.yaml) return "absent";
+      replace(name, before.file, text);
+      return "taken";
     },
   };
 }

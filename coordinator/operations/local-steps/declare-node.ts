@@ -1,6 +1,7 @@
+import { Failure } from "#shared/errors.ts";
 import type { LocalStep } from "./local-step.ts";
 
-/** The last step of an addition: from here on the node is one of the cluster's. Never reached by a rollback. */
+/** The last step of an addition: from here on the node is one of the cluster's. */
 export const declareNode: LocalStep<"declare-node"> = {
   run: ({ node }, { cluster, clusterFiles }) => {
     const before = clusterFiles.load(cluster);
@@ -11,13 +12,18 @@ export const declareNode: LocalStep<"declare-node"> = {
       files: [{ path: after.file, hash: after.hash }],
     });
   },
-  /** What a person may have edited since is not taken out by a machine: the step is the last, so nothing follows it. */
+  /** A crash right after the file was written, then an abort: the declaration must not name a node that is gone. */
   undo: ({ node }, { cluster, clusterFiles }) => {
-    const { declaration, file } = clusterFiles.load(cluster);
-    const isThere = declaration.nodes.some(({ name }) => name === node.name);
-    const line = isThere
-      ? `${node.name} is left in ${file}: take it out by hand`
-      : `${node.name} was not declared yet`;
-    return Promise.resolve({ alreadyDone: !isThere, lines: [line], files: [] });
+    const outcome = clusterFiles.takeNode(cluster, node);
+    if (outcome === "edited") {
+      throw new Failure("REFUSED", `The entry of ${node.name} was edited since it was declared.`, {
+        hint: `take ${node.name} out of the declaration of ${cluster} by hand`,
+      });
+    }
+    const line =
+      outcome === "taken"
+        ? `${node.name} is taken out of the declaration`
+        : `${node.name} was not declared`;
+    return Promise.resolve({ alreadyDone: outcome === "absent", lines: [line], files: [] });
   },
 };

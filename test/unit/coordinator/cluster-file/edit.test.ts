@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import fc from "fast-check";
 import type { NodeDeclaration } from "#shared/domain/cluster.ts";
 import { addNodeToYaml } from "#coordinator/cluster-file/add-node-to-yaml.ts";
+import { takeNodeFromYaml } from "#coordinator/cluster-file/take-node-from-yaml.ts";
 import { parseClusterFile } from "#coordinator/cluster-file/parse.ts";
 import { printClusterYaml } from "#coordinator/cluster-file/print-cluster.ts";
 import { createWorld } from "../facts-builder.ts";
@@ -148,4 +149,22 @@ test("a printed declaration reads back as the same one, for both products and ev
   }
   const debian = createWorld({ debian: true }).declaration;
   expect(parseClusterFile("ESHA.yaml", printClusterYaml(debian))).toEqual(debian);
+});
+
+test("what was added is taken out again, byte for byte", () => {
+  const flow = "cluster: {name: PG, product: postgresql, pool: {kind: pgpool}}\nnodes: [{name: a, address: 10.0.0.1, management: true}, {name: b, address: 10.0.0.2}]\n"; // prettier-ignore
+  for (const before of [text, text.replaceAll("\n", "\r\n"), flow]) {
+    const added = addNodeToYaml("PG.yaml", before, node());
+    expect(added).not.toBe(before);
+    expect(takeNodeFromYaml("PG.yaml", added, node())).toBe(before);
+    expect(takeNodeFromYaml("PG.yaml", before, node())).toBe(before);
+  }
+});
+
+test("an entry that a person has edited since is not taken out", () => {
+  const edited = addNodeToYaml("PG.yaml", text, node()).replace(
+    "address: 10.0.0.3",
+    "address: 10.0.0.3 # rack 3",
+  );
+  expect(takeNodeFromYaml("PG.yaml", edited, node())).toBeNull();
 });

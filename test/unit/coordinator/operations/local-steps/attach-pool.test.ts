@@ -149,7 +149,7 @@ function agents({ upFromTheStart = false, refuseHold, fail = {}, failLater = {} 
     signal: new AbortController().signal,
     clock: { now: () => 0, sleep: (ms) => Promise.resolve(void said.push(`wait ${ms} ms`)) },
     log: createLog("test", "silent"),
-    clusterFiles: { names: () => [], load: unused, create: unused, addNode: unused },
+    clusterFiles: { names: () => [], load: unused, create: unused, addNode: unused, takeNode: unused }, // prettier-ignore
     progress: () => undefined,
     command: async (node, kind, _args, phase = "run") => {
       const result = answer(node, kind, phase);
