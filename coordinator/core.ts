@@ -61,12 +61,23 @@ export async function startCore(settings: CoordinatorSettings, log: Log): Promis
         localSteps: { "attach-pool": attachPool, "declare-node": declareNode },
         random: Math.random,
         newOperationId,
+        settle: async (operation) => {
+          if (operation.kind === "add-node") await hub.acceptAllFiles(operation.subject);
+          return () => {
+            for (const alert of standingAlerts({ ...operation, state: "succeeded" })) {
+              store.raiseAlert(alert, clock.now());
+            }
+          };
+        },
         onRest: (operation) => {
           if (!terminalStates.has(operation.state)) return;
           const copy = forecastError(operation);
           if (copy !== null) events.emit("forecast:judged", { operationId: operation.id }, copy);
-          for (const alert of standingAlerts(operation)) store.raiseAlert(alert, clock.now());
-          if (operation.kind !== "add-node") return;
+          if (operation.kind !== "add-node" || operation.state === "succeeded") return;
+          // Killed between the alert and the success, then aborted: what it stood for is gone.
+          for (const { cause } of standingAlerts({ ...operation, state: "succeeded" })) {
+            store.resolveAlert(cause, clock.now());
+          }
           hub.acceptAllFiles(operation.subject).catch((error: unknown) => {
             log.error({ err: error, node: operation.subject }, "its files could not be accepted");
           });

@@ -13,7 +13,8 @@ export type CommandRequest = Omit<CommandEnvelope, "epoch" | "expiresAt">;
 export type CommandOutcome =
   | { readonly outcome: "done"; readonly result: unknown }
   | {
-      readonly outcome: "failed" | "refused" | "interrupted";
+      /** unseen: nobody waits for it any longer; the agent may still be at work, or may have done it. */
+      readonly outcome: "failed" | "refused" | "interrupted" | "unseen";
       readonly failure: FailureRecord;
     };
 

@@ -3,7 +3,7 @@ import { backoffMs } from "#shared/time.ts";
 
 /** One failed attempt, with what went before it since the step was taken up. */
 export type FailedAttempt = {
-  readonly outcome: "failed" | "refused" | "interrupted";
+  readonly outcome: "failed" | "refused" | "interrupted" | "unseen";
   readonly failure: FailureRecord;
   /** An abort was asked for, or the coordinator is stopping. */
   readonly unwanted: boolean;

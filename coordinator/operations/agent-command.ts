@@ -34,7 +34,7 @@ export type AgentCommandOptions = {
 
 /**
  * Sends a command and waits for its end over disconnections. An agent that stays away too long ends it
- * as failed, NODE_UNREACHABLE. @throws the reason of `stop`.
+ * as unseen, NODE_UNREACHABLE. @throws the reason of `stop`.
  */
 export async function runAgentCommand(
   node: string,
@@ -73,7 +73,7 @@ export async function runAgentCommand(
   } catch (error) {
     if (stop.aborted || !(error instanceof Failure)) throw error;
     return {
-      outcome: "failed",
+      outcome: "unseen",
       failure: {
         code: error.code,
         message: error.message,

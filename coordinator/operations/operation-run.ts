@@ -64,6 +64,11 @@ export class OperationRun {
         return;
       }
     }
+    const succeed = await this.#ports.settle(this.#record());
+    this.#stop.throwIfAborted();
+    // Aborted meanwhile: then it has not succeeded.
+    if (this.#record().state !== "running") return;
+    succeed();
     this.#move("all-steps-done");
   }
 

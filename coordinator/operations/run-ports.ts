@@ -4,7 +4,7 @@ import type { Clock } from "#shared/time.ts";
 import type { Events } from "../events.ts";
 import type { ClusterFiles } from "../ports.ts";
 import type { CoordinatorLimits } from "../settings.ts";
-import type { Store } from "../store/store.ts";
+import type { OperationRecord, Store } from "../store/store.ts";
 import type { CommandPort } from "./agent-command.ts";
 import type { LocalSteps } from "./local-steps/local-step.ts";
 
@@ -20,6 +20,11 @@ export type RunPorts = {
   readonly limits: CoordinatorLimits;
   /** In [0, 1): jitter of retries. */
   readonly random: () => number;
+  /**
+   * What must be true when it has succeeded (baselines accepted), done before the journal says so; can run
+   * twice. Answers what belongs to the very moment of success.
+   */
+  readonly settle: (operation: OperationRecord) => Promise<() => void>;
   /** The journal says something new of this operation. */
   readonly onChange: (operationId: string) => void;
   readonly onProgress: (operationId: string, stepId: string, progress: Progress) => void;

@@ -25,14 +25,28 @@ export async function runUndo(
     const patient = step.on === null || !away.has(step.on);
     const limits = patient ? ports.limits : { ...ports.limits, agentWaitMs: 1_000 };
     const own = { ...ports, limits };
-    if (isOutOfSight(record)) await endRun(own, operation, record, signals);
+    if (isOutOfSight(record)) {
+      const unseen = await endRun(own, operation, record, signals);
+      if (unseen !== null && step.on !== null) {
+        away.add(step.on);
+        if (isUndoable(step.kind)) {
+          // Stays out of sight: the next abort first makes sure that nothing is at work any more.
+          left.push({ index: record.index, failure: unseen });
+          continue;
+        }
+      }
+    }
     if (step.on !== null && !isUndoable(step.kind)) {
       // It only looked: there is nothing to take back.
       ports.store.setStep(operation.id, record.index, { state: "undone" });
       ports.onChange(operation.id);
       continue;
     }
-    const failure = await executeStep(own, operation.id, record.index, "undo", signals);
+    const failure = await executeStep(own, operation.id, record.index, "undo", {
+      // The abort that began the undo is not meant for it.
+      cancel: never,
+      stop: signals.stop,
+    });
     if (failure === null) continue;
     left.push({ index: record.index, failure });
     if (step.on !== null && failure.code === "NODE_UNREACHABLE") away.add(step.on);
@@ -40,30 +54,34 @@ export async function runUndo(
   return left.length === 0 ? null : describeLeft(operation, left);
 }
 
+const never = new AbortController().signal;
+
 /**
  * The agent may still be at work on the step (the coordinator was restarted, the link was cut): it is told
- * to stop, and its end awaited, before anything is taken back.
+ * to stop, and its end awaited, before anything is taken back. Answers the failure when no end was seen.
  */
 async function endRun(
   ports: RunPorts,
   operation: OperationRecord,
   record: StepRecord,
   { stop }: StepSignals,
-): Promise<void> {
+): Promise<FailureRecord | null> {
   const step = operation.plan.steps[record.index];
-  if (step === undefined || step.on === null) return;
+  if (step === undefined || step.on === null) return null;
   const attempt = { index: record.index, phase: "run", attempt: record.attempt } as const;
   const signals = { cancel: AbortSignal.abort(), stop };
   const end = await performStep(ports, operation, step, attempt, signals, (progress) =>
     ports.onProgress(operation.id, step.id, progress),
   );
+  const endedAt = end.outcome === "unseen" ? null : ports.clock.now();
   ports.store.setStep(
     operation.id,
     record.index,
     end.outcome === "done"
-      ? { state: "done", evidence: end.result, endedAt: ports.clock.now() }
-      : { state: "failed", failure: end.failure, endedAt: ports.clock.now() },
+      ? { state: "done", evidence: end.result, endedAt }
+      : { state: "failed", failure: end.failure, endedAt },
   );
+  return end.outcome === "unseen" ? end.failure : null;
 }
 
 function describeLeft(
@@ -80,7 +98,7 @@ function describeLeft(
   return {
     code: "OPERATION_NEEDS_ATTENTION",
     message: `Could not take back ${names.join(", ")}.`,
-    hint: `mend the cause and run: castellan operation abort ${operation.id} (what is done is not done again), or take it back by hand as listed`,
+    hint: `mend the cause and run: castellan operation abort ${operation.id} (what is done is not done again). What you take back by hand, as listed, counts as taken back when you run it then`,
     evidence: lines,
     retryable: false,
   };

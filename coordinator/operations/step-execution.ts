@@ -82,7 +82,8 @@ export async function executeStep(
       decision: decision.rule,
     });
     if (decision.retryInMs === null) {
-      changed({ state: words.failed, endedAt: clock.now(), failure });
+      const endedAt = outcome.outcome === "unseen" ? null : clock.now();
+      changed({ state: words.failed, endedAt, failure });
       return failure;
     }
     if (decision.retryInMs > 0) {
@@ -126,7 +127,7 @@ function firstAttempt(step: PlanStep, record: StepRecord | undefined, phase: Com
  * the same id: the agent answers with what became of it instead of doing it once more.
  */
 export function isOutOfSight(record: StepRecord): boolean {
-  const stayedAway = record.state === "failed" && record.failure?.code === "NODE_UNREACHABLE";
+  const stayedAway = record.state === "failed" && record.endedAt === null;
   return record.state === "started" || stayedAway;
 }
 

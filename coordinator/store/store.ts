@@ -89,6 +89,7 @@ export type StepRecord = {
   /** Counts up with every command sent for it: part of the command's id. */
   readonly attempt: number;
   readonly startedAt: number | null;
+  /** null with `failed`: its agent stayed away, no end of it was seen. */
   readonly endedAt: number | null;
   readonly evidence: unknown;
   readonly failure: FailureRecord | null;

@@ -17,7 +17,7 @@ test("a one-step plan runs on the agent and its evidence is journaled", async ()
   expect(agent.commands[0]).toMatchObject({
     id: `${started.id}/0/run/1`,
     operationId: started.id,
-    epoch: 1,
+    epoch: coordinator.core.ports.store.epoch,
   });
   expect(coordinator.core.ports.store.leaseHolder("ESHA")).toBeNull();
 });
@@ -253,4 +253,71 @@ test("a watcher sees every state and the agent's progress, a late one the latest
   agent.end(`${id}/0/run/1`, done());
   await settled(coordinator, id, "succeeded");
   expect(seen.at(-1)).toBe("succeeded");
+});
+
+test("after an abort in the middle of a step an undo that may pass is tried again, also after an agent's restart", async () => {
+  await using coordinator = await startTestCoordinator();
+  const ends = [failed({ retryable: true }), failed({ code: "INTERRUPTED" }, "interrupted")];
+  const agent = coordinator.agent("srv127", {
+    script: ({ phase }) => (phase === "run" ? null : (ends.shift() ?? done())),
+  });
+  const { id } = coordinator.core.runner.start(someOperation(somePlan(slotStep("srv127"))));
+  await waitFor(() => agent.commands.length === 1);
+  coordinator.core.runner.abort(id);
+  agent.end(`${id}/0/run/1`, failed({ code: "INTERRUPTED", message: "cancelled" }));
+  const ended = await settled(coordinator, id, "rolled-back");
+  expect(ended.steps[0]?.state).toBe("undone");
+});
+
+test("a step that the agent itself ended as unreachable is tried anew on resume, not asked about for ever", async () => {
+  await using coordinator = await startTestCoordinator();
+  let isMended = false;
+  coordinator.agent("srv127", {
+    script: () => (isMended ? done() : failed({ code: "NODE_UNREACHABLE" })),
+  });
+  const { id } = coordinator.core.runner.start(someOperation(somePlan(slotStep("srv127"))));
+  await settled(coordinator, id, "paused");
+  isMended = true;
+  coordinator.core.runner.resume(id);
+  await settled(coordinator, id, "succeeded");
+});
+
+test("an abort while the agent is away leaves the step's end open; aborted again, it is cancelled before it is undone", async () => {
+  await using coordinator = await startTestCoordinator({ agentWaitMs: 700 });
+  const agent = coordinator.agent("srv127", {
+    script: ({ phase }) => (phase === "run" ? null : done()),
+  });
+  const { id } = coordinator.core.runner.start(someOperation(somePlan(slotStep("srv127"))));
+  await waitFor(() => agent.commands.length === 1);
+  agent[Symbol.dispose]();
+  coordinator.core.runner.abort(id);
+  const stuck = await settled(coordinator, id, "needs-attention");
+  expect(stuck.failure?.evidence.join("\n")).toContain("srv127");
+  const back = coordinator.agent("srv127", {
+    instanceId: agent.instanceId,
+    script: ({ phase }) => (phase === "run" ? null : done()),
+  });
+  await waitFor(() => back.isWelcome);
+  coordinator.core.runner.abort(id);
+  const cancelled = await waitFor(() => back.received.find((m) => m.type === "cancel-command"));
+  expect(cancelled).toMatchObject({ commandId: `${id}/0/run/1` });
+  await settled(coordinator, id, "rolled-back");
+});
+
+test("what was accepted stands as an alert before the journal says succeeded", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { store } = coordinator.core.ports;
+  let openAtSuccess = -1;
+  const { runner } = coordinator.core;
+  coordinator.agent("srv127");
+  const accepted = { id: "ssh-trust", title: "", node: "srv127", status: "warn", found: "", wanted: "", fix: "" } as const; // prettier-ignore
+  const plan = { ...somePlan(slotStep("srv127")), checks: [accepted] };
+  const { id } = runner.start(someOperation(plan));
+  using _watch = runner.watch(id, (update) => {
+    if (update.type === "operation" && update.operation.state === "succeeded") {
+      openAtSuccess = store.alerts({ open: true }).length;
+    }
+  });
+  await settled(coordinator, id, "succeeded");
+  expect(openAtSuccess).toBe(1);
 });
