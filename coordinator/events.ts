@@ -60,11 +60,18 @@ export type Events = {
   emit<K extends EventKind>(kind: K, about: About, data: EventData[K]): void;
 };
 
-/** Writes each event into the journal and says it in the log: the one place where log lines are made. */
+/**
+ * Writes each event into the journal and says it in the log: the one place where log lines are made. An event
+ * that can't be written (disk full) harms nobody: operations journal their own states, and say so themselves.
+ */
 export function createEvents(store: Pick<Store, "addEvent">, log: Log, clock: Clock): Events {
   return {
     emit: (kind, { node = null, operationId = null }, data) => {
-      store.addEvent({ at: clock.now(), kind, node, operationId, data });
+      try {
+        store.addEvent({ at: clock.now(), kind, node, operationId, data });
+      } catch (error) {
+        log.error({ err: error, event: kind }, "an event could not be journaled");
+      }
       const { level, line } = logLines[kind];
       const fields = { event: kind, node, operation: operationId, data };
       log[level](fields, line(data, node ?? "?"));

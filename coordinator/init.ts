@@ -52,7 +52,9 @@ export async function initCoordinator(options: InitOptions): Promise<InitAnswer>
     made.push(clusters);
   }
   if (!existsSync(at("journal.db"))) {
-    createJournalFile(at("journal.db"));
+    // Agents refuse whatever is older than what they have obeyed: a journal that is made after another was lost
+    // must outrank it, however often that one's coordinator was started.
+    createJournalFile(at("journal.db"), Date.now());
     made.push(at("journal.db"));
   }
   const fingerprint = certificateFingerprint(await readFile(at("certificate.pem"), "utf8"));

@@ -22,13 +22,51 @@ export function recordHostEvent(
   now: number,
 ): void {
   const cause = alertCause(node, event.cause);
-  const { kind, severity, summary, detail } = event;
-  events.emit("host:reported", { node }, { kind, cause: event.cause, severity, summary, detail });
+  const { kind, severity } = event;
+  const summary = cut(event.summary, mostSummary);
+  const detail = cut(event.detail, mostDetail);
+  events.emit(
+    "host:reported",
+    { node },
+    { kind, cause: cut(event.cause, mostSummary), severity, summary, detail },
+  );
   if (kind === "guard-cleared" || severity === "info") store.resolveAlert(cause, now);
   else if (kind === "file-changed" && isBeingAdded(node)) return;
-  else store.raiseAlert({ cause, severity, node, summary, detail }, now);
+  else raiseBounded(store, { cause, severity, node, summary, detail }, now);
+}
+
+/** An agent gone wrong (or a stolen one) must not fill the journal: its alerts beyond the limit are one alert. */
+function raiseBounded(
+  store: HostEventPorts["store"],
+  alert: Parameters<HostEventPorts["store"]["raiseAlert"]>[0] & { readonly node: string },
+  now: number,
+): void {
+  const open = store.alerts({ open: true }).filter(({ node }) => node === alert.node);
+  if (open.length < mostOpenAlerts || open.some(({ cause }) => cause === alert.cause)) {
+    store.raiseAlert(alert, now);
+    return;
+  }
+  store.raiseAlert(
+    {
+      cause: alertCause(alert.node, "too-many-alerts"),
+      severity: "critical",
+      node: alert.node,
+      summary: `${alert.node} reports more than ${mostOpenAlerts} causes of alert; further ones are only events`,
+      detail: `the latest: ${alert.summary}`,
+    },
+    now,
+  );
+}
+
+const mostOpenAlerts = 200;
+/** Characters: a masked diff of a large file is cut, the file itself is on the host. */
+const mostDetail = 65_536;
+const mostSummary = 500;
+
+function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most)} … (${text.length - most} more)`;
 }
 
 export function alertCause(node: string, cause: string): string {
-  return `node:${node}:${cause}`;
+  return cut(`node:${node}:${cause}`, mostSummary);
 }

@@ -1,5 +1,6 @@
 import type { Progress } from "#shared/domain/commands.ts";
-import { Failure } from "#shared/errors.ts";
+import type { NodeFacts } from "#shared/domain/facts.ts";
+import { asFailure, Failure } from "#shared/errors.ts";
 import type { AgentMessage } from "#shared/protocol/messages.ts";
 import { protocolVersion, version } from "#shared/version.ts";
 import type { Clock } from "#shared/time.ts";
@@ -17,6 +18,7 @@ import {
   type DispatchOptions,
 } from "./command-board.ts";
 import { applyDelta } from "./facts-board.ts";
+import { judgeEpoch } from "./epoch-alert.ts";
 import { recordHostEvent } from "./host-events.ts";
 import { createPresence, type Presence } from "./presence.ts";
 
@@ -89,6 +91,7 @@ export class Hub {
     state.agentVersion = hello.agentVersion;
     state.clockOffsetMs = hello.clockMs - clock.now();
     this.#presence.connected(hello.node);
+    judgeEpoch(this.#ports, hello, store.epoch, clock.now());
     const { agentVersion, instanceId } = hello;
     events.emit("agent:connected", { node: hello.node }, { address, agentVersion, instanceId });
     link.send({
@@ -101,7 +104,14 @@ export class Hub {
     });
     link.send(baselinesMessage(store, hello.node));
     this.#commands.resendTo(hello.node);
-    link.goLive((message) => this.#receive(state, message));
+    link.goLive((message) => {
+      try {
+        this.#receive(state, message);
+      } catch (error) {
+        // The journal can't be written: what was not acknowledged is sent again over the next link.
+        link.terminate(`could not be recorded: ${asFailure(error).message}`);
+      }
+    });
   }
 
   /** A link that was welcomed is gone. */
@@ -127,10 +137,10 @@ export class Hub {
 
   /** A whole snapshot that was begun after this call has arrived. @throws Failure NODE_UNREACHABLE */
   async observe(node: string): Promise<void> {
-    const state = this.#state(node);
-    const { link } = state;
+    const state = this.#states.get(node);
+    const link = state?.link ?? null;
     const limitMs = this.#ports.settings.limits.observeMs;
-    if (link === null) throw this.#away(node);
+    if (state === undefined || link === null) throw this.#away(node);
     const missed = new Failure(
       "NODE_UNREACHABLE",
       `The agent of ${node} sent no snapshot within ${limitMs} ms.`,
@@ -152,12 +162,12 @@ export class Hub {
   async acceptAllFiles(node: string): Promise<void> {
     // Away, or too slow: what it told last has to do.
     await this.observe(node).catch(() => undefined);
-    const state = this.#state(node);
-    const facts = state.held?.facts;
+    const state = this.#states.get(node);
+    const facts = state?.held?.facts;
     if (facts === undefined || this.#isClosed) return;
     const now = this.#ports.clock.now();
     if (acceptSeenFiles(this.#ports, node, facts, now, { acceptAll: true })) {
-      state.link?.send(baselinesMessage(this.#ports.store, node));
+      state?.link?.send(baselinesMessage(this.#ports.store, node));
     }
   }
 
@@ -207,7 +217,8 @@ export class Hub {
       facts: ({ version: v, facts }) => {
         state.held = { version: v, facts };
         state.heldIsCurrent = true;
-        this.#factsChanged(state, true);
+        this.#hostSeen(state, facts);
+        this.#filesSeen(state);
         for (const settle of state.waiters) settle(null);
       },
       "facts-changed": (delta) => {
@@ -215,7 +226,9 @@ export class Hub {
         if (outcome === "resend") state.link?.send({ type: "resend-facts" });
         if (typeof outcome === "string") return;
         state.held = outcome.held;
-        this.#factsChanged(state, delta.sections.files !== undefined);
+        // An unchanged host is not told again: what is held of it says nothing about the clock of now.
+        if (delta.sections.host !== undefined) this.#hostSeen(state, outcome.held.facts);
+        if (delta.sections.files !== undefined) this.#filesSeen(state);
       },
       // Known to be there: only interesting to whoever reads the traffic.
       "command-accepted": () => undefined,
@@ -235,14 +248,17 @@ export class Hub {
     callHandler(handlers, message);
   }
 
-  #factsChanged(state: AgentState, filesChanged: boolean): void {
+  /** Looking takes time, so small differences say nothing; a clock that was set is seen here. */
+  #hostSeen(state: AgentState, { host }: NodeFacts): void {
+    const offset = host.clockMs - this.#ports.clock.now();
+    if (Math.abs(offset - (state.clockOffsetMs ?? 0)) > 5_000) state.clockOffsetMs = offset;
+  }
+
+  #filesSeen(state: AgentState): void {
     const facts = state.held?.facts;
     if (facts === undefined) return;
     const now = this.#ports.clock.now();
-    const offset = facts.host.clockMs - now;
-    // Looking takes time, so small differences say nothing; a clock that was set is seen here.
-    if (Math.abs(offset - (state.clockOffsetMs ?? 0)) > 5_000) state.clockOffsetMs = offset;
-    if (filesChanged && acceptSeenFiles(this.#ports, state.node, facts, now)) {
+    if (acceptSeenFiles(this.#ports, state.node, facts, now)) {
       state.link?.send(baselinesMessage(this.#ports.store, state.node));
     }
   }

@@ -19,26 +19,35 @@ export function createPresence(ports: {
   const awaySince = new Map<string, number>();
   const timers = new Map<string, NodeJS.Timeout>();
 
-  const lost = (node: string): void => {
-    clearTimeout(timers.get(node));
-    awaySince.set(node, clock.now());
-    timers.set(
-      node,
-      setTimeout(() => {
-        const awayMs = clock.now() - (awaySince.get(node) ?? clock.now());
-        events.emit("agent:away", { node }, { awayMs });
-        store.raiseAlert(
-          {
-            cause: alertCause(node, "agent-away"),
-            severity: "warning",
-            node,
-            summary: `the agent of ${node} is away`,
-            detail: `nothing was heard from it for ${Math.round(awayMs / 1000)} s; its database is not affected by that`,
-          },
-          clock.now(),
-        );
-      }, awayAlertMs),
+  const tellAway = (node: string): void => {
+    const awayMs = clock.now() - (awaySince.get(node) ?? clock.now());
+    events.emit("agent:away", { node }, { awayMs });
+    store.raiseAlert(
+      {
+        cause: alertCause(node, "agent-away"),
+        severity: "warning",
+        node,
+        summary: `the agent of ${node} is away`,
+        detail: `nothing was heard from it for ${Math.round(awayMs / 1000)} s; its database is not affected by that`,
+      },
+      clock.now(),
     );
+  };
+  const tellLater = (node: string): void => {
+    clearTimeout(timers.get(node));
+    const tell = (): void => {
+      try {
+        tellAway(node);
+      } catch {
+        // The journal can't be written now (the event before it is in the log): tried again.
+        tellLater(node);
+      }
+    };
+    timers.set(node, setTimeout(tell, awayAlertMs));
+  };
+  const lost = (node: string): void => {
+    awaySince.set(node, clock.now());
+    tellLater(node);
   };
   // After our own start everyone is away until it reconnects.
   for (const { node } of store.agents()) lost(node);

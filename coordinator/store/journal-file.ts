@@ -4,8 +4,11 @@ import { Failure } from "#shared/errors.ts";
 import { openConnection, type Connection } from "./connection.ts";
 import { migrate } from "./migrate.ts";
 
-/** Makes a new, empty journal of mode 0600; it appears whole or not at all. @throws Failure ALREADY_EXISTS */
-export function createJournalFile(file: string): void {
+/**
+ * Makes a new, empty journal of mode 0600; it appears whole or not at all. Its epochs count on from `firstEpoch`.
+ * @throws Failure ALREADY_EXISTS
+ */
+export function createJournalFile(file: string, firstEpoch = 0): void {
   if (statOf(file) !== null) throw new Failure("ALREADY_EXISTS", `${file} is there already.`);
   const unfinished = `${file}.new`;
   for (const suffix of ["", "-wal", "-shm", "-journal"]) {
@@ -17,6 +20,7 @@ export function createJournalFile(file: string): void {
       chmodSync(unfinished, 0o600);
       // Not yet in WAL mode: a rename takes only the one file along.
       migrate(connection, file);
+      connection.run("UPDATE coordinator SET epoch = ? WHERE id = 1", [firstEpoch]);
     } finally {
       connection.close();
     }

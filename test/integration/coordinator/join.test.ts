@@ -120,3 +120,10 @@ function post(
     call.end(body);
   });
 }
+
+test("a new journal outranks every epoch of a lost one, so that agents obey it", async () => {
+  await using lost = await startTestCoordinator();
+  const obeyed = lost.core.ports.store.epoch;
+  await using fresh = await startTestCoordinator();
+  expect(fresh.core.ports.store.epoch).toBeGreaterThan(obeyed);
+});

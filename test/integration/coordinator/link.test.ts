@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { maxMessageBytes } from "#shared/protocol/codec.ts";
 import { closeCodes } from "#shared/protocol/messages.ts";
 import { version } from "#shared/version.ts";
@@ -17,7 +17,7 @@ test("a welcomed agent is told the epoch, the heartbeat and its baselines", asyn
   await waitFor(() => agent.isWelcome);
   expect(agent.received[0]).toMatchObject({
     type: "welcome",
-    epoch: 1,
+    epoch: coordinator.core.ports.store.epoch,
     coordinatorVersion: version,
     heartbeat: { everyMs: 100, lostAfterMs: 500 },
   });
@@ -199,4 +199,108 @@ test("a clock that is an hour off is seen", async () => {
     return view?.facts && view.clockOffsetMs;
   });
   expect(Math.round(offset / 60_000)).toBe(60);
+});
+
+test("facts without the host's own section say nothing about its clock, however much later they come", async () => {
+  await using coordinator = await startTestCoordinator();
+  const agent = coordinator.agent("srv127");
+  await waitFor(() => coordinator.core.hub.view("srv127")?.facts !== null);
+  const clock = vi.spyOn(Date, "now");
+  try {
+    const realNow = performance.timeOrigin + performance.now();
+    clock.mockImplementation(() => realNow + 3_600_000);
+    const guard = { ...agent.facts.guard, mode: "maintenance" as const };
+    agent.send({ type: "facts-changed", base: 1, version: 2, sections: { guard } });
+    await waitFor(() => coordinator.core.hub.view("srv127")?.facts?.guard.mode === "maintenance");
+    expect(Math.abs(coordinator.core.hub.view("srv127")?.clockOffsetMs ?? Infinity)).toBeLessThan(
+      5_000,
+    );
+  } finally {
+    clock.mockRestore();
+  }
+});
+
+test("a node that never joined stays unknown after somebody asked for its facts", async () => {
+  await using coordinator = await startTestCoordinator();
+  await expect(coordinator.core.hub.observe("srv999")).rejects.toThrow(/ever joined/);
+  expect(coordinator.core.hub.view("srv999")).toBeNull();
+});
+
+test("an agent that obeyed a newer epoch is an alert: this journal is an old one", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { store } = coordinator.core.ports;
+  coordinator.agent("srv127", { highestEpoch: store.epoch + 6 });
+  const [alert] = await waitFor(() => {
+    const open = store.alerts({ open: true });
+    return open.length > 0 && open;
+  });
+  expect(alert).toMatchObject({ severity: "critical", node: "srv127" });
+  expect(alert?.summary).toContain(`epoch ${store.epoch + 6}`);
+});
+
+test("what an agent tells is cut to a limit, and it can't open alerts without end", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { store } = coordinator.core.ports;
+  const agent = coordinator.agent("srv127");
+  await waitFor(() => agent.isWelcome);
+  for (let i = 0; i < 210; i += 1) {
+    const eventId = `made-up-${i}`;
+    agent.send({
+      type: "host-event",
+      eventId,
+      at: 0,
+      kind: "guard-finding",
+      cause: eventId,
+      severity: "warning",
+      summary: "s".repeat(i === 0 ? 10_000 : 10),
+      detail: "d".repeat(i === 0 ? 1_000_000 : 10),
+    });
+    const isTold = () =>
+      agent.received.some((m) => m.type === "host-event-acknowledged" && m.eventId === eventId);
+    await waitFor(isTold, { intervalMs: 1 });
+  }
+  const alerts = store.alerts({ open: true });
+  expect(alerts).toHaveLength(201);
+  expect(alerts[0]?.summary).toContain("more than 200 causes");
+  expect(alerts.at(-1)?.summary.length).toBeLessThan(600);
+  expect(alerts.at(-1)?.detail.length).toBeLessThan(66_000);
+}, 60_000);
+
+test("an address that tries many names is recorded a few times, not once a name", async () => {
+  await using coordinator = await startTestCoordinator();
+  const agents = Array.from({ length: 40 }, (_, i) =>
+    coordinator.agent(`guess${i}`, { secret: "wrong" }),
+  );
+  await waitFor(() => agents.every((agent) => agent.closes.length > 0), { timeoutMs: 20_000 });
+  expect(eventsOf(coordinator, "agent:refused").length).toBeLessThanOrEqual(20);
+}, 30_000);
+
+test("while the journal can't be written the coordinator stays up, and what was told is recorded afterwards", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { store } = coordinator.core.ports;
+  const agent = coordinator.agent("srv127", { reconnect: true });
+  await waitFor(() => agent.isWelcome);
+  const full = (): never => {
+    throw new Error("database or disk is full");
+  };
+  const writes = (["addEvent", "raiseAlert"] as const).map((name) =>
+    vi.spyOn(store, name).mockImplementation(full),
+  );
+  const report = {
+    type: "host-event",
+    eventId: "1",
+    at: 0,
+    kind: "guard-finding",
+    cause: "database-dead",
+    severity: "critical",
+    summary: "the database is dead",
+    detail: "",
+  } as const;
+  agent.send(report);
+  await waitFor(() => agent.closes.length > 0 && agent.isWelcome);
+  expect(agent.received.some((m) => m.type === "host-event-acknowledged")).toBe(false);
+  for (const write of writes) write.mockRestore();
+  agent.send(report);
+  await waitFor(() => agent.received.some((m) => m.type === "host-event-acknowledged"));
+  expect(store.alerts({ open: true })[0]?.summary).toBe("the database is dead");
 });

@@ -22,6 +22,7 @@ export type ScriptedAgentOptions = {
   readonly certificatePem: string;
   readonly instanceId?: string;
   readonly protocol?: number;
+  readonly highestEpoch?: number;
   readonly script?: Script;
   readonly facts?: NodeFacts;
   /** Dial again whenever the link ends. */
@@ -100,7 +101,8 @@ export class ScriptedAgent implements Disposable {
   }
 
   #dial(): WebSocket {
-    const { port, node, secret, certificatePem, protocol, reconnect, greet } = this.#options;
+    const { port, node, secret, certificatePem, protocol, highestEpoch, reconnect, greet } =
+      this.#options;
     const socket = new WebSocket(`wss://127.0.0.1:${port}/agent`, {
       ca: certificatePem,
       // The certificate itself is pinned; 127.0.0.1 is among its names.
@@ -114,7 +116,7 @@ export class ScriptedAgent implements Disposable {
         agentVersion: version,
         node,
         instanceId: this.instanceId,
-        highestEpoch: 0,
+        highestEpoch: highestEpoch ?? 0,
         clockMs: Date.now(),
       });
     });
@@ -176,7 +178,7 @@ export function done(
 }
 
 export function failed(
-  failure: { readonly code?: "REFUSED" | "PROGRAM_FAILED" | "INTERRUPTED"; readonly message?: string; readonly retryable?: boolean } = {}, // prettier-ignore
+  failure: { readonly code?: "REFUSED" | "PROGRAM_FAILED" | "INTERRUPTED" | "NODE_UNREACHABLE"; readonly message?: string; readonly retryable?: boolean } = {}, // prettier-ignore
   outcome: "failed" | "refused" | "interrupted" = "failed",
 ): Ended {
   return {
