@@ -24,6 +24,8 @@ export interface Castellan extends AsyncDisposable {
   /** SIGKILL. */
   killCoordinator(): Promise<void>;
   killAgent(node: string): Promise<void>;
+  /** Another cluster of the lab under the same coordinator: its agents join, too. */
+  joinCluster(other: TestCluster): Promise<void>;
   /** All of these agents are connected and have reported. */
   connected(nodes: readonly string[]): Promise<void>;
   logs(node: string | null): Promise<string>;
@@ -51,7 +53,7 @@ export async function installCastellan(
     host.nodePath,
     `${host.projectPath}/dist/${name}.js`,
   ];
-  const nodes = [...cluster.nodes, ...(cluster.newNode === null ? [] : [cluster.newNode])];
+  const nodes: ClusterNode[] = [];
   const agents = new Map<string, HostProcess>();
   let coordinator: HostProcess | null = null;
 
@@ -109,6 +111,13 @@ export async function installCastellan(
         ),
       );
     },
+    joinCluster: async (other) => {
+      const newcomers = nodesOf(other);
+      nodes.push(...newcomers);
+      for (const { host } of newcomers) await host.makeDirectory(`${host.root}/var/log`);
+      await Promise.all(newcomers.map((node) => joinNode(castellan, other, node, options)));
+      await castellan.connected(newcomers.map(({ name }) => name));
+    },
     killCoordinator: () => kill(castellan.coordinator()),
     killAgent: (node) => kill(castellan.agent(node)),
     connected: async (names) => {
@@ -136,9 +145,7 @@ export async function installCastellan(
     },
   };
 
-  for (const host of [coordinatorHost, ...nodes.map((node) => node.host)]) {
-    await host.makeDirectory(`${host.root}/var/log`);
-  }
+  await coordinatorHost.makeDirectory(`${coordinatorHost.root}/var/log`);
   await coordinatorHost.makeDirectory(stateDirectory, { owner: user, mode: 0o700 });
   await castellan.cli([
     "init",
@@ -150,9 +157,12 @@ export async function installCastellan(
     String(port),
   ]);
   await castellan.startCoordinator();
-  await Promise.all(nodes.map((node) => joinNode(castellan, cluster, node, options)));
-  await castellan.connected(nodes.map(({ name }) => name));
+  await castellan.joinCluster(cluster);
   return castellan;
+}
+
+function nodesOf({ nodes, newNode }: TestCluster): readonly ClusterNode[] {
+  return [...nodes, ...(newNode === null ? [] : [newNode])];
 }
 
 async function joinNode(
