@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { HostEvent } from "#agent/host-event.ts";
 import { createWalBudgetGuard } from "#agent/guard-wal-budget.ts";
 import { createObserver } from "#agent/observe/observer.ts";
+import { Failure } from "#shared/errors.ts";
 import { ledgerKey } from "#agent/steps/ledger-keys.ts";
 import { createCluster } from "#test/harness/cluster.ts";
 import { createLab } from "#test/harness/lab.ts";
@@ -106,4 +107,67 @@ test("a slot that the ledger no longer names is not dropped, whatever the last l
     "slot_srv159",
   ]);
   expect(events).toEqual([]);
+});
+
+test("on a full disk the slot goes and a checkpoint is asked for all the same; the ledger hears of it later", async () => {
+  await using lab = await createLab({ hosts: ownHosts("srv127"), mode: "loopback" });
+  await using cluster = await createCluster(lab, { product: "postgresql", nodes: ["srv127"] });
+  await using node = await createNodePorts({
+    settings: clusterNodeSettings(cluster, "srv127"),
+    databasePassword: cluster.passwords.superuser,
+  });
+  const { ports } = node;
+  await ports.databases.own.query(ports.product.dialect(0).createSlot, ["slot_srv159", true]);
+  const key = ledgerKey.slot("slot_srv159");
+  const facts = { forNode: "srv159", walBudgetBytes: 1 };
+  await ports.ledger.put(key, { operationId: "op-12345678", at: 1, facts });
+  await cluster.sql("srv127", "create table wal_filler as select 1");
+  const observer = createObserver(ports, 1);
+  const over = await waitFor(async () => {
+    const seen = await observer.observe(want);
+    return (seen.database.slots[0]?.retainedBytes ?? 0) >= 1 ? seen : null;
+  });
+  const disk = { isFull: true };
+  const ledger: typeof ports.ledger = {
+    ...ports.ledger,
+    put: (name, entry) =>
+      disk.isFull
+        ? Promise.reject(new Failure("RESOURCE_MISSING", "no space left on device"))
+        : ports.ledger.put(name, entry),
+  };
+  const asked: string[] = [];
+  const connectOwn: typeof ports.databases.connectOwn = async (database) => {
+    const session = await ports.databases.connectOwn(database);
+    const query: typeof session.query = (sql, parameters) => {
+      asked.push(sql);
+      return session.query(sql, parameters);
+    };
+    return { ...session, query };
+  };
+  const events: HostEvent[] = [];
+  const guard = createWalBudgetGuard(
+    { ...ports, ledger, databases: { ...ports.databases, connectOwn } },
+    (event) => events.push(event),
+    [],
+  );
+  await guard.enforce(over);
+  await waitFor(() => asked.includes("CHECKPOINT"));
+  expect(events.at(-1)).toMatchObject({
+    severity: "critical",
+    summary: "slot slot_srv159 was dropped: srv159 needs a rebuild",
+  });
+  // The ledger still names it: that is no reason to call the alert over.
+  await guard.enforce(await observer.observe(want));
+  expect(events).toHaveLength(1);
+  disk.isFull = false;
+  await guard.enforce(await observer.observe(want));
+  expect(await ports.ledger.get(key)).toMatchObject({
+    facts: { droppedForBudgetAt: expect.any(Number) },
+  });
+  expect(guard.warned()).toEqual(["slot_srv159"]);
+  // The operation is taken back: then there is nothing to warn of any more.
+  await ports.ledger.delete(key);
+  await guard.enforce(await observer.observe(want));
+  expect(events.at(-1)).toMatchObject({ severity: "info", cause: "wal-budget:slot_srv159" });
+  expect(guard.warned()).toEqual([]);
 });

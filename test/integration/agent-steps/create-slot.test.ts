@@ -104,3 +104,36 @@ test("undo ends the walsender that holds our slot and drops it", async () => {
   receiver.kill();
   await receiver;
 });
+
+test("a slot that somebody makes in the same moment is theirs, for the next attempt and for undo too", async () => {
+  const own = {
+    versionNumber: agent.databases.own.versionNumber,
+    query: async (sql: string, parameters?: readonly unknown[]) => {
+      if (sql.includes("pg_create_physical_replication_slot")) {
+        await lab.sql(lab.n1.port, "SELECT pg_create_physical_replication_slot('slot_n2')");
+      }
+      return agent.databases.own.query(sql, parameters);
+    },
+  };
+  const raced = { ...agent, databases: { ...agent.databases, own } };
+  await expect(createSlot.apply(reserved, raced)).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
+  await expect(runStep(createSlot, reserved, agent)).rejects.toMatchObject({
+    code: "ALREADY_EXISTS",
+  });
+  await createSlot.undo(reserved, agent);
+  expect(await lab.sql(lab.n1.port, slots)).toBe("slot_n2");
+  await lab.sql(lab.n1.port, "SELECT pg_drop_replication_slot('slot_n2')");
+});
+
+test("a slot of that name made after the WAL budget dropped ours is not ours", async () => {
+  await runStep(createSlot, reserved, agent);
+  await lab.sql(lab.n1.port, "SELECT pg_drop_replication_slot('slot_n2')");
+  const entry = await agent.ledger.get("slot:slot_n2");
+  const facts = { ...entry?.facts, droppedForBudgetAt: 1 };
+  await agent.ledger.put("slot:slot_n2", { operationId: "op-abcdefgh", at: 1, facts });
+  await lab.sql(lab.n1.port, "SELECT pg_create_physical_replication_slot('slot_n2')");
+  await createSlot.undo(reserved, agent);
+  expect(await lab.sql(lab.n1.port, slots)).toBe("slot_n2");
+  expect(await agent.ledger.get("slot:slot_n2")).toBeNull();
+  await lab.sql(lab.n1.port, "SELECT pg_drop_replication_slot('slot_n2')");
+});

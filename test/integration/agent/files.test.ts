@@ -166,3 +166,24 @@ test("a file system is measured at the nearest parent that is there", async () =
   expect(measured.freeBytes).toBeGreaterThan(0);
   expect(measured.freeBytes).toBeLessThanOrEqual(measured.totalBytes);
 });
+
+test("programs, their libraries and the agent's own state are never written, though the allow-list's root holds them", async () => {
+  for (const name of ["db/bin", "db/lib", "db/etc", "state/secrets"]) {
+    await mkdir(join(folder, "open", name), { recursive: true });
+  }
+  const files = await createFiles({
+    allowedPaths: [join(folder, "open")],
+    programDirectories: [join(folder, "open/db/bin")],
+    stateDirectory: join(folder, "open/state"),
+    mostBytes: 1_000,
+    clock: systemClock,
+    expect: () => undefined,
+  });
+  for (const path of ["db/bin/sys_ctl", "db/lib/evil.so", "state/secrets/database"]) {
+    await expect(files.replace(join(folder, "open", path), "x")).rejects.toMatchObject({
+      code: "REFUSED",
+      message: expect.stringContaining("never"),
+    });
+  }
+  await files.replace(join(folder, "open/db/etc/kingbase.conf"), "x");
+});
