@@ -5,7 +5,7 @@ import type { HostEvent } from "./host-event.ts";
 import { walDirectory } from "./observe/host.ts";
 import type { ObservedFacts } from "./observe/observer.ts";
 import { textOf } from "./observe/row-values.ts";
-import type { Ports } from "./ports.ts";
+import type { LedgerEntry, Ports } from "./ports.ts";
 import { ledgerKey } from "./steps/ledger-keys.ts";
 
 type BudgetPorts = Pick<Ports, "settings" | "product" | "clock" | "log" | "databases" | "ledger">;
@@ -27,9 +27,13 @@ export function createWalBudgetGuard(
   openBefore: readonly string[],
 ): WalBudgetGuard {
   const warned = new Set(openBefore);
+  /** Dropped, but the ledger's disk was too full to take it: noted by a later look. */
+  const unnoted = new Map<string, LedgerEntry>();
 
   async function enforce(facts: ObservedFacts): Promise<void> {
-    const slots = budgetedSlots(facts);
+    for (const name of unnoted.keys()) await noteDropped(name);
+    for (const name of warned) await forgetTakenBack(name);
+    const slots = budgetedSlots(facts).filter(({ name }) => !unnoted.has(name));
     if (slots.length === 0 || facts.database.status !== "running") return;
     const directory = await walDirectory(ports.settings.paths.dataDirectory);
     const walFreeBytes = await freeBytesAt(directory);
@@ -61,14 +65,6 @@ export function createWalBudgetGuard(
     const dialect = ports.product.dialect(own.versionNumber ?? 0);
     try {
       await dropSlot(slot.name);
-      const facts = { ...entry.facts, droppedForBudgetAt: ports.clock.now() };
-      await ports.ledger.put(key, { ...entry, facts });
-      report(
-        slot,
-        "critical",
-        `was dropped: ${slot.forNode || "its standby"} needs a rebuild`,
-        `${reason}; its walsender was ended, the slot dropped and a checkpoint asked for`,
-      );
     } catch (error) {
       const { message } = asFailure(error);
       ports.log.error({ slot: slot.name, problem: message }, "A slot over its WAL budget stays.");
@@ -80,7 +76,16 @@ export function createWalBudgetGuard(
       );
       return;
     }
+    // Before anything that needs the disk, which may be full: only this gives it space again.
     void checkpoint();
+    unnoted.set(slot.name, entry);
+    await noteDropped(slot.name);
+    report(
+      slot,
+      "critical",
+      `was dropped: ${slot.forNode || "its standby"} needs a rebuild`,
+      `${reason}; its walsender was ended, the slot dropped and a checkpoint asked for`,
+    );
 
     async function dropSlot(name: string): Promise<void> {
       for (let tries = 1; ; tries += 1) {
@@ -98,6 +103,29 @@ export function createWalBudgetGuard(
     }
   }
 
+  async function noteDropped(name: string): Promise<void> {
+    const key = ledgerKey.slot(name);
+    const [dropped, entry] = [unnoted.get(name), await ports.ledger.get(key)];
+    try {
+      // An undo may have taken the entry back, or an operation made the slot anew.
+      if (dropped !== undefined && entry?.at === dropped.at) {
+        const facts = { ...entry.facts, droppedForBudgetAt: ports.clock.now() };
+        await ports.ledger.put(key, { ...entry, facts });
+      }
+      unnoted.delete(name);
+    } catch (error) {
+      const { message } = asFailure(error);
+      ports.log.error({ slot: name, problem: message }, "A slot's drop could not be noted yet.");
+    }
+  }
+
+  /** An undo took the slot away: nothing is left to warn of. */
+  async function forgetTakenBack(name: string): Promise<void> {
+    if ((await ports.ledger.get(ledgerKey.slot(name))) !== null) return;
+    warned.delete(name);
+    report({ name }, "info", "is gone: the operation that made it took it back", "");
+  }
+
   /** Segments are only removed by a checkpoint. It may take minutes: not on the session that observes. */
   async function checkpoint(): Promise<void> {
     try {
@@ -109,7 +137,7 @@ export function createWalBudgetGuard(
   }
 
   function report(
-    slot: BudgetedSlot,
+    slot: Pick<BudgetedSlot, "name">,
     severity: HostEvent["severity"],
     what: string,
     detail: string,
@@ -127,18 +155,11 @@ export function createWalBudgetGuard(
   return { enforce, warned: () => [...warned] };
 }
 
-/** Ours, by the ledger, with a budget. */
+/** Ours, by the ledger, with a budget. One that the server does not have (any more) is not back in order. */
 function budgetedSlots({ agent, database }: ObservedFacts): readonly BudgetedSlot[] {
-  return agent.ownSlots.flatMap(({ name, forNode, walBudgetBytes }) =>
-    walBudgetBytes === null
-      ? []
-      : [
-          {
-            name,
-            forNode,
-            walBudgetBytes,
-            retainedBytes: database.slots.find((slot) => slot.name === name)?.retainedBytes ?? null,
-          },
-        ],
-  );
+  return agent.ownSlots.flatMap(({ name, forNode, walBudgetBytes }) => {
+    const found = database.slots.find((slot) => slot.name === name);
+    if (walBudgetBytes === null || found === undefined) return [];
+    return [{ name, forNode, walBudgetBytes, retainedBytes: found.retainedBytes }];
+  });
 }

@@ -72,6 +72,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
       programs: createPrograms(settings.allow.programs, runner),
       files: await createFiles({
         allowedPaths: settings.allow.paths,
+        programDirectories: settings.allow.programs,
         stateDirectory: settings.stateDirectory,
         mostBytes: settings.limits.watchedFileBytes,
         clock,

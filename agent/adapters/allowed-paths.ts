@@ -15,17 +15,32 @@ export type AllowedPaths = {
   directory(path: string): Promise<string>;
 };
 
-/** `allow.paths` of agent.yaml: each is a file, or a directory with all below it. */
-export function createAllowedPaths(allowed: readonly string[]): AllowedPaths {
-  const assertAllowed = async (asked: string, real: string): Promise<string> => {
-    for (const root of allowed) {
+/**
+ * `allow.paths` of agent.yaml: each is a file, or a directory with all below it. What is `never` allowed stands out of
+ * that: the vendor's root holds the programs that we run, and whoever may write these may run anything.
+ */
+export function createAllowedPaths(
+  allowed: readonly string[],
+  never: readonly string[] = [],
+): AllowedPaths {
+  const isBelow = async (real: string, roots: readonly string[]): Promise<boolean> => {
+    for (const root of roots) {
       // Resolved at every use: the site may move a directory behind a link while we run.
       const realRoot = await resolveLinks(normalize(root)).catch(() => null);
       if (realRoot === null) continue;
       if (real === realRoot || real.startsWith(realRoot === "/" ? "/" : `${realRoot}/`))
-        return real;
+        return true;
     }
+    return false;
+  };
+  const assertAllowed = async (asked: string, real: string): Promise<string> => {
     const where = real === asked ? asked : `${asked} (really ${real})`;
+    if (await isBelow(real, never)) {
+      throw new Failure("REFUSED", `${where} may never be written: programs or the agent's state`, {
+        hint: "Name another place: neither allow.programs nor stateDirectory may be written to.",
+      });
+    }
+    if (await isBelow(real, allowed)) return real;
     throw new Failure("REFUSED", `${where} may not be written: allow.paths does not name it`, {
       hint: "If it should be, add it to allow.paths in agent.yaml and restart the agent.",
     });

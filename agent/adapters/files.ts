@@ -26,6 +26,8 @@ import { openRecordFolder } from "./record-folder.ts";
 
 export type FilesOptions = {
   readonly allowedPaths: readonly string[];
+  /** Directories whose programs may be run: nothing is written to them, nor to their libraries. */
+  readonly programDirectories?: readonly string[];
   readonly stateDirectory: string;
   /** Larger files are not read. */
   readonly mostBytes: number;
@@ -36,7 +38,10 @@ export type FilesOptions = {
 
 /** Opens the adapter and sweeps what a crash of an earlier run left half-written. */
 export async function createFiles(options: FilesOptions): Promise<Files> {
-  const allowed = createAllowedPaths(options.allowedPaths);
+  const programs = options.programDirectories ?? [];
+  const libraries = programs.map((directory) => join(dirname(directory), "lib"));
+  const never = [...programs, ...libraries, options.stateDirectory];
+  const allowed = createAllowedPaths(options.allowedPaths, never);
   const previous = join(options.stateDirectory, "previous");
   await mkdir(previous, { recursive: true, mode: 0o700 });
   // Every temporary file is noted here before it is made: exactly those are swept, nothing by guess.

@@ -6,7 +6,7 @@ export type BudgetedSlot = {
   readonly name: string;
   readonly forNode: string;
   readonly walBudgetBytes: number;
-  /** null: the server has no such slot, or it reserves nothing. */
+  /** null: it reserves nothing. */
   readonly retainedBytes: number | null;
 };
 

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
@@ -13,6 +14,8 @@ import { watchProgress } from "./watch-progress.ts";
 
 /** SQLSTATE of "replication slot is active" (PostgreSQL docs, error codes). */
 const objectInUse = "55006";
+/** "replication slot already exists". */
+const duplicateObject = "42710";
 
 type Args = CommandArgs<"create-slot">;
 
@@ -20,6 +23,8 @@ const SlotFacts = z.object({
   forNode: z.string(),
   reserve: z.boolean(),
   walBudgetBytes: z.number().nullable(),
+  /** Ours is gone since then (the WAL budget): a slot of that name is another's. */
+  droppedForBudgetAt: z.number().optional(),
 });
 
 /** A physical slot on this host's own database. A slot that this operation did not make is never touched. */
@@ -32,13 +37,25 @@ export const createSlot: ChangeStep<"create-slot"> = {
     const slot = await findOwn(args, context);
     if (slot !== null && isRight(args, slot)) return;
     if (slot !== null) await drop(args.slot, context);
-    await noteOwn(context, ledgerKey.slot(args.slot), {
+    const key = ledgerKey.slot(args.slot);
+    const known = await ownSlotFacts(args, context);
+    await noteOwn(context, key, {
       forNode: args.forNode,
       reserve: args.reserve,
       walBudgetBytes: args.walBudgetBytes,
     });
     const { createSlot: create } = await ownDialect(context);
-    await context.databases.own.query(create, [args.slot, args.reserve]);
+    try {
+      await context.databases.own.query(create, [args.slot, args.reserve]);
+    } catch (error) {
+      // Somebody was faster. Not so where an earlier attempt of ours was cut off: then it may be that one's.
+      if (known === null && sqlStateOf(error) === duplicateObject) {
+        await context.ledger.delete(key);
+        await findOwn(args, context);
+      }
+      throw error;
+    }
+    crashPoint("step:slot-made");
   },
   verify: async (args, context) => {
     const slot = await findOwn(args, context);
@@ -54,7 +71,8 @@ export const createSlot: ChangeStep<"create-slot"> = {
   },
   undo: async (args, context) => {
     const key = ledgerKey.slot(args.slot);
-    if ((await ownFacts(context, key, SlotFacts)) === null) {
+    if ((await ownSlotFacts(args, context)) === null) {
+      if ((await ownFacts(context, key, SlotFacts)) !== null) await context.ledger.delete(key);
       return evidence([`slot ${args.slot}: none that this operation made`]);
     }
     const wasThere =
@@ -69,13 +87,19 @@ export const createSlot: ChangeStep<"create-slot"> = {
 async function findOwn(args: Args, context: StepContext): Promise<Slot | null> {
   const slot = await findSlot(context.databases.own, await ownDialect(context), args.slot);
   if (slot === null) return null;
-  if ((await ownFacts(context, ledgerKey.slot(args.slot), SlotFacts)) !== null) return slot;
+  if ((await ownSlotFacts(args, context)) !== null) return slot;
   const entry = await context.ledger.get(ledgerKey.slot(args.slot));
   const maker = entry === null ? "Castellan did not make it" : `operation ${entry.operationId} did`;
   throw new Failure("ALREADY_EXISTS", `slot ${args.slot} is there already, and ${maker}`, {
     hint: `If nothing needs it, drop it: ${(await ownDialect(context)).dropSlot.replace("$1", `'${args.slot}'`)}`,
     evidence: [`active: ${slot.active}, restart_lsn: ${slot.restartLsn ?? "none"}`],
   });
+}
+
+/** null also after the WAL budget took ours away. */
+async function ownSlotFacts(args: Args, context: StepContext) {
+  const facts = await ownFacts(context, ledgerKey.slot(args.slot), SlotFacts);
+  return facts?.droppedForBudgetAt === undefined ? facts : null;
 }
 
 function isRight(args: Args, slot: Slot): boolean {

@@ -11,6 +11,8 @@ const FileFacts = z.object({
   /** The step that takes it back. */
   madeBy: z.enum(["node-files", "regime"]),
   writtenHash: z.string(),
+  /** Of earlier attempts: one that was cut off before its write leaves the one before. */
+  writtenBefore: z.array(z.string()).default([]),
   previous: z.object({ text: z.string(), mode: z.int() }).nullable(),
 });
 
@@ -36,7 +38,8 @@ export async function writeOwnFile(
         ? null
         : { text: found.text, mode: found.mode };
   await makeOwnDirectory(context, dirname(path), 0o775);
-  await noteOwn(context, key, { madeBy, writtenHash, previous });
+  const writtenBefore = known === null ? [] : [...known.writtenBefore, known.writtenHash];
+  await noteOwn(context, key, { madeBy, writtenHash, writtenBefore, previous });
   return context.files.replace(path, text, mode);
 }
 
@@ -47,7 +50,7 @@ export async function undoOwnFile(context: StepContext, path: string): Promise<s
   if (facts === null) return `${path}: not of this operation`;
   const found = await context.files.read(path);
   let line = `${path} was gone already`;
-  if (found !== null && found.hash === facts.writtenHash) {
+  if (found !== null && [facts.writtenHash, ...facts.writtenBefore].includes(found.hash)) {
     if (facts.previous === null) await context.files.remove(path);
     else await context.files.replace(path, facts.previous.text, facts.previous.mode);
     line = facts.previous === null ? `${path} removed` : `${path} as before`;
