@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { createApiClient } from "#coordinator/cli/client.ts";
+import type { OperationUpdate } from "#coordinator/api/contract.ts";
 import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
 import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
 import { testLab } from "#test/harness/test-lab.ts";
@@ -40,6 +42,10 @@ for (const { title, product, consent } of lanes) {
     await abortInTheCopy(cluster, castellan, [...consent]);
     expect(await traces(cluster, castellan)).toEqual(before);
 
+    await abortInTheAttach(cluster, castellan, [...consent]);
+    expect(await traces(cluster, castellan)).toEqual(before);
+    await doorsAreOpen(cluster);
+
     await abortInTheRegistration(cluster, castellan, [...consent]);
     expect(await traces(cluster, castellan)).toEqual(before);
     expect(await cluster.isRunning("srv159")).toBe(false);
@@ -72,6 +78,49 @@ async function abortInTheCopy(
   expect(aborted.exitCode).toBe(0);
   expect(await cli.exited).toBe(5);
   expect(await backupProcess(newNode)).toBe("");
+}
+
+/** At the very moment: over the API, without waiting for a program to start. */
+async function abortInTheAttach(
+  cluster: TestCluster,
+  castellan: Castellan,
+  consent: readonly string[],
+): Promise<void> {
+  const { coordinatorHost, stateDirectory } = castellan;
+  const client = createApiClient(coordinatorHost.path(`${stateDirectory}/api.sock`));
+  const former = (await newestOperation(castellan))?.id;
+  const cli = await castellan.spawnCli(addArguments(cluster, ...consent));
+  const id = await waitFor(
+    async () => {
+      const newest = await newestOperation(castellan);
+      return newest?.id === former ? null : newest?.id;
+    },
+    { timeoutMs: 30_000, what: "the operation" },
+  );
+  let lastState = "";
+  let isAborted = false;
+  const endless = new AbortController().signal;
+  for await (const update of client.watch<OperationUpdate>(`/operations/${id}/watch`, endless)) {
+    if (update.type !== "operation") continue;
+    lastState = update.operation.state;
+    if (!isAborted && stepOf(update.operation, "attach-pool").state === "started") {
+      isAborted = true;
+      await client.post(`/operations/${id}/abort`, {});
+    }
+  }
+  expect(isAborted).toBe(true);
+  expect(lastState).toBe("rolled-back");
+  expect(await cli.exited).toBe(5);
+}
+
+/** Whatever was held when the abort came, the kernel lets go of by itself. */
+async function doorsAreOpen({ pools }: TestCluster): Promise<void> {
+  for (const { host, name } of pools?.nodes ?? []) {
+    await waitFor(
+      async () => !(await host.exec(["nft", "list", "ruleset"])).stdout.includes("elements"),
+      { timeoutMs: 3_000, what: `the door of ${name} to be open` },
+    );
+  }
 }
 
 async function abortInTheRegistration(

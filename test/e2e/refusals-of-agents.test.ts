@@ -6,8 +6,9 @@ import { waitFor } from "#test/harness/wait-for.ts";
 import { openConnection } from "#coordinator/store/connection.ts";
 import { speakAs } from "./support/agent-socket.ts";
 import { labHosts } from "./support/hosts.ts";
-import { addArguments, newestOperation, untilOperation } from "./support/operations.ts";
+import { addArguments, newestOperation, untilOperation, untilWell } from "./support/operations.ts";
 import { expectRefusal, type Refusal } from "./support/refusal.ts";
+import { traces } from "./support/traces.ts";
 
 /** Who may speak for a node, who may work on a cluster, and what the coordinator starts with. */
 let lab: Lab;
@@ -57,8 +58,27 @@ test("an existing node whose agent is away is named", async () => {
 
 test("a primary that is down is named", async () => {
   await cluster.stop("srv127");
-  onTestFinished(() => cluster.start("srv127"));
+  onTestFinished(async () => {
+    await cluster.start("srv127");
+    await untilWell(castellan, cluster);
+  });
   await refused({ args: add(), exitCode: 3, says: ["database-running (srv127)"] });
+});
+
+test("a password that only the login proof can find wrong is taken back without an operator, if so asked", async () => {
+  const { host } = cluster.node("srv159");
+  const secret = "/var/lib/castellan-agent/secrets/replication";
+  const right = await host.readFile(secret);
+  const own = { mode: 0o600, owner: cluster.lane.osUser };
+  await host.writeFile(secret, "not-the-password", own);
+  onTestFinished(() => host.writeFile(secret, right, own));
+  const before = await traces(cluster, castellan);
+  const added = await castellan.cli(add("--on-failure=rollback"), { reject: false });
+  expect(added.stdout).toContain("AUTHENTICATION_FAILED: ");
+  expect(added.stdout).toContain("castellan-agent secret set");
+  expect(added.stdout).not.toContain("not-the-password");
+  expect(added.exitCode).toBe(5);
+  expect(await traces(cluster, castellan)).toEqual(before);
 });
 
 test("a second node add on one cluster names who holds it, and one on another cluster runs beside it", async () => {
@@ -71,7 +91,13 @@ test("a second node add on one cluster names who holds it, and one on another cl
   await castellan.joinCluster(other);
   await castellan.cli(["cluster", "import", "BETA", "--node", "srv227", "srv228"]);
   const first = await castellan.spawnCli(add("--max-rate", "1M"));
-  const holder = await waitFor(async () => newestOperation(castellan), { timeoutMs: 30_000 });
+  const holder = await waitFor(
+    async () => {
+      const newest = await newestOperation(castellan);
+      return newest?.state === "running" ? newest : null;
+    },
+    { timeoutMs: 30_000, what: "the first to run" },
+  );
 
   const second = await castellan.cli(add(), { reject: false });
   expect(second.exitCode).toBe(7);

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
 import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import type { Host } from "#test/harness/host.ts";
 import { createLab, type Lab } from "#test/harness/lab.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { labHosts } from "./support/hosts.ts";
-import { addArguments, newestOperation } from "./support/operations.ts";
+import { addArguments, newestOperation, untilWell } from "./support/operations.ts";
 import { expectRefusal, type Refusal } from "./support/refusal.ts";
 
 /**
@@ -220,15 +221,14 @@ test("a data directory with something in it, of another mode or of another owner
 
 test("a filesystem that is too small is refused before a byte is copied", async () => {
   const { host, paths } = cluster.node("srv159");
-  await host.makeDirectory(paths.dataDir, { owner: cluster.lane.osUser, mode: 0o700 });
-  await host.exec(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", paths.dataDir]);
-  onTestFinished(async () => {
-    await host.exec(["umount", paths.dataDir]);
-    await host.exec(["rmdir", paths.dataDir]);
-  });
-  await host.exec(["chown", `${cluster.lane.osUser}:`, paths.dataDir]);
-  await host.exec(["chmod", "0700", paths.dataDir]);
+  await mountMemory(host, paths.dataDir, "size=8m");
   await refused({ args: add(), exitCode: 3, says: ["target-space (srv159)", /MiB to copy/] });
+});
+
+test("a filesystem without inodes for the copy's files is refused", async () => {
+  const { host, paths } = cluster.node("srv159");
+  await mountMemory(host, paths.dataDir, "size=1g,nr_inodes=100");
+  await refused({ args: add(), exitCode: 3, says: ["target-inodes (srv159)", /\d+ free under/] });
 });
 
 test("no WAL sender to spare and no slot to spare are refused, because both need a restart", async () => {
@@ -236,7 +236,7 @@ test("no WAL sender to spare and no slot to spare are refused, because both need
   const spare = [1, 2, 3, 4, 5, 6, 7, 8, 9];
   const receivers = await Promise.all(
     ["one", "two"].map(async (name) => {
-      const folder = `/srv/wal-${name}`;
+      const folder = `/run/wal-${name}`;
       await host.makeDirectory(folder, { owner: cluster.lane.osUser });
       const argv = [
         "/usr/lib/postgresql/15/bin/pg_receivewal",
@@ -258,7 +258,7 @@ test("no WAL sender to spare and no slot to spare are refused, because both need
       receiver.kill("SIGKILL");
       await receiver.exited;
     }
-    await host.exec(["rm", "-r", "/srv/wal-one", "/srv/wal-two"]);
+    await host.exec(["rm", "-r", "/run/wal-one", "/run/wal-two"]);
     for (const n of spare)
       await cluster.sql("srv127", "SELECT pg_drop_replication_slot($1)", [`spare_${n}`]);
   });
@@ -366,15 +366,7 @@ test("a pool that is stopped is refused", async () => {
   await cluster.pools?.stop("srv129");
   onTestFinished(async () => {
     await cluster.pools?.start("srv129");
-    await waitFor(
-      async () =>
-        (
-          await castellan.cli(["preflight", "ESHA", "srv159", "--address", "192.168.4.159"], {
-            reject: false,
-          })
-        ).exitCode === 0,
-      { timeoutMs: 30_000, intervalMs: 500, what: "the cluster to be well again" },
-    );
+    await untilWell(castellan, cluster);
   });
   await refused({
     args: add(),
@@ -409,4 +401,16 @@ async function alterSystem(name: string, value: string): Promise<void> {
     await cluster.sql("srv127", `ALTER SYSTEM RESET ${name}`);
     await cluster.sql("srv127", "SELECT pg_reload_conf()");
   });
+}
+
+/** Until the end of the test at hand: the data directory as a mount point, as the database's user wants it. */
+async function mountMemory(host: Host, folder: string, options: string): Promise<void> {
+  await host.makeDirectory(folder, { owner: cluster.lane.osUser, mode: 0o700 });
+  await host.exec(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]);
+  onTestFinished(async () => {
+    await host.exec(["umount", folder]);
+    await host.exec(["rmdir", folder]);
+  });
+  await host.exec(["chown", `${cluster.lane.osUser}:`, folder]);
+  await host.exec(["chmod", "0700", folder]);
 }

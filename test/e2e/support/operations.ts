@@ -19,7 +19,7 @@ export type Operation = {
   readonly steps: readonly {
     readonly state: string;
     readonly attempt: number;
-    readonly evidence: { readonly lines?: readonly string[] } | null;
+    readonly evidence: unknown;
   }[];
 };
 
@@ -72,4 +72,24 @@ export async function backupProcess({ host }: ClusterNode): Promise<string> {
   // Programs are also asked for their version. With -X stream the copy has a child: the older one is meant.
   const found = stdout.split("\n").filter((line) => /\/(?:pg|sys)_basebackup .*slot/.test(line));
   return found[0]?.trim() ?? "";
+}
+
+/** Until a preflight has nothing against the new node: a test has put something right again. */
+export async function untilWell(
+  castellan: Castellan,
+  { name, newNode }: TestCluster,
+): Promise<void> {
+  if (newNode === null) throw new Error(`${name} was built without a new node`);
+  const preflight = ["preflight", name, newNode.name, "--address", newNode.address];
+  let said = "";
+  await waitFor(
+    async () => {
+      const { exitCode, stdout } = await castellan.cli(preflight, { reject: false });
+      said = stdout;
+      return exitCode === 0;
+    },
+    { timeoutMs: 30_000, intervalMs: 250, what: `${name} to be well again` },
+  ).catch((cause: unknown) => {
+    throw new Error(`${String(cause)}; preflight said ${said}`, { cause });
+  });
 }
