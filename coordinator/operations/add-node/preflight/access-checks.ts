@@ -1,7 +1,7 @@
 import { type HbaVerdict, judgeRules } from "#shared/config-files/hba-access.ts";
 import { firstMatch, type HbaQuery } from "#shared/config-files/hba-match.ts";
 import { parseIp } from "#shared/config-files/ip-address.ts";
-import { bareAddress } from "#shared/domain/addresses.ts";
+import { bareAddress, singleAddressRange } from "#shared/domain/addresses.ts";
 import type { SecretName } from "#shared/domain/commands.ts";
 import {
   clientAddressOf,
@@ -105,7 +105,7 @@ export const accessChecks: readonly Check[] = [
           return match === null || match.rule?.method === "reject";
         });
         if (closed.length === 0) return [pass(nameOf(node), virtualAddresses(s).join(", "))];
-        const fix = `Add "host replication ${s.declaration.database.replicationUser} ${closed[0] ?? ""}/32 md5" there: a connection may leave with the virtual address as its source.`;
+        const fix = `Add "host replication ${s.declaration.database.replicationUser} ${singleAddressRange(closed[0] ?? "")} md5" there: a connection may leave with the virtual address as its source.`;
         return [warn(nameOf(node), `no line for ${closed.join(", ")}`, fix)];
       }),
   },

@@ -1,6 +1,7 @@
 import { commandKinds } from "#shared/domain/commands.ts";
+import { parseSyncList } from "#shared/domain/sync-list.ts";
 import { productOf } from "#shared/products/product.ts";
-import type { KnownNode, Situation } from "../situation.ts";
+import { type KnownNode, setting, type Situation } from "../situation.ts";
 import { always, type Check, fail, nameOf, pass, type Verdict, warn } from "./check.ts";
 
 const everyone = (situation: Situation): readonly KnownNode[] => [
@@ -152,9 +153,14 @@ function verbsFor(situation: Situation, node: KnownNode): readonly string[] {
     "create-slot",
     "probe-reach",
     ...(node === situation.primary ? ["measure-wal-rate"] : []),
+    ...(node === situation.primary && isSynchronous(situation) ? ["set-synchronous-list"] : []),
     ...(situation.product.vendor === null ? [] : ["register-ha-lists"]),
     ...(hasPool && node.declared.pool !== null ? onManagers : []),
   ];
+}
+
+function isSynchronous({ primary }: Situation): boolean {
+  return parseSyncList(setting(primary, "synchronous_standby_names") ?? "").kind === "list";
 }
 
 const onManagers: ReadonlySet<string> = new Set([

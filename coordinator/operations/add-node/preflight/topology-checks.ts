@@ -19,9 +19,16 @@ const lagWarnBytes = 64 * 1024 * 1024;
 const standbysOf = (s: Situation): readonly KnownNode[] =>
   s.existing.filter((node) => node.facts?.database.role === "standby");
 
-const rowOf = (s: Situation, node: KnownNode) =>
-  s.primary?.facts?.database.replication.find((row) => row.applicationName === nameOf(node)) ??
-  null;
+const rowOn = (sender: KnownNode | null, node: KnownNode) =>
+  sender?.facts?.database.replication.find((row) => row.applicationName === nameOf(node)) ?? null;
+
+/** Who sends to this standby: the primary, or in a cascade another standby. */
+const senderOf = (s: Situation, node: KnownNode): KnownNode | null =>
+  [s.primary, ...standbysOf(s)].find(
+    (other) => other !== null && other !== node && rowOn(other, node) !== null,
+  ) ?? null;
+
+const rowOf = (s: Situation, node: KnownNode) => rowOn(senderOf(s, node), node);
 
 /** The cluster as it is: one primary, its standbys streaming the way they are declared. */
 export const topologyChecks: readonly Check[] = [
@@ -95,13 +102,18 @@ export const topologyChecks: readonly Check[] = [
   },
   {
     id: "standby-streaming",
-    title: "Every existing standby streams from the primary under its node's name",
+    title:
+      "Every existing standby streams, from the primary or in a cascade, under its node's name",
     wanted: "streaming, application_name = node name",
     applies: (s) => s.primary !== null,
     evaluate: (s) =>
       standbysOf(s).map((node): Verdict => {
         const row = rowOf(s, node);
-        if (row?.state === "streaming") return pass(nameOf(node), `streaming, ${row.syncState}`);
+        if (row?.state === "streaming") {
+          const sender = senderOf(s, node);
+          const from = sender === null || sender === s.primary ? "" : ` from ${nameOf(sender)}`;
+          return pass(nameOf(node), `streaming${from}, ${row.syncState}`);
+        }
         if (row !== null) {
           return fail(
             nameOf(node),
@@ -145,12 +157,13 @@ export const topologyChecks: readonly Check[] = [
   {
     id: "standby-slot",
     title: "Every existing standby streams through its own slot",
-    wanted: "its declared slot, active on the primary",
+    wanted: "its declared slot, active on the node that it streams from",
     applies: (s) => s.primary !== null,
     evaluate: (s) =>
       standbysOf(s).map((node): Verdict => {
         const { slot } = node.declared;
-        const row = s.primary?.facts?.database.slots.find(({ name }) => name === slot);
+        const sender = senderOf(s, node) ?? s.primary;
+        const row = sender?.facts?.database.slots.find(({ name }) => name === slot);
         if (row?.active === true) return pass(nameOf(node), `${slot} active`);
         const found = row === undefined ? `no slot ${slot}` : `${slot} is not used`;
         const fix = `Set primary_slot_name = '${slot}' on ${nameOf(node)}: without it WAL may be recycled too early.`;

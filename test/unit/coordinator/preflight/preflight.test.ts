@@ -2,7 +2,14 @@ import { describe, expect, test } from "vitest";
 import { checkTable } from "#coordinator/operations/add-node/preflight/table.ts";
 import { runPreflight } from "#coordinator/operations/add-node/preflight/preflight.ts";
 import type { CheckResult } from "#coordinator/operations/plan.ts";
-import { createWorld, situationOf, type WorldOptions } from "../facts-builder.ts";
+import {
+  change,
+  createWorld,
+  situationOf,
+  slot,
+  type World,
+  type WorldOptions,
+} from "../facts-builder.ts";
 import { cases } from "./cases.ts";
 
 describe.each(cases)(
@@ -96,3 +103,45 @@ function lines(results: readonly CheckResult[], status: CheckResult["status"]): 
     .filter((result) => result.status === status)
     .map(({ id, node, found }) => `${id} ${node ?? ""}: ${found}`);
 }
+
+/** srv131 streams from srv129, which streams from srv127. */
+function cascade(): World {
+  const world = createWorld();
+  const [, standby] = world.declaration.nodes;
+  const facts = world.facts.get("srv129");
+  const agent = world.agents.get("srv129");
+  const [row] = world.facts.get("srv127")?.database.replication ?? [];
+  if (!standby || !facts || !agent || !row) throw new Error("no standby srv129");
+  const third = { ...standby, name: "srv131", address: "192.168.4.131", slot: "slot_srv131" };
+  const addresses = [{ nic: "eth0", address: third.address, prefix: 24, family: "ipv4" as const }];
+  const thirdFacts = { ...facts, host: { ...facts.host, hostname: "srv131", addresses } };
+  world.facts.set("srv131", thirdFacts);
+  world.agents.set("srv131", { ...agent, node: "srv131", facts: thirdFacts });
+  change(world, "srv129", (f) => ({
+    ...f,
+    database: {
+      ...f.database,
+      replication: [{ ...row, applicationName: "srv131", clientAddress: third.address }],
+      slots: [...f.database.slots, slot("slot_srv131", true, "0/3000060")],
+    },
+  }));
+  const { declaration } = world;
+  return { ...world, declaration: { ...declaration, nodes: [...declaration.nodes, third] } };
+}
+
+test("a standby in a cascade is in order, and named with whom it streams from", () => {
+  const results = runPreflight(situationOf(cascade(), { source: "srv131" }));
+  const about = results.filter(({ id, node }) => id.startsWith("standby-") && node === "srv131");
+  expect(about.filter(({ status }) => status !== "pass")).toEqual([]);
+  expect(about.find(({ id }) => id === "standby-streaming")?.found).toContain("from srv129");
+});
+
+test("the primary of a synchronous cluster must be allowed to change the list", () => {
+  const world = createWorld({ synchronous: "1 (srv127, srv129)" });
+  change(world, "srv127", (f) => ({
+    ...f,
+    agent: { ...f.agent, verbs: f.agent.verbs.filter((verb) => verb !== "set-synchronous-list") },
+  }));
+  const verbs = runPreflight(situationOf(world)).filter(({ id }) => id === "agent-verbs");
+  expect(verbs.find(({ status }) => status === "fail")?.found).toContain("set-synchronous-list");
+});
