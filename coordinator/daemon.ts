@@ -19,7 +19,8 @@ export async function runDaemon(settings: CoordinatorSettings, log: Log): Promis
   try {
     const core = lifetimes.use(await startCore(settings, log));
     const { agentPort, fingerprint } = core;
-    const place = `${advertisedHost(settings)}:${settings.advertise?.port ?? agentPort}`;
+    const host = advertisedHost(settings);
+    const place = `${host.includes(":") ? `[${host}]` : host}:${settings.advertise?.port ?? agentPort}`;
     const routes = apiRoutes({
       ...core.ports,
       runner: core.runner,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { CommanderError } from "commander";
 import { createLogUpdate } from "log-update";
-import { asFailure, failures, type Failure } from "#shared/errors.ts";
+import { asFailure, Failure, failures } from "#shared/errors.ts";
 import { createApiClient } from "./cli/client.ts";
 import { createCommandLine } from "./cli/command-line.ts";
 import { addCoordinatorCommands } from "./cli/commands/coordinator.ts";
@@ -51,8 +51,17 @@ async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync([...argv]);
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : failures.USAGE.exitCode;
-    const failure = asFailure(error);
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    if (interrupt.signal.aborted) {
+      terminal.printError(["Interrupted. What had begun goes on: castellan operation list"]);
+      return 130;
+    }
+    // Commander has told a person already; a program reads it here.
+    const isTold = error instanceof CommanderError;
+    const failure = isTold
+      ? new Failure("USAGE", error.message.replace(/^error: /, ""))
+      : asFailure(error);
+    if (isTold && !argv.includes("--json")) return failures.USAGE.exitCode;
     if (argv.includes("--json")) terminal.print([JSON.stringify({ error: toRecord(failure) })]);
     else terminal.printError(renderFailureLines(failure));
     return failures[failure.code].exitCode;
@@ -90,6 +99,7 @@ function createContext(
         wiring.options().socket ??
           process.env["CASTELLAN_SOCKET"] ??
           join(stateDirectory(), "api.sock"),
+        interrupted,
       ),
     terminal,
     requestedBy: `${process.env["SUDO_USER"] ?? userInfo().username}@${hostname()}`,
@@ -100,8 +110,12 @@ function createContext(
     ask: async (question) => {
       if (!process.stdin.isTTY) return null;
       const lines = createInterface({ input: process.stdin, output: process.stderr });
+      // On a terminal readline takes Ctrl-C for itself; at the end of input (Ctrl-D) it never answers.
+      const closed = new Promise<string>((resolve) => {
+        lines.once("close", () => resolve(""));
+      });
       try {
-        return await lines.question(question);
+        return await Promise.race([lines.question(question), closed]);
       } finally {
         lines.close();
       }

@@ -12,11 +12,18 @@ export type ApiClient = {
 };
 
 /** The answers' shapes are the coordinator's own (api/contract.ts): same program, same version. */
-export function createApiClient(socketPath: string): ApiClient {
+export function createApiClient(socketPath: string, interrupted?: AbortSignal): ApiClient {
+  const call = async (method: "GET" | "POST", path: string, body?: unknown): Promise<unknown> => {
+    try {
+      return await readJson(await send(socketPath, method, path, body, interrupted));
+    } catch (error) {
+      if (error instanceof Failure && !isLost(method, error)) throw error;
+      throw lost(socketPath, method, error);
+    }
+  };
   return {
-    get: async <T>(path: string) => (await readJson(await send(socketPath, "GET", path))) as T, // shape by contract.ts
-    post: async <T>(path: string, body: unknown) =>
-      (await readJson(await send(socketPath, "POST", path, body))) as T, // shape by contract.ts
+    get: async <T>(path: string) => (await call("GET", path)) as T, // shape by contract.ts
+    post: async <T>(path: string, body: unknown) => (await call("POST", path, body)) as T, // shape by contract.ts
     async *watch<T>(path: string, signal: AbortSignal) {
       const response = await send(socketPath, "GET", path, undefined, signal);
       if (response.statusCode !== 200) await readJson(response);
@@ -34,6 +41,20 @@ export function createApiClient(socketPath: string): ApiClient {
       }
     },
   };
+}
+
+/** It was sent, and the coordinator went away before it answered. */
+function isLost(method: string, { cause }: Failure): boolean {
+  return method === "POST" && cause instanceof Error && "code" in cause && cause.code === "ECONNRESET"; // prettier-ignore
+}
+
+function lost(socketPath: string, method: string, cause: unknown): Failure {
+  const hint =
+    method === "POST"
+      ? "whether it did what was asked is not known: castellan operation list, once it answers again"
+      : "ask again when it is back (systemctl status castellan-coordinator)";
+  const message = `The coordinator on ${socketPath} went away before it answered.`;
+  return new Failure("COORDINATOR_UNREACHABLE", message, { cause, hint });
 }
 
 function send(

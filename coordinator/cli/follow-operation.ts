@@ -15,31 +15,34 @@ export async function* followOperation(
   context: CliContext,
   id: string,
 ): AsyncIterable<OperationUpdate> {
-  let lastSeenAt: number | null = null;
-  let isLost = false;
+  let wasThere = false;
+  // Counted from the loss, not from the last update: a step may have nothing to say for minutes.
+  let lostAt: number | null = null;
   for (;;) {
     try {
       const path = `/operations/${encodeURIComponent(id)}/watch`;
       for await (const update of context
         .client()
         .watch<OperationUpdate>(path, context.interrupted)) {
-        lastSeenAt = context.now();
-        isLost = false;
+        wasThere = true;
+        lostAt = null;
         yield update;
       }
       return;
     } catch (error) {
       const failure = asFailure(error);
       if (context.interrupted.aborted) return;
-      if (failure.code !== "COORDINATOR_UNREACHABLE" || lastSeenAt === null) throw failure;
-      if (context.now() - lastSeenAt > limits.patienceMs) throw stillAway(id, failure);
-      if (!isLost) {
+      if (failure.code !== "COORDINATOR_UNREACHABLE" || !wasThere) throw failure;
+      if (lostAt !== null && context.now() - lostAt > limits.patienceMs) {
+        throw stillAway(id, failure);
+      }
+      if (lostAt === null) {
         context.terminal.drawDone();
         context.terminal.printError([
           `The coordinator does not answer; looking for it for up to ${limits.patienceMs / 1000} s.`,
         ]);
       }
-      isLost = true;
+      lostAt ??= context.now();
     }
     await sleep(limits.everyMs, null, { signal: context.interrupted }).catch(() => null); // Ctrl-C: seen above
   }

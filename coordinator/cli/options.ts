@@ -28,7 +28,16 @@ export function parseRequest<T>(schema: z.ZodType<T>, value: unknown): T {
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const where = issue?.path.map(String).join(".") ?? "";
-  throw new Failure("USAGE", `${where}: ${issue?.message ?? "not valid"}`, {
+  const found = JSON.stringify(valueAt(value, issue?.path ?? []));
+  throw new Failure("USAGE", `${where} is ${found}: ${issue?.message ?? "not valid"}.`, {
     hint: "repeat the command with --help to see what it takes",
   });
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (inner, key) =>
+      typeof inner === "object" && inner !== null ? Reflect.get(inner, key) : undefined,
+    value,
+  );
 }

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { Failure, failures } from "#shared/errors.ts";
 import {
   AddNodeRequest,
@@ -43,8 +43,19 @@ export function addNodeCommands(program: Command, context: CliContext): void {
         "--dry-run",
         "print checks, forecast and every step with its exact edits; change nothing",
       )
-      .option("--on-failure <what>", "pause | rollback", "pause")
-      .option("--verify <level>", "none | counts | content", "counts")
+      .addOption(
+        new Option(
+          "--on-failure <what>",
+          "what follows when the retries of a step are used up: wait for you, or take everything back",
+        )
+          .choices(["pause", "rollback"])
+          .default("pause"),
+      )
+      .addOption(
+        new Option("--verify <level>", "how the copied tables are compared with the primary's")
+          .choices(["none", "counts", "content"])
+          .default("counts"),
+      )
       .option("--yes", "don't ask for confirmation"),
   ).action((cluster: string, name: string, options: NodeOptions) =>
     addNode(context, cluster, name, options),
@@ -171,7 +182,9 @@ async function planAndRun(
   }
   if (options.yes !== true) {
     const { plan } = await post(true);
-    context.terminal.print(renderPlan(plan));
+    // Standard output is the answer's alone where a program reads it.
+    const { print, printError } = context.terminal;
+    (options.json === true ? printError : print)(renderPlan(plan));
     await confirm(context, subject);
   }
   const { plan, operation } = await post(false);
@@ -193,13 +206,15 @@ async function planAndRun(
 }
 
 async function confirm(context: CliContext, subject: string): Promise<void> {
-  const answer = await context.ask(`Type the node's name to begin (anything else stops here): `);
+  const answer = await context.ask(`Type ${subject} to begin (anything else stops here): `);
   if (answer === null) {
     throw new Failure("USAGE", "There is no terminal to confirm on; nothing was changed.", {
       hint: "repeat with --yes, or with --dry-run to see the plan only",
     });
   }
   if (answer.trim() !== subject) {
-    throw new Failure("USAGE", `"${answer.trim()}" is not ${subject}; nothing was changed.`);
+    throw new Failure("USAGE", `"${answer.trim()}" is not ${subject}; nothing was changed.`, {
+      hint: `repeat it and type ${subject}, or add --yes`,
+    });
   }
 }

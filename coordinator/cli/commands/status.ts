@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { AlertRecord } from "../../store/store.ts";
 import type { StatusAnswer, WhyAnswer } from "../../api/contract.ts";
+import { asFailure, Failure } from "#shared/errors.ts";
 import { printResult, type CliContext } from "../context.ts";
 import { withJson } from "../options.ts";
 import { renderAlerts } from "../render/alerts.ts";
@@ -19,9 +20,19 @@ export function addStatusCommands(program: Command, context: CliContext): void {
       printResult(context, options.json, status, renderStatus(status));
       return;
     }
+    // A coordinator that was restarted is back soon: somebody looks on to see just that.
+    let wasThere = false;
     while (!context.interrupted.aborted) {
-      const status = await read();
-      if (options.json === true) context.terminal.print([JSON.stringify(status)]);
+      const status = await read().catch((error: unknown) => {
+        const failure = asFailure(error);
+        if (context.interrupted.aborted) return null;
+        if (failure.code !== "COORDINATOR_UNREACHABLE" || !wasThere) throw failure;
+        return failure;
+      });
+      if (status === null) break;
+      wasThere = true;
+      if (status instanceof Failure) context.terminal.printError([`${status.message} Asks again.`]);
+      else if (options.json === true) context.terminal.print([JSON.stringify(status)]);
       else if (context.terminal.isInteractive) context.terminal.draw(renderStatus(status));
       else context.terminal.print(renderStatus(status));
       await pause(1_000, context.interrupted);

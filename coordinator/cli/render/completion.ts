@@ -7,10 +7,12 @@ export type CommandShape = {
 
 /**
  * A bash completion script for the whole tree; zsh reads it through bashcompinit.
- * Words that begin with a dash complete to options, others to subcommands.
+ * After arguments the options of their command are offered.
  */
 export function renderCompletion(program: CommandShape, shell: "bash" | "zsh"): readonly string[] {
-  const cases = flatten(program, "").map(
+  const commands = flatten(program, "");
+  const paths = commands.map(({ path }) => path).filter((path) => path !== "");
+  const cases = commands.map(
     ({ path, shape }) =>
       `    "${path}") words="${[...shape.commands.map((c) => c.name), ...shape.options].join(" ")}" ;;`,
   );
@@ -18,14 +20,14 @@ export function renderCompletion(program: CommandShape, shell: "bash" | "zsh"): 
     ...(shell === "zsh" ? ["autoload -U +X bashcompinit && bashcompinit"] : []),
     `_${program.name}() {`,
     '  local path="" word words',
+    // Only words that are subcommands lead on: arguments and values of options don't.
     '  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
-    '    case "$word" in -*) ;; *) path="$path $word" ;; esac',
+    '    case "${path:+$path }$word" in',
+    `      ${paths.map((path) => `"${path}"`).join("|")}) path="\${path:+$path }$word" ;;`,
+    "    esac",
     "  done",
-    '  path="${path# }"',
     '  case "$path" in',
     ...cases,
-    // Arguments follow a command: keep offering that command's options.
-    `    *) path="\${path% *}"; words="--help --json" ;;`,
     "  esac",
     '  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))',
     "}",

@@ -1,0 +1,94 @@
+import { execFileSync } from "node:child_process";
+import { expect, test } from "vitest";
+import { createCommandLine } from "#coordinator/cli/command-line.ts";
+import type { ApiClient } from "#coordinator/cli/client.ts";
+import type { CliContext } from "#coordinator/cli/context.ts";
+import { followOperation } from "#coordinator/cli/follow-operation.ts";
+import { Failure } from "#shared/errors.ts";
+
+type Said = { readonly out: string[]; readonly err: string[]; exitCode: number };
+
+function createContext(client: Partial<ApiClient>, said: Said): CliContext {
+  const unasked = (): never => {
+    throw new Error("nobody should ask this");
+  };
+  return {
+    client: () => ({ get: unasked, post: unasked, watch: unasked, ...client }),
+    terminal: {
+      isInteractive: false,
+      print: (lines) => said.out.push(...lines),
+      printError: (lines) => said.err.push(...lines),
+      draw: () => undefined,
+      drawDone: () => undefined,
+    },
+    requestedBy: "dba@host",
+    stateDirectory: () => "/nowhere",
+    now: () => Date.now(),
+    interrupted: new AbortController().signal,
+    setExitCode: (code) => {
+      said.exitCode = code;
+    },
+    ask: () => Promise.resolve(null),
+  };
+}
+
+const quiet = (): Said => ({ out: [], err: [], exitCode: 0 });
+
+async function completionScript(): Promise<string> {
+  const said = quiet();
+  const program = createCommandLine(createContext({}, said));
+  await program.parseAsync(["node", "castellan", "completion", "bash"]);
+  return said.out.join("\n");
+}
+
+test.each([
+  ["castellan no", "node"],
+  ["castellan node ", "add --help"],
+  ["castellan operation show op-1 --j", "--json"],
+  ["castellan node add ESHA srv159 --like srv129 --ver", "--verify"],
+  ["castellan --socket /run/x.sock op", "operation"],
+])("bash completes %j to %j", async (line, words) => {
+  const script = `${await completionScript()}
+    COMP_WORDS=(${line}${line.endsWith(" ") ? "''" : ""}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
+    _castellan; echo "\${COMPREPLY[*]}"`;
+  expect(execFileSync("bash", ["-c", script], { encoding: "utf8" }).trim()).toBe(words);
+});
+
+test("with --json standard output holds nothing but the answer, even where a plan is shown to confirm", async () => {
+  const said = quiet();
+  const plan = { checks: [], forecast: null, notes: [], steps: [] };
+  const post = () => Promise.resolve({ plan, operation: null } as never); // the API's own shape
+  const program = createCommandLine(createContext({ post }, said));
+  const asked = ["node", "add", "ESHA", "srv159", "--address", "10.0.0.159", "--json"];
+  await expect(program.parseAsync(["node", "castellan", ...asked])).rejects.toThrow(/no terminal/);
+  expect(said.out).toEqual([]);
+  expect(said.err.join("\n")).toContain("Preflight");
+});
+
+test("what was typed wrongly is shown beside what would be right", async () => {
+  const program = createCommandLine(createContext({}, quiet()));
+  const asked = ["node", "add", "ESHA", "srv159", "--address", "10.0/159", "--dry-run"];
+  await expect(program.parseAsync(["node", "castellan", ...asked])).rejects.toThrow(
+    'address is "10.0/159": a host or address.',
+  );
+});
+
+test("a step that had nothing to say for minutes is looked on at over a restart of the coordinator, too", async () => {
+  const operation = { id: "op-12345678", state: "succeeded" };
+  let now = 0;
+  let calls = 0;
+  async function* watch() {
+    calls += 1;
+    await Promise.resolve();
+    if (calls === 1) {
+      yield { type: "operation", operation };
+      now += 600_000;
+    }
+    if (calls < 3) throw new Failure("COORDINATOR_UNREACHABLE", "cut");
+    yield { type: "operation", operation };
+  }
+  const context = createContext({ watch: watch as unknown as ApiClient["watch"] }, quiet()); // updates of the test's own shape
+  let seen = 0;
+  for await (const _ of followOperation({ ...context, now: () => now }, "op-12345678")) seen += 1;
+  expect(seen).toBe(2);
+});
