@@ -1,4 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { openHba } from "#agent/steps/open-hba.ts";
 import { probeLogins } from "#agent/steps/probe-logins.ts";
@@ -122,5 +123,14 @@ test("a wrong password and a missing line are told apart", async () => {
   const nobody: Login = { ...login, port: lab.n2.port };
   await expect(proveLogin.verify({ logins: [nobody] }, target)).rejects.toMatchObject({
     code: "DATABASE_UNREACHABLE",
+  });
+});
+
+test("a file that is not this host's own hba file is not even read", async () => {
+  const file = join(lab.folder, "n1", "state", "secrets", "database");
+  await expect(runStep(openHba, { ...args, file }, primary)).rejects.toMatchObject({
+    code: "REFUSED",
+    evidence: [],
+    message: expect.stringContaining("is not this host's hba file"),
   });
 });

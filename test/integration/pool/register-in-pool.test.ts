@@ -248,3 +248,18 @@ async function poolPid(): Promise<string> {
     what: "the pool's pid file",
   });
 }
+
+test("a pool that was stopped meanwhile does not keep its row from being taken back", async () => {
+  const file = node.pool.configFile;
+  const before = await host.readFile(file);
+  const rowNow = { ...row, id: 3, port: 54_330 };
+  await runner.command("append-backend", { file, row: rowNow });
+  await pools.stop(node.name);
+  try {
+    const undone = await runner.command("append-backend", { file, row: rowNow }, "undo");
+    expect(undone.lines).toContain("no pool runs here: it reads the file when it is started");
+    expect(await host.readFile(file)).toBe(before);
+  } finally {
+    await pools.start(node.name);
+  }
+});
