@@ -40,6 +40,10 @@ const actions: Actions = {
       watchdogMs: milliseconds(process.env["WATCHDOG_USEC"]),
       log,
     });
+    // A defect, but no reason to leave the host without its guard.
+    process.on("unhandledRejection", (err) => {
+      log.error({ err }, "Something failed that nobody waited for; the agent works on.");
+    });
     const stopped = stopSignal();
     const agent = await startAgent({ settings, log, pid: process.pid, home: homedir() });
     systemd.ready(`node ${settings.node}`);

@@ -9,8 +9,9 @@ import { isAlive, poolChildren, readFrom } from "../adapters/pool-process.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
-import { poolLog, readPoolConf, runningPool } from "./pool-place.ts";
-import { placeOf, rowInFile, rowInPool } from "./pool-rows.ts";
+import { assertOwnPlace } from "./own-place.ts";
+import { poolLog, readPoolConf, runningPool, type ReadPoolConf } from "./pool-place.ts";
+import { isStopped, placeOf, rowInFile, rowInPool } from "./pool-rows.ts";
 import { reloadPool } from "./reload-pool.ts";
 import type { ChangeStep } from "./step.ts";
 import { watchProgress } from "./watch-progress.ts";
@@ -35,7 +36,7 @@ const limits = { loadedMs: 10_000, everyMs: 25, calmMs: 400 };
 
 export const appendBackend: ChangeStep<"append-backend"> = {
   check: async (args, context) => {
-    const { conf, snapshot } = await readPoolConf(args.file, context);
+    const { conf, snapshot } = await readOwnConf(args, context);
     if (rowInFile(conf, args.row, args.file) === null) return null;
     await using pcp = await openPcp(context);
     const loaded = await rowInPool(pcp, args.row);
@@ -51,7 +52,7 @@ export const appendBackend: ChangeStep<"append-backend"> = {
     await using pcp = await openPcp(context);
     // A row that a running pool still has from an undone operation is taken up again, another's is a conflict.
     await rowInPool(pcp, args.row);
-    const { conf, snapshot } = await readPoolConf(args.file, context);
+    const { conf, snapshot } = await readOwnConf(args, context);
     rowInFile(conf, args.row, args.file);
     const parent = await runningPool(conf, context);
     if ((await ownFacts(context, ledgerKey(args), OwnBackend)) === null) {
@@ -69,7 +70,7 @@ export const appendBackend: ChangeStep<"append-backend"> = {
     await reloadPool(parent, pcp, context);
   },
   verify: async (args, context) => {
-    const { conf, snapshot } = await readPoolConf(args.file, context);
+    const { conf, snapshot } = await readOwnConf(args, context);
     if (rowInFile(conf, args.row, args.file) === null) {
       throw new Failure(
         "VERIFICATION_FAILED",
@@ -87,28 +88,35 @@ export const appendBackend: ChangeStep<"append-backend"> = {
   undo: async (args, context) => {
     const own = await ownFacts(context, ledgerKey(args), OwnBackend);
     if (own === null) return evidence(["no backend of this operation"], { alreadyDone: true });
-    const { snapshot, conf } = await readPoolConf(args.file, context);
+    const { snapshot, conf } = await readOwnConf(args, context);
     const lines = conf.conf.entries.filter(
       ({ name, commentedOut }) => !commentedOut && own.added.includes(name),
     );
     const done: string[] = [];
     await using pcp = await openPcp(context);
-    done.push(...(await detachIfUp(pcp, args.row, context)));
+    const isRunning = !(await isStopped(pcp, args.row, context));
+    if (isRunning) done.push(...(await detachIfUp(pcp, args.row, context)));
+    else done.push("no pool runs here: it reads the file when it is started");
     let hash = snapshot.hash;
     if (lines.length > 0) {
       const text = removeLines(snapshot.text, new Set(lines.map(({ line }) => line)));
       hash = await context.files.replace(args.file, text);
       const exact = hash === own.hashBefore ? ", which is byte for byte as it was before" : "";
       done.push(`took ${lines.length} lines out of ${args.file}${exact}`);
-      done.push(await reloadPool(await runningPool(conf, context), pcp, context));
+      if (isRunning) done.push(await reloadPool(await runningPool(conf, context), pcp, context));
     }
     await context.ledger.delete(ledgerKey(args));
-    if ((await pcp.node(args.row.id)) !== null) {
+    if (isRunning && (await pcp.node(args.row.id)) !== null) {
       done.push(`the running pool keeps backend ${args.row.id}: down until its next restart`);
     }
     return evidence(done, { files: [{ path: args.file, hash }] });
   },
 };
+
+async function readOwnConf({ file }: Args, context: StepContext): Promise<ReadPoolConf> {
+  await assertOwnPlace(file, [context.settings.pool?.configFile ?? null], "pool configuration");
+  return readPoolConf(file, context);
+}
 
 function withRow(text: string, { file, row }: Args): string {
   try {

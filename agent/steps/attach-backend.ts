@@ -5,7 +5,7 @@ import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { poolControl } from "./pool-door.ts";
-import { notLoaded, placeOf, rowInPool } from "./pool-rows.ts";
+import { isStopped, notLoaded, placeOf, rowInPool } from "./pool-rows.ts";
 import type { ChangeStep } from "./step.ts";
 import { watchProgress } from "./watch-progress.ts";
 
@@ -43,6 +43,10 @@ export const attachBackend: ChangeStep<"attach-backend"> = {
     const own = await ownFacts(context, ledgerKey(args), z.object({}));
     if (own === null) return evidence(["not attached by this operation"], { alreadyDone: true });
     await using pcp = await openPcp(context);
+    if (await isStopped(pcp, row, context)) {
+      await context.ledger.delete(ledgerKey(args));
+      return evidence(["no pool runs here: its file loses the row next"]);
+    }
     const found = await pcp.node(row.id);
     const isOurs = found?.hostname === row.hostname && found.port === row.port;
     if (isOurs && found.status === "up") {

@@ -14,6 +14,7 @@ import {
   type HbaVerdict,
 } from "#shared/config-files/hba-access.ts";
 import { ledgerKey } from "./ledger-keys.ts";
+import { assertOwnPlace } from "./own-place.ts";
 import { ownDialect, ownVersion } from "./own-dialect.ts";
 import { hashOf } from "./own-file.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
@@ -104,6 +105,7 @@ export const openHba: ChangeStep<"open-hba"> = {
 };
 
 async function readHba(args: Args, context: StepContext): Promise<FileSnapshot> {
+  await assertOwnPlace(args.file, [context.settings.paths.hbaFile], "hba file");
   const file = await context.files.read(args.file);
   if (file !== null) return file;
   throw new Failure("NOT_FOUND", `there is no ${args.file}`, {

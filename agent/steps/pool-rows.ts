@@ -7,6 +7,8 @@ import {
 import { Failure } from "#shared/errors.ts";
 import type { Pcp } from "../adapters/pcp.ts";
 import type { PcpNode } from "../adapters/pcp-output.ts";
+import type { StepContext } from "../ports.ts";
+import { ownPool, readPoolConf, runningPool } from "./pool-place.ts";
 
 /** `192.168.4.159:54321`, as people say a backend. */
 export function placeOf(row: { readonly hostname: string; readonly port: number | null }): string {
@@ -55,6 +57,23 @@ export async function rowInPool(pcp: Pcp, row: BackendRow): Promise<PcpNode | nu
       hint: "A running pool keeps a row until its next restart. Plan again with the next free id.",
     },
   );
+}
+
+/** For an undo: a pool that does not run has nothing to detach. One that runs and does not answer is a failure. */
+export async function isStopped(
+  pcp: Pcp,
+  row: BackendRow,
+  context: Pick<StepContext, "settings" | "files" | "rootHelper">,
+): Promise<boolean> {
+  try {
+    await pcp.node(row.id);
+    return false;
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "POOL_UNREACHABLE") throw error;
+    const { conf } = await readPoolConf(ownPool(context).configFile, context);
+    if ((await runningPool(conf, context)) !== null) throw error;
+    return true;
+  }
 }
 
 export function notLoaded(row: BackendRow): Failure {

@@ -6,6 +6,7 @@ import { Failure } from "#shared/errors.ts";
 import type { FileSnapshot, StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
+import { assertOwnPlace } from "./own-place.ts";
 import type { ChangeStep } from "./step.ts";
 
 type Args = CommandArgs<"register-ha-lists">;
@@ -105,7 +106,10 @@ function missingEntries(
   });
 }
 
-async function mustRead(file: string, { files }: StepContext): Promise<FileSnapshot> {
+async function mustRead(file: string, context: StepContext): Promise<FileSnapshot> {
+  const { product, settings, files } = context;
+  const own = product.vendor?.haModuleFiles(settings.paths, settings.pool) ?? [];
+  await assertOwnPlace(file, own, "HAmodule.conf");
   const snapshot = await files.read(file);
   if (snapshot !== null) return snapshot;
   throw new Failure("RESOURCE_MISSING", `${file} does not exist on this host`, {

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
+import { maskSecrets } from "#shared/config-files/mask-secrets.ts";
 import { incompleteMarker } from "#shared/domain/names.ts";
 import { Failure } from "#shared/errors.ts";
 import { resolvedPath } from "../adapters/local-system.ts";
@@ -139,7 +140,9 @@ async function startFailed(
   context: StepContext,
 ): Promise<Failure> {
   const written = log === null ? null : await context.files.read(log);
-  const tail = (written?.text ?? "").trimEnd().split("\n").slice(-12);
+  // A server prints settings that it refuses, connection strings too.
+  const shown = maskSecrets("other", written?.text ?? "");
+  const tail = shown.trimEnd().split("\n").slice(-12);
   return new Failure("PROGRAM_FAILED", `the server did not start (${job.exitCode ?? "killed"})`, {
     hint: log === null ? "Look into the unit's journal." : `Look into ${log}.`,
     evidence: [...job.stderr.slice(-6), ...tail],

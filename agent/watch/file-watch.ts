@@ -121,6 +121,16 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
     if (record !== undefined) void inTurn(() => keep(records.get(path) ?? record));
   });
 
+  const troubled = new Set<string>();
+  function tellTrouble(directory: string, err: unknown): void {
+    // Said once: the poll tries to watch it again every time.
+    if (troubled.has(directory)) return;
+    troubled.add(directory);
+    ports.log.warn(
+      { directory, err, polled: ports.settings.guard.schedules.rehash },
+      "The kernel does not tell of changes here (fs.inotify.max_user_watches?): its files are polled.",
+    );
+  }
   const watches: DirectoryWatch[] = [];
   for (const [directory, inside] of byDirectory(files.watched)) {
     const paths = inside.map((file) => file.path);
@@ -129,6 +139,7 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
         directory,
         paths.map((path) => basename(path)),
         () => soon.schedule(paths),
+        (error) => tellTrouble(directory, error),
       ),
     );
   }

@@ -16,24 +16,34 @@ export function watchDirectory(
   directory: string,
   names: readonly string[],
   onEvent: () => void,
+  /** Events may be missing until the watch is armed anew: by the next poll, or by one after it. */
+  onTrouble: (error: unknown) => void,
 ): DirectoryWatch {
   const wanted = new Set(names.map((name) => join(directory, name)));
   let armed: { readonly identity: string; readonly close: () => Promise<void> } | null = null;
   let arming: Promise<void> = Promise.resolve();
   let isClosed = false;
+  let isBroken = false;
 
   const rearm = async (): Promise<void> => {
     if (isClosed) return;
     const { path, identity } = await nearestExisting(directory);
-    if (armed?.identity === identity) return;
+    if (armed?.identity === identity && !isBroken) return;
     await armed?.close();
+    isBroken = false;
     armed = { identity, close: arm(path) };
     onEvent();
   };
   const rearmIfReplaced = (): Promise<void> => {
-    arming = arming.then(rearm, rearm);
+    arming = arming.then(rearm).catch(broke);
     return arming;
   };
+
+  /** Most often ENOSPC: no inotify watch is left for this user. */
+  function broke(error: unknown): void {
+    isBroken = true;
+    onTrouble(error);
+  }
 
   function arm(path: string): () => Promise<void> {
     const isWanted = (entry: string): boolean =>
@@ -53,9 +63,9 @@ export function watchDirectory(
     watcher.on("all", noticed);
     // The raw events are not throttled: the second of two changes within 50 ms is only seen here.
     watcher.on("raw", noticed);
-    // What happened between the last look and the first watch; errors leave it to the slow poll.
+    // What happened between the last look and the first watch.
     watcher.on("ready", noticed);
-    watcher.on("error", () => undefined);
+    watcher.on("error", broke);
     return () => watcher.close();
   }
 
