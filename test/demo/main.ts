@@ -25,7 +25,7 @@ const options = program.opts<{
   json?: boolean;
 }>();
 
-const result = await runDemo({
+await runDemo({
   product: options.product,
   sizeMb: options.size,
   readers: options.readers,
@@ -33,6 +33,8 @@ const result = await runDemo({
   isRoot: userInfo().uid === 0,
   // With --json the report goes to standard error, so that the last line is all of standard output.
   say: (line) => (options.json === true ? process.stderr : process.stdout).write(`${line}\n`),
+  report: (result) => {
+    if (options.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
+    process.exitCode = result.ok ? 0 : 1;
+  },
 });
-if (options.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
-process.exitCode = result.ok ? 0 : 1;

@@ -6,6 +6,8 @@ import { createLab, type Lab } from "#test/harness/lab.ts";
 import { startLoad } from "#test/harness/load.ts";
 import type { LoadStats } from "#test/harness/load-generator/messages.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
+import { keepUntilInterrupted } from "./keep.ts";
+import { isProved, proofLines, type DemoResult } from "./proof.ts";
 
 export type DemoOptions = {
   readonly product: ProductId;
@@ -14,26 +16,12 @@ export type DemoOptions = {
   readonly keep: boolean;
   readonly isRoot: boolean;
   readonly say: (line: string) => void;
-};
-
-export type DemoResult = {
-  readonly ok: boolean;
-  readonly product: ProductId;
-  readonly registration: string;
-  readonly addNodeSeconds: number;
-  readonly bytesCopied: number;
-  readonly clientQueries: number;
-  readonly clientErrors: number;
-  readonly sessionsLost: number;
-  readonly stallP95Ms: number;
-  readonly stallMaxMs: number;
-  readonly rowsAcknowledged: number;
-  readonly rowsReadBack: number;
-  readonly readsAnsweredByNewNode: number;
+  /** Told as soon as it is known: a kept cluster goes on after it. */
+  readonly report: (result: DemoResult) => void;
 };
 
 /** Builds the case study's cluster, adds srv159 while clients read and write, and counts what they felt. */
-export async function runDemo(options: DemoOptions): Promise<DemoResult> {
+export async function runDemo(options: DemoOptions): Promise<void> {
   const { say } = options;
   await using lab = await createLab({ hosts: demoHosts(options.isRoot) });
   for (const line of introduction(lab, options)) say(line);
@@ -92,9 +80,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     readsAnsweredByNewNode: stats.readsByServer[address] ?? 0,
   };
   const ok = exitCode === 0 && isProved(result, stats, lab);
-  for (const line of proof(result, stats, lab, ok)) say(line);
+  for (const line of proofLines(result, stats, lab, ok)) say(line);
+  options.report({ ...result, ok });
   if (options.keep) await keepUntilInterrupted(castellan, cluster, say);
-  return { ...result, ok };
 }
 
 function demoHosts(isRoot: boolean): { name: string; address: string }[] {
@@ -192,70 +180,4 @@ async function operationEvidence(
     // The step fails where a door that was to be held can't be.
     registration: held ? `${way}, door held` : way,
   };
-}
-
-/** Without the packet filter each session may reconnect once; with it nobody may notice anything. */
-function isProved(result: DemoResult, stats: LoadStats, lab: Lab): boolean {
-  const nobodyCut = result.clientErrors === 0 && result.sessionsLost === 0;
-  return (
-    (nobodyCut || (lab.mode === "loopback" && stats.lossesOfOneSession <= 1)) &&
-    result.rowsReadBack === result.rowsAcknowledged &&
-    result.rowsAcknowledged > 0 &&
-    result.readsAnsweredByNewNode > 0
-  );
-}
-
-function proof(result: DemoResult, stats: LoadStats, lab: Lab, ok: boolean): string[] {
-  return [
-    "",
-    "Proof:",
-    `  added in               ${result.addNodeSeconds.toFixed(1)} s, ${(result.bytesCopied / 1024 ** 2).toFixed(0)} MiB copied, registered by ${result.registration}`,
-    `  rows                   ${result.rowsReadBack} of ${result.rowsAcknowledged} acknowledged keys read back from srv159`,
-    `  reads                  ${result.readsAnsweredByNewNode} client reads answered by srv159`,
-    `  client queries         ${result.clientQueries}, errors ${result.clientErrors}, sessions lost ${result.sessionsLost}`,
-    `  stall of a statement   p95 ${result.stallP95Ms.toFixed(0)} ms, longest ${result.stallMaxMs.toFixed(0)} ms`,
-    ...reconnects(stats, lab),
-    ...complaints(stats),
-    ok ? "Proved." : "NOT proved.",
-  ];
-}
-
-function reconnects(stats: LoadStats, lab: Lab): string[] {
-  if (stats.sessionsLost === 0) return [];
-  return [
-    `  reconnects             at most ${stats.lossesOfOneSession} of each session, at work again within ${stats.longestReconnectMs.toFixed(0)} ms`,
-    ...(lab.mode === "loopback"
-      ? [
-          "                         (for about 0.1 s, while a pool takes the node in, it cuts whoever speaks to it or connects;",
-          "                         holding the door meanwhile takes a packet filter, and that takes root)",
-        ]
-      : []),
-  ];
-}
-
-/** The last errors of clients, each message once. */
-function complaints({ errors }: LoadStats): string[] {
-  return [...new Set(errors.map(({ message }) => message))].map((message) => {
-    const clients = errors.filter((error) => error.message === message).map(({ client }) => client);
-    return `  ${message}: ${[...new Set(clients)].join(", ")}`;
-  });
-}
-
-async function keepUntilInterrupted(
-  castellan: Castellan,
-  cluster: TestCluster,
-  say: (line: string) => void,
-): Promise<void> {
-  const { coordinatorHost, stateDirectory } = castellan;
-  const inside =
-    cluster.lab.mode === "namespaces" ? `nsenter -t ${castellan.coordinator().pid} -a ` : "";
-  say("");
-  say("The cluster stays until Ctrl-C. To play with it, from another terminal:");
-  say(
-    `  ${inside}${coordinatorHost.nodePath} ${coordinatorHost.projectPath}/dist/castellan.js --state-dir ${stateDirectory} status`,
-  );
-  await new Promise<void>((resolve) => {
-    process.once("SIGINT", resolve);
-    process.once("SIGTERM", resolve);
-  });
 }

@@ -67,7 +67,16 @@ export async function createLab(options: LabOptions): Promise<Lab> {
   const namespaces = ["sw", ...options.hosts.map(({ name }) => name)].map((n) => `${id}-${n}`);
   saveRecord(folder, detached, mode === "namespaces" ? namespaces : []);
   const kept = { value: false };
-  const parts: Parts = { mode, id, folder, hosts: [], network: null, relay: null };
+  const parts: Parts = {
+    mode,
+    id,
+    folder,
+    // Known before they are made: a program that ends meanwhile has to remove what is there of them.
+    namespaces: mode === "namespaces" ? namespaces : [],
+    hosts: [],
+    network: null,
+    relay: null,
+  };
   const killNow = (): void => killSync(parts, kept.value);
   if (!detached) onExit(killNow);
   try {
@@ -102,7 +111,7 @@ export async function createLab(options: LabOptions): Promise<Lab> {
     [Symbol.asyncDispose]: async () => {
       for (const host of parts.hosts) host.killSync();
       await parts.relay?.then((relay) => relay.process.kill("SIGKILL"));
-      await removeNamespaces(parts.network?.namespaces ?? []);
+      await removeNamespaces(parts.namespaces);
       if (kept.value) rmSync(join(folder, "lab.json"));
       else await removeFolder(folder);
       forgetExit(killNow);
@@ -114,6 +123,7 @@ type Parts = {
   readonly mode: LabMode;
   readonly id: string;
   readonly folder: string;
+  readonly namespaces: readonly string[];
   hosts: readonly (NamespaceHost | LoopbackHost)[];
   network: Network | null;
   relay: Promise<Relay> | null;
@@ -188,7 +198,7 @@ function loopbackUser(wanted: string): string {
 /** Runs at process exit, when nothing asynchronous does. */
 function killSync(parts: Parts, keep: boolean): void {
   for (const host of parts.hosts) host.killSync();
-  for (const name of parts.network?.namespaces ?? []) {
+  for (const name of parts.namespaces) {
     removeGroupSync(name);
     spawnSync("sh", ["-c", 'ip netns pids "$0" | xargs -r kill -9; ip netns del "$0"', name]);
   }

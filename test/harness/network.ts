@@ -6,8 +6,6 @@ export type Network = {
   readonly switchNamespace: string;
   namespaceOf(host: string): string;
   setLink(host: string, state: "up" | "down"): Promise<void>;
-  /** Every namespace, for clean-up. */
-  readonly namespaces: readonly string[];
 };
 
 /** First address of a host's /24: held by the switch itself, so that hosts have a gateway to ping. */
@@ -54,7 +52,6 @@ export async function createNetwork(labId: string, hosts: readonly HostSpec[]): 
   return {
     switchNamespace,
     namespaceOf,
-    namespaces,
     setLink: async (host, state) => {
       const cable = cables.get(host);
       if (cable === undefined) throw new Error(`no cable to ${host}`);
