@@ -1,4 +1,5 @@
-import { link, mkdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { link, mkdir, readFile, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { Failure } from "#shared/errors.ts";
@@ -29,9 +30,10 @@ export async function takeInstanceLock(
     // link() fails when the lock is there, and shows it to others with its whole content at once.
     for (let attempt = 0; !(await tryLink(ours, lock)); attempt += 1) {
       const found = await readHolder(lock);
+      if (isSame(found, holder) && attempt > 0) break; // linked when the stale one was cleared
       if (found !== null && (await isAlive(found, bootId))) throw heldBy(found, stateDirectory);
       if (attempt === 5) throw new Failure("OPERATION_CONFLICT", `${lock} can't be taken`);
-      await clearStale(lock, `${ours}.stale`, bootId, stateDirectory);
+      await clearStale(lock, ours, bootId, stateDirectory);
     }
   } finally {
     await orNull(unlink(ours));
@@ -39,26 +41,45 @@ export async function takeInstanceLock(
   return {
     [Symbol.asyncDispose]: async () => {
       const found = await readHolder(lock);
-      if (found?.pid === pid && found.startTime === holder.startTime) await orNull(unlink(lock));
+      if (isSame(found, holder)) await orNull(unlink(lock));
     },
   };
 }
 
-/** Moved aside first: if another agent took the lock since we looked, it is put back. */
+/**
+ * Only who holds the claim to this very content of the lock may remove it: of many that find the same stale lock one is
+ * the first to link its claim, and whoever comes later finds that the lock has changed. A claim whose holder died is
+ * itself claimed, under a name that follows from both.
+ */
 async function clearStale(
   lock: string,
-  aside: string,
+  ours: string,
   bootId: string,
   stateDirectory: string,
 ): Promise<void> {
-  if ((await orNull(rename(lock, aside))) === null) return;
-  const moved = await readHolder(aside);
-  if (moved !== null && (await isAlive(moved, bootId))) {
-    await tryLink(aside, lock);
-    await orNull(unlink(aside));
-    throw heldBy(moved, stateDirectory);
+  const stale = await orNull(readFile(lock, "utf8"));
+  if (stale === null) return;
+  // Taken since it was found stale?
+  const holder = holderIn(stale);
+  if (holder !== null && (await isAlive(holder, bootId))) return;
+  let key = hashOf(stale);
+  const claims = [`${lock}.claim-${key}`];
+  for (let claim = claims[0] ?? ""; !(await tryLink(ours, claim)); claim = claims.at(-1) ?? "") {
+    const text = await orNull(readFile(claim, "utf8"));
+    if (text === null) return; // just cleared: look at the lock again
+    const claimer = holderIn(text);
+    if (claimer !== null && (await isAlive(claimer, bootId))) throw heldBy(claimer, stateDirectory);
+    key = hashOf(key + text);
+    claims.push(`${lock}.claim-${key}`);
   }
-  await orNull(unlink(aside));
+  try {
+    if ((await orNull(readFile(lock, "utf8"))) !== stale) return;
+    await orNull(unlink(lock));
+    // Before the claims go: whoever still thinks of the stale lock must find this one.
+    await tryLink(ours, lock);
+  } finally {
+    for (const claim of claims) await orNull(unlink(claim));
+  }
 }
 
 function heldBy({ pid }: Holder, stateDirectory: string): Failure {
@@ -81,12 +102,23 @@ async function tryLink(from: string, to: string): Promise<boolean> {
 
 async function readHolder(path: string): Promise<Holder | null> {
   const text = await orNull(readFile(path, "utf8"));
-  if (text === null) return null;
+  return text === null ? null : holderIn(text);
+}
+
+function holderIn(text: string): Holder | null {
   try {
     return Holder.parse(JSON.parse(text));
   } catch {
     return null; // no lock of ours: nobody can be named by it
   }
+}
+
+function isSame(found: Holder | null, { pid, startTime, bootId }: Holder): boolean {
+  return found?.pid === pid && found.startTime === startTime && found.bootId === bootId;
+}
+
+function hashOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }
 
 async function isAlive({ pid, startTime, bootId }: Holder, boot: string): Promise<boolean> {
