@@ -320,7 +320,8 @@ describe.runIf(isRoot)("a lab whose program ended", () => {
     const program = await runProgram("{}");
     const { folder, pids, namespaces } = program;
     program.child.kill("SIGKILL");
-    await waitFor(() => !pids.some(isAlive), { what: "the hosts to die with their program" });
+    const all = [program.child.pid ?? 0, ...pids];
+    await waitFor(() => !all.some(isAlive), { what: "the hosts to die with their program" });
     expect(existsSync(folder)).toBe(true);
     await lab("namespaces");
     expect(existsSync(folder)).toBe(false);

@@ -6,7 +6,7 @@ import { basename, join } from "node:path";
 import * as z from "zod";
 import { removeControlGroups } from "./cgroups.ts";
 import { processesOf } from "./loopback-host.ts";
-import { killHard } from "./processes.ts";
+import { isAlive, killHard } from "./processes.ts";
 import { waitFor } from "./wait-for.ts";
 
 /** What a lab leaves on disk, so that a later program can end it when its maker died. */
@@ -93,7 +93,8 @@ function readRecord(folder: string): LabRecord | null {
 }
 
 function ownerLives({ ownerPid, ownerStart }: LabRecord): boolean {
-  return startTime(ownerPid) === ownerStart;
+  // A zombie still has its start time, until somebody reaps it.
+  return isAlive(ownerPid) && startTime(ownerPid) === ownerStart;
 }
 
 function startTime(pid: number): string | null {
