@@ -1,10 +1,11 @@
 import type { CommandEnvelope, Progress } from "#shared/domain/commands.ts";
 import { commands } from "#shared/domain/commands.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
+import { crashPoint } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import { admissionRefusal, epochRefusal, expiryRefusal, preconditionRefusal } from "./admission.ts";
 import type { CommandsOnDisk, EndedCommand } from "./commands-on-disk.ts";
-import { crashAt, executeCommand } from "./execute-command.ts";
+import { executeCommand } from "./execute-command.ts";
 import type { Ports, StepContext } from "./ports.ts";
 import type { Executors } from "./steps/step.ts";
 
@@ -106,10 +107,11 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
       refuse(command, asFailure(error));
       return;
     }
-    crashAt("received", command);
+    const { kind, phase } = command;
+    crashPoint("agent:received", kind, phase);
     refusals.delete(command.id);
     listener.onAccepted(command.id);
-    const waits = commands[command.kind].effect !== "read" && !neverWaits.has(command.kind);
+    const waits = commands[kind].effect !== "read" && !neverWaits.has(kind);
     const abort = new AbortController();
     const before = waits ? lastChange : Promise.resolve();
     const state: Running = { abort, epoch: command.epoch, ended: Promise.resolve() };
@@ -136,16 +138,17 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
   /** Never rejects. */
   const run = async (command: CommandEnvelope, state: Running): Promise<void> => {
     const startedAt = clock.now();
+    const { kind, phase } = command;
     const ended = await outcomeOf(command, state);
-    crashAt("ending", command);
+    crashPoint("agent:ending", kind, phase);
     await store(ended);
-    crashAt("ended", command);
+    crashPoint("agent:ended", kind, phase);
     running.delete(command.id);
     log.info(
       {
         command: command.id,
-        kind: command.kind,
-        phase: command.phase,
+        kind,
+        phase,
         outcome: ended.outcome,
         failure: ended.failure?.message,
         durationMs: clock.now() - startedAt,

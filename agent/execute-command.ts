@@ -10,29 +10,21 @@ export async function executeCommand(
   command: CommandEnvelope,
   context: StepContext,
 ): Promise<unknown> {
-  const step = stepOf(executors, command.kind);
-  const args: unknown = commands[command.kind].args.parse(command.args);
-  if (command.phase === "undo") {
-    if (step.undo === undefined) throw new Failure("REFUSED", `${command.kind} has no undo`);
+  const { kind, phase } = command;
+  const step = stepOf(executors, kind);
+  const args: unknown = commands[kind].args.parse(command.args);
+  if (phase === "undo") {
+    if (step.undo === undefined) throw new Failure("REFUSED", `${kind} has no undo`);
     return step.undo(args, context);
   }
   const found = await step.check?.(args, context);
-  crashAt("checked", command);
+  crashPoint("agent:checked", kind);
   if (found !== undefined && found !== null) return found;
   context.signal.throwIfAborted();
   await step.apply?.(args, context);
-  crashAt("applied", command);
+  crashPoint("agent:applied", kind);
   context.signal.throwIfAborted();
   return step.verify(args, context);
-}
-
-/** Each instant of a command by itself, and of its kind alone. */
-export function crashAt(
-  moment: "received" | "checked" | "applied" | "ending" | "ended",
-  { kind, phase }: Pick<CommandEnvelope, "kind" | "phase">,
-): void {
-  crashPoint(`agent:${phase}-${moment}`);
-  crashPoint(`agent:${phase}-${moment}:${kind}`);
 }
 
 type Part = (args: unknown, context: StepContext) => Promise<unknown>;

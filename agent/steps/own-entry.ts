@@ -31,5 +31,5 @@ export async function noteOwn(
     facts,
   });
   // Noted, not yet made: the instant that every step's undo must bear.
-  crashPoint(`step:noted-${key.slice(0, key.indexOf(":"))}`);
+  crashPoint("step:noted", key);
 }

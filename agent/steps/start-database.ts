@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
 import { maskSecrets } from "#shared/config-files/mask-secrets.ts";
 import { incompleteMarker } from "#shared/domain/names.ts";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import { resolvedPath } from "../adapters/local-system.ts";
 import type { JobState, StepContext } from "../ports.ts";
@@ -46,6 +47,7 @@ export const startDatabase: ChangeStep<"start-database"> = {
         known?.madeLog ?? (isNew && !log.startsWith(`${args.dataDirectory}/`) ? log : null);
       await noteOwn(context, serverKey(args), { madeLog });
       await launch(args, context, log);
+      crashPoint("step:server-launched");
     }
     await awaitServer(args, context);
   },
