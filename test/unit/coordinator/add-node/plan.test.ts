@@ -196,7 +196,7 @@ test("every plan has unique step ids, known kinds, valid arguments and the safe 
         expect(order).toEqual(order.toSorted((a, b) => a - b));
       },
     ),
-    { numRuns: 200 },
+    { numRuns: Number(process.env["FUZZ_RUNS"] ?? 200) },
   );
 });
 

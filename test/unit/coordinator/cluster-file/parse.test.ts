@@ -228,7 +228,7 @@ test("whatever the text is, the answer is a declaration or CONFIG_INVALID", () =
         expect(error).toMatchObject({ code: "CONFIG_INVALID" });
       }
     }),
-    { numRuns: 500 },
+    { numRuns: Number(process.env["FUZZ_RUNS"] ?? 500) },
   );
 });
 
