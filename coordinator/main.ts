@@ -17,6 +17,8 @@ process.exitCode = await main(process.argv);
 
 /** Answers the exit status; docs/errors.md lists them. */
 async function main(argv: readonly string[]): Promise<number> {
+  // What is made before its mode is set (sockets, the journal's side files) is nobody else's in between.
+  process.umask(0o077);
   const interrupt = new AbortController();
   let exitCode = 0;
   const terminal = createTerminal();

@@ -61,6 +61,7 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     ),
     postEmpty("/api/operations/:id/resume", ({ parameters }) => runner.resume(parameters["id"] ?? "")), // prettier-ignore
     postEmpty("/api/operations/:id/abort", ({ parameters }) => runner.abort(parameters["id"] ?? "")), // prettier-ignore
+    postEmpty("/api/operations/:id/leave", ({ parameters }) => runner.leave(parameters["id"] ?? "")), // prettier-ignore
     get("/api/why/:subject", ({ parameters }) => why(ports, parameters["subject"] ?? "")),
     get("/api/alerts", ({ query }) => store.alerts({ open: query.get("all") !== "1" })),
     get("/api/events", ({ query }) => {

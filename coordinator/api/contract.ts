@@ -25,6 +25,7 @@ import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.t
  *  GET  /api/operations/:id/watch            stream of OperationUpdate until a state that does not go on by itself
  *  POST /api/operations/:id/resume           OperationRecord
  *  POST /api/operations/:id/abort            OperationRecord
+ *  POST /api/operations/:id/leave            OperationRecord
  *  GET  /api/why/:subject                    WhyAnswer (operation id or node)
  *  GET  /api/alerts?all=1                    AlertRecord[]
  *  GET  /api/events?after=N                  EventRecord[]

@@ -78,6 +78,16 @@ export class Runner implements AsyncDisposable {
     return this.#existing(id);
   }
 
+  /**
+   * Ends an operation of which something is left that nobody can take back, and frees its cluster. What is left
+   * stays in its record. @throws Failure OPERATION_CONFLICT in any state but needs-attention.
+   */
+  leave(id: string): OperationRecord {
+    moveOperation(this.#ports, this.#existing(id), "leave");
+    this.#onRest(this.#existing(id));
+    return this.#existing(id);
+  }
+
   /** @throws Failure NOT_FOUND */
   watch(id: string, listener: UpdateListener): Disposable {
     return this.#updates.watch(this.#existing(id), listener);

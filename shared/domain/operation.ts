@@ -23,6 +23,7 @@ export const operationEvents = [
   "abort",
   "undone",
   "undo-failed",
+  "leave",
 ] as const;
 export type OperationEvent = (typeof operationEvents)[number];
 
@@ -50,6 +51,12 @@ export const transitions: readonly Transition[] = [
     comment: "Names what is left.",
   },
   { from: "needs-attention", event: "abort", to: "rolling-back", comment: "Undo is tried again." },
+  {
+    from: "needs-attention",
+    event: "leave",
+    to: "rolled-back",
+    comment: "A host is gone for good: an operator takes what is left upon himself.",
+  },
 ];
 
 export function nextState(from: OperationState, event: OperationEvent): OperationState | null {

@@ -2,7 +2,11 @@ import type { Command } from "commander";
 import type { OperationRecord } from "../../store/store.ts";
 import { printResult, type CliContext } from "../context.ts";
 import { withJson } from "../options.ts";
-import { renderOperationList, renderOperationWithPlan } from "../render/operation.ts";
+import {
+  renderChoices,
+  renderOperationList,
+  renderOperationWithPlan,
+} from "../render/operation.ts";
 import { watchOperation } from "../watch-operation.ts";
 
 export function addOperationCommands(program: Command, context: CliContext): void {
@@ -40,8 +44,17 @@ export function addOperationCommands(program: Command, context: CliContext): voi
       .command("abort")
       .description("stop it and take back everything that it made")
       .argument("<id>")
-      .option("--detach", "don't look on"),
-  ).action(async (id: string, options: { detach?: boolean; json?: boolean }) => {
+      .option("--detach", "don't look on")
+      .option(
+        "--leave",
+        "end one that needs attention although something is left, as operation show lists it: its host is gone for good",
+      ),
+  ).action(async (id: string, options: { detach?: boolean; leave?: boolean; json?: boolean }) => {
+    if (options.leave === true) {
+      const record = await context.client().post<OperationRecord>(`${path(id)}/leave`, {});
+      printResult(context, options.json, record, renderChoices(record));
+      return;
+    }
     await change(context, `${path(id)}/abort`, id, options);
     if (options.detach === true) return;
     // Rolled back is what was asked for here.

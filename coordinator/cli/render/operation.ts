@@ -87,12 +87,17 @@ export function renderChoices(operation: OperationRecord): readonly string[] {
     case "needs-attention":
       return [
         "Not everything could be taken back; what is left is named above. When it is mended:",
-        `  castellan operation abort ${id}    tries the undo again`,
+        `  castellan operation abort ${id}          tries the undo again`,
+        `  castellan operation abort ${id} --leave  only if a host is gone for good: ends it all the same`,
       ];
     case "succeeded":
       return [`${subject} is a node of ${cluster}: castellan status`];
     case "rolled-back":
-      return ["Everything that it made was taken back."];
+      return [
+        operation.failure?.code === "OPERATION_NEEDS_ATTENTION"
+          ? `Ended by an operator; what was left is in: castellan operation show ${id}`
+          : "Everything that it made was taken back.",
+      ];
     case "cancelled":
       return ["It was cancelled before anything was touched."];
     case "planned":

@@ -176,6 +176,25 @@ test("what can't be undone is named with the way to do it by hand; abort tries i
   expect(told(agent).at(-1)).toBe("create-slot/srv127 undo");
 });
 
+test("what is left on a host that is gone for good does not hold its cluster for ever", async () => {
+  await using coordinator = await startTestCoordinator({ agentWaitMs: 300 });
+  const { runner, ports } = coordinator.core;
+  const agent = coordinator.agent("srv127");
+  const plan = somePlan(slotStep("srv127"), startStep("srv127"));
+  agent.script = ({ kind }) => (kind === "start-database" ? null : done());
+  const { id } = runner.start(someOperation(plan));
+  await waitFor(() => agent.commands.length === 2);
+  expect(() => runner.leave(id)).toThrow(/running/);
+  agent[Symbol.dispose]();
+  runner.abort(id);
+  await settled(coordinator, id, "needs-attention");
+  expect(ports.store.leaseHolder("ESHA")?.id).toBe(id);
+  const ended = runner.leave(id);
+  expect(ended.state).toBe("rolled-back");
+  expect(ended.failure?.evidence.join("\n")).toContain("replication slot slot_srv159");
+  expect(ports.store.leaseHolder("ESHA")).toBeNull();
+});
+
 test("a link that breaks in the middle of a step costs nothing: the agent's answer comes later", async () => {
   await using coordinator = await startTestCoordinator();
   const agent = coordinator.agent("srv127", { reconnect: true, script: () => null });
