@@ -56,6 +56,30 @@ test("an existing node whose agent is away is named", async () => {
   });
 });
 
+test("a host whose clock is off by an hour is named", async () => {
+  const { host } = cluster.node("srv129");
+  // All hosts of the lab share one clock: only what the agent takes for the time is moved.
+  await host.writeFile(
+    "/run/hour.cjs",
+    "const now = Date.now; Date.now = () => now() + 3_600_000;",
+  );
+  castellan.agent("srv129").kill("SIGTERM");
+  await castellan.agent("srv129").exited;
+  await castellan.startAgent("srv129", { NODE_OPTIONS: "--require=/run/hour.cjs" });
+  await castellan.connected(["srv129"]);
+  onTestFinished(async () => {
+    castellan.agent("srv129").kill("SIGTERM");
+    await castellan.agent("srv129").exited;
+    await castellan.startAgent("srv129");
+    await untilWell(castellan, cluster);
+  });
+  await refused({
+    args: add(),
+    exitCode: 3,
+    says: ["clock (srv129)", /found 3[56]\d\d\.\d s ahead/, "chronyc makestep"],
+  });
+});
+
 test("a primary that is down is named", async () => {
   await cluster.stop("srv127");
   onTestFinished(async () => {
