@@ -117,9 +117,16 @@ export type Databases = {
    */
   readonly own: Pick<Session, "query"> & { readonly versionNumber: number | null };
   /** A new session; the password comes from the host's store. @throws Failure DATABASE_UNREACHABLE or AUTHENTICATION_FAILED, SQLSTATE in the message. */
-  connect(login: Login, options?: { readonly timeoutMs?: number }): Promise<Session>;
+  connect(login: Login, options?: ConnectOptions): Promise<Session>;
   /** A new session to this host's own database, any database name. */
-  connectOwn(database: string): Promise<Session>;
+  connectOwn(database: string, options?: Pick<ConnectOptions, "isPatient">): Promise<Session>;
+};
+
+type ConnectOptions = {
+  /** For the connection. */
+  readonly timeoutMs?: number;
+  /** No limit for a query, however large the table: whoever asks ends the session to end the query. */
+  readonly isPatient?: boolean;
 };
 
 export type Secrets = {

@@ -13,7 +13,8 @@ export type SessionTarget = {
   readonly replication: boolean;
   readonly password: Secret | null;
   readonly connectTimeoutMs: number;
-  readonly queryTimeoutMs: number;
+  /** null: no limit but the connection's own life. */
+  readonly queryTimeoutMs: number | null;
   /** Enforced by the server; null where a long answer is expected. */
   readonly statementTimeoutMs: number | null;
 };
@@ -35,7 +36,8 @@ export async function openSession(target: SessionTarget, onLost?: OnLost): Promi
     application_name: "castellan-agent",
     keepAlive: true,
     connectionTimeoutMillis: target.connectTimeoutMs,
-    query_timeout: target.queryTimeoutMs,
+    keepAliveInitialDelayMillis: 10_000,
+    ...(target.queryTimeoutMs === null ? {} : { query_timeout: target.queryTimeoutMs }),
     ...(target.password === null ? {} : { password: target.password.reveal() }),
     // A walsender takes no statement_timeout of a user's choice into account; nothing is lost.
     ...(target.statementTimeoutMs === null || target.replication

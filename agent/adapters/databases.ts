@@ -131,15 +131,18 @@ export function createDatabases(options: DatabasesOptions): DatabasesWithEdges {
         return open?.versionNumber ?? null;
       },
     },
-    connect: async (login, { timeoutMs } = {}) =>
+    connect: async (login, { timeoutMs, isPatient } = {}) =>
       openSession({
         ...login,
         password: await options.secret(login.secret),
         connectTimeoutMs: timeoutMs ?? limits.connectMs,
-        queryTimeoutMs: limits.queryMs,
+        queryTimeoutMs: isPatient === true ? null : limits.queryMs,
         statementTimeoutMs: null,
       }),
-    connectOwn: async (database) => openSession(await ownTarget(database)),
+    connectOwn: async (database, { isPatient } = {}) => {
+      const target = await ownTarget(database);
+      return openSession(isPatient === true ? { ...target, queryTimeoutMs: null } : target);
+    },
     onEdge: (listener) => {
       listeners.push(listener);
     },

@@ -26,16 +26,16 @@ export const proveStreaming: ReadStep<"prove-streaming"> = {
   },
 };
 
-export function connectUpstream(upstream: Upstream, context: StepContext): Promise<Session> {
+export function connectUpstream(
+  upstream: Upstream,
+  context: StepContext,
+  isPatient = false,
+): Promise<Session> {
   const { host, port, user, database } = upstream;
-  return context.databases.connect({
-    host,
-    port,
-    user,
-    database,
-    replication: false,
-    secret: "database",
-  });
+  return context.databases.connect(
+    { host, port, user, database, replication: false, secret: "database" },
+    { isPatient },
+  );
 }
 
 async function look(

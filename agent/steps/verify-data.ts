@@ -65,22 +65,18 @@ async function largestTables(
 ): Promise<readonly TableName[]> {
   const dialect = context.product.dialect(upstream.versionNumber);
   const names = (await upstream.query(dialect.databases)).map((row) => text(row, "name"));
-  const found = await Promise.all(
-    names.map(async (database) => {
-      await using session = await connectUpstream({ ...args.upstream, database }, context);
-      const rows = await session.query(dialect.largestTables, [args.maxTables]);
-      return rows.map((row) => ({
-        database,
-        schema: text(row, "schema"),
-        table: text(row, "table"),
-        bytes: count(row, "bytes"),
-      }));
-    }),
-  );
-  return found
-    .flat()
-    .sort((a, b) => b.bytes - a.bytes)
-    .slice(0, args.maxTables);
+  const found: TableName[] = [];
+  // One after the other: a server may have hundreds of databases and few connections left.
+  for (const database of names) {
+    context.signal.throwIfAborted();
+    await using session = await connectUpstream({ ...args.upstream, database }, context);
+    const rows = await session.query(dialect.largestTables, [args.maxTables]);
+    for (const row of rows) {
+      const [schema, table] = [text(row, "schema"), text(row, "table")];
+      found.push({ database, schema, table, bytes: count(row, "bytes") });
+    }
+  }
+  return found.sort((a, b) => b.bytes - a.bytes).slice(0, args.maxTables);
 }
 
 async function compareDatabase(
@@ -89,8 +85,10 @@ async function compareDatabase(
   tables: readonly TableName[],
   context: StepContext,
 ): Promise<readonly TableResult[]> {
-  await using own = await context.databases.connectOwn(database);
-  await using upstream = await connectUpstream({ ...args.upstream, database }, context);
+  // A large table takes as long as it takes: the step's end, not a clock, ends a query.
+  await using own = await context.databases.connectOwn(database, { isPatient: true });
+  await using upstream = await connectUpstream({ ...args.upstream, database }, context, true);
+  using _ended = whenAborted(context.signal, [own, upstream]);
   const seen = await lookAtUpstream(upstream, context);
   const results: TableResult[] = [];
   for (const table of tables) {
@@ -104,6 +102,15 @@ async function compareDatabase(
     results.push(await compareTable(args, table, own, seen, context));
   }
   return results;
+}
+
+/** Ends the sessions, and with them a query that may have hours to go. */
+function whenAborted(signal: AbortSignal, sessions: readonly Session[]): Disposable {
+  const end = (): void => {
+    for (const session of sessions) void session[Symbol.asyncDispose](); // never rejects
+  };
+  signal.addEventListener("abort", end);
+  return { [Symbol.dispose]: () => signal.removeEventListener("abort", end) };
 }
 
 /**

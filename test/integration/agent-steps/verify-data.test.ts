@@ -147,3 +147,22 @@ test("bandwidth and WAL rate are measured without writing anything", async () =>
   }
   expect((await rate).bytesPerSecond).toBeGreaterThan(100_000);
 });
+
+test("an abort ends a comparison in the middle of its query, which has no limit of its own", async () => {
+  const controller = new AbortController();
+  const connect: TestAgent["databases"]["connect"] = async (login, options) => {
+    const session = await target.databases.connect(login, options);
+    const query: typeof session.query = (sql, parameters) => {
+      if (!sql.includes("FROM ONLY")) return session.query(sql, parameters);
+      setImmediate(() => controller.abort(new Error("given up")));
+      return session.query("SELECT pg_sleep(60)"); // a table of a terabyte
+    };
+    return { ...session, query };
+  };
+  const databases = { ...target.databases, connect };
+  const startedAt = performance.now();
+  await expect(
+    verifyData.verify(counts, { ...target, signal: controller.signal, databases }),
+  ).rejects.toThrow();
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
+});
