@@ -27,11 +27,14 @@ export function acceptSeenFiles(
   { acceptAll = false }: { readonly acceptAll?: boolean } = {},
 ): boolean {
   const known = new Map(store.baselines(node).map((b) => [b.path, b.hash]));
-  const fresh = facts.files.filter(
+  const changed = facts.files.filter(
     (file) =>
       (file.state === "present" || file.state === "absent") &&
       (!known.has(file.path) || (acceptAll && known.get(file.path) !== file.hash)),
   );
+  // A host has dozens of such files: an agent that makes up names must not fill the journal.
+  let room = Math.max(0, mostBaselines - known.size);
+  const fresh = changed.filter((file) => known.has(file.path) || (room -= 1) >= 0);
   for (const file of fresh) {
     store.setBaseline(node, file.path, file.hash, file.maskedText, now);
     const why = known.has(file.path) ? "made by an operation" : "first sight";
@@ -39,6 +42,8 @@ export function acceptSeenFiles(
   }
   return fresh.length > 0;
 }
+
+const mostBaselines = 1_000;
 
 /** What a command of ours changed is accepted at once. Answers whether anything was. */
 export function acceptEvidence(

@@ -14,6 +14,8 @@ type WatchRecords = Pick<
   | "eventsAbout"
 >;
 
+const keptAlerts = 10_000;
+
 /** Baselines, alerts and events. Events are kept up to `keptEvents`. */
 export function watchRecords(db: Connection, keptEvents: number): WatchRecords {
   const openAlert = (cause: string): AlertRecord | null => {
@@ -51,6 +53,12 @@ export function watchRecords(db: Connection, keptEvents: number): WatchRecords {
         const raised = openAlert(alert.cause);
         if (raised === null)
           throw new Error(`alert ${alert.cause} is gone right after it was raised`);
+        // A link that comes and goes makes an alert each time: those that are over are kept for a while only.
+        if (changes === 0 && raised.id % 500 === 0) {
+          db.run("DELETE FROM alert WHERE state = 'resolved' AND id <= ?", [
+            raised.id - keptAlerts,
+          ]);
+        }
         return raised;
       }),
     resolveAlert: (cause, now) => {

@@ -106,3 +106,15 @@ test("files that appear on a node while it is being added are no drift, and are 
   await settled(coordinator, id, "succeeded");
   await waitFor(() => baselinesOf(newcomer)?.[0]?.hash === "made");
 });
+
+test("an agent that makes up files without end fills no journal", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { store } = coordinator.core.ports;
+  const made = (count: number, from: number) =>
+    Array.from({ length: count }, (_, i) => file("a".repeat(64), `/made-up/${from + i}`));
+  const agent = coordinator.agent("srv127", { facts: { ...someFacts(), files: made(1_100, 0) } });
+  await waitFor(() => store.baselines("srv127").length > 0, { timeoutMs: 20_000 });
+  agent.facts = { ...agent.facts, files: made(500, 5_000) };
+  await coordinator.core.hub.observe("srv127").catch(() => undefined);
+  expect(store.baselines("srv127")).toHaveLength(1_000);
+}, 40_000);

@@ -228,3 +228,20 @@ function epochIn(connection: ReturnType<typeof openConnection>): number {
   const row = connection.get("SELECT epoch FROM coordinator");
   return z.object({ epoch: z.number() }).parse(row).epoch;
 }
+
+test("alerts that are over are bounded, open ones stay", async () => {
+  using folder = await makeStateFolder();
+  const store = open(folder);
+  const alert = { severity: "warning", node: "srv127", summary: "", detail: "" } as const;
+  store.raiseAlert({ ...alert, cause: "stays" }, 0);
+  for (let i = 0; i < 10_600; i += 1) {
+    store.raiseAlert({ ...alert, cause: "flaps" }, i);
+    store.resolveAlert("flaps", i);
+  }
+  store[Symbol.dispose]();
+  const db = openConnection(join(folder.path, "journal.db"));
+  const rows = db.all("SELECT id, state FROM alert");
+  db.close();
+  expect(rows.length).toBeLessThanOrEqual(10_501);
+  expect(rows.filter((row) => JSON.stringify(row).includes("open"))).toHaveLength(1);
+}, 60_000);
