@@ -69,8 +69,10 @@ export type Files = {
   /**
    * Write beside, fsync, rename, fsync the folder. Owner and mode are kept (or `mode` for a new file);
    * the previous version is kept below the state directory. Answers the new hash.
+   * @throws Failure OPERATION_CONFLICT (retryable), with nothing written, where the file is not `editedHash` any more, or
+   * is changed by someone else while it is written
    */
-  replace(path: string, text: string, mode?: number): Promise<string>;
+  replace(path: string, text: string, mode?: number, editedHash?: string): Promise<string>;
   remove(path: string): Promise<void>;
   /** Makes the directory and missing parents; answers those that it made, outermost first. */
   makeDirectory(path: string, mode: number): Promise<readonly string[]>;

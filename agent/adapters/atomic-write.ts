@@ -9,6 +9,8 @@ export type AtomicWriteOptions = {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Called with the temporary file's path before it is made. */
   readonly beforeCreate?: (temporary: string) => Promise<void>;
+  /** The last word: throws where the file that would be replaced is not to be lost. */
+  readonly beforeRename?: () => Promise<void>;
 };
 
 /** What a crash between "write beside" and "rename" leaves looks like. */
@@ -21,7 +23,7 @@ export const temporaryName = /^\..+\.castellan-[0-9a-f]{16}\.tmp$/;
 export async function writeAtomically(
   path: string,
   bytes: Buffer,
-  { mode, owner, beforeCreate }: AtomicWriteOptions,
+  { mode, owner, beforeCreate, beforeRename }: AtomicWriteOptions,
 ): Promise<void> {
   const temporary = join(
     dirname(path),
@@ -43,6 +45,7 @@ export async function writeAtomically(
       await file.close();
     }
     crashPoint("file:written-beside");
+    await beforeRename?.();
     await rename(temporary, path);
     crashPoint("file:renamed");
   } catch (error) {

@@ -51,9 +51,15 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
     await pending.delete(key);
   }
 
-  const replace = async (path: string, text: string, mode?: number): Promise<string> => {
+  const replace = async (
+    path: string,
+    text: string,
+    mode?: number,
+    editedHash?: string,
+  ): Promise<string> => {
     const target = await allowed.target(path);
     const before = await readSnapshot(target, Number.MAX_SAFE_INTEGER);
+    if (editedHash !== undefined && before?.hash !== editedHash) throw changedMeanwhile(path);
     const bytes = Buffer.from(text, "latin1");
     const note = randomBytes(8).toString("hex");
     if (before !== null) {
@@ -71,6 +77,10 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
         mode: mode ?? before?.mode ?? 0o600,
         ...(before === null ? {} : { owner: { uid: before.uid, gid: before.gid } }),
         beforeCreate: (temporary) => pending.put(note, temporary),
+        beforeRename: async () => {
+          const now = await readSnapshot(target, Number.MAX_SAFE_INTEGER);
+          if (now?.hash !== before?.hash) throw changedMeanwhile(path);
+        },
       });
     } finally {
       await pending.delete(note);
@@ -80,7 +90,8 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
 
   return {
     read: (path) => naming("read", path, () => readSnapshot(path, options.mostBytes)),
-    replace: (path, text, mode) => naming("written", path, () => replace(path, text, mode)),
+    replace: (path, text, mode, editedHash) =>
+      naming("written", path, () => replace(path, text, mode, editedHash)),
     remove: (path) =>
       naming("removed", path, async () => {
         const entry = await allowed.entry(path);
@@ -128,6 +139,14 @@ async function isSwept(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** An editor saved it in the same moment: what it wrote must not be lost. */
+function changedMeanwhile(path: string): Failure {
+  return new Failure("OPERATION_CONFLICT", `${path} was changed while it was edited`, {
+    hint: "Nothing was written; trying again edits what stands there now.",
+    retryable: true,
+  });
 }
 
 async function naming<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {

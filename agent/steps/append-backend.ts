@@ -66,7 +66,9 @@ export const appendBackend: ChangeStep<"append-backend"> = {
       await noteOwn(context, ledgerKey(args), facts);
     }
     const text = withRow(snapshot.text, args);
-    if (text !== snapshot.text) await context.files.replace(args.file, text);
+    if (text !== snapshot.text) {
+      await context.files.replace(args.file, text, undefined, snapshot.hash);
+    }
     await reloadPool(parent, pcp, context);
   },
   verify: async (args, context) => {
@@ -100,7 +102,7 @@ export const appendBackend: ChangeStep<"append-backend"> = {
     let hash = snapshot.hash;
     if (lines.length > 0) {
       const text = removeLines(snapshot.text, new Set(lines.map(({ line }) => line)));
-      hash = await context.files.replace(args.file, text);
+      hash = await context.files.replace(args.file, text, undefined, snapshot.hash);
       const exact = hash === own.hashBefore ? ", which is byte for byte as it was before" : "";
       done.push(`took ${lines.length} lines out of ${args.file}${exact}`);
       if (isRunning) done.push(await reloadPool(await runningPool(conf, context), pcp, context));

@@ -56,7 +56,7 @@ export const openHba: ChangeStep<"open-hba"> = {
     if (edited !== file.text) {
       const facts = { previousHash: file.hash, writtenHash: hashOf(edited), reloaded: false };
       await noteOwn(context, keyOf(args, context), facts);
-      await context.files.replace(args.file, edited);
+      await context.files.replace(args.file, edited, undefined, file.hash);
     } else if (before === null) {
       return;
     }
@@ -93,7 +93,7 @@ export const openHba: ChangeStep<"open-hba"> = {
     if (cleaned === file.text) {
       lines.push(`${args.file}: its lines were gone already`);
     } else {
-      hash = await context.files.replace(args.file, cleaned);
+      hash = await context.files.replace(args.file, cleaned, undefined, file.hash);
       const exact = hash === ours.previousHash ? "byte for byte as before" : "other edits kept";
       lines.push(`${args.file}: lines removed, ${exact}`);
     }

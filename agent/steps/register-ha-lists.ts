@@ -43,7 +43,7 @@ export const registerHaLists: ChangeStep<"register-ha-lists"> = {
         hashBefore: earlier?.hashBefore ?? snapshot.hash,
       });
       const text = added.reduce((t, { key, value }) => appendToArray(t, key, value), snapshot.text);
-      await context.files.replace(file, text);
+      await context.files.replace(file, text, undefined, snapshot.hash);
     }
   },
   verify: async (args, context) => {
@@ -75,7 +75,9 @@ export const registerHaLists: ChangeStep<"register-ha-lists"> = {
           snapshot.text,
         );
         const hash =
-          text === snapshot.text ? snapshot.hash : await context.files.replace(file, text);
+          text === snapshot.text
+            ? snapshot.hash
+            : await context.files.replace(file, text, undefined, snapshot.hash);
         const exact = hash === own.hashBefore ? ", byte for byte as it was before" : "";
         lines.push(`${file}: took out ${args.node}${exact}`);
         files.push({ path: file, hash });

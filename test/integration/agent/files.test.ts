@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import {
   chmod,
   mkdir,
@@ -186,4 +187,25 @@ test("programs, their libraries and the agent's own state are never written, tho
     });
   }
   await files.replace(join(folder, "open/db/etc/kingbase.conf"), "x");
+});
+
+test("what somebody saved between our look and our write is not lost", async () => {
+  const path = join(folder, "open/pg_hba.conf");
+  await writeFile(path, "host all\n");
+  const files = await open();
+  const seen = await files.read(path);
+  await writeFile(path, "host all\n# theirs\n");
+  const edit = files.replace(path, `${seen?.text}ours\n`, undefined, seen?.hash);
+  await expect(edit).rejects.toMatchObject({ code: "OPERATION_CONFLICT", retryable: true });
+  // Saved while the new file is already written beside the old one.
+  const late = await createFiles({
+    allowedPaths: [join(folder, "open")],
+    stateDirectory: join(folder, "state"),
+    mostBytes: 1_000,
+    clock: systemClock,
+    expect: () => writeFileSync(path, "host all\n# theirs, late\n"),
+  });
+  await expect(late.replace(path, "ours\n")).rejects.toMatchObject({ code: "OPERATION_CONFLICT" });
+  expect(await readFile(path, "utf8")).toBe("host all\n# theirs, late\n");
+  expect(await readdir(join(folder, "open"))).toEqual(["pg_hba.conf"]);
 });
