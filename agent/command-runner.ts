@@ -99,6 +99,11 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
       refuse(command, refusal);
       return;
     }
+    if (running.size >= mostRunning) {
+      const message = `${running.size} commands run or wait on this host; no more is taken`;
+      refuse(command, new Failure("REFUSED", message, { retryable: true }));
+      return;
+    }
     try {
       await disk.raiseEpoch(command.epoch);
       await disk.received(command, clock.now());
@@ -261,6 +266,8 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
 }
 
 const mostRefusals = 200;
+/** Far more than an operation and a few looks at a node ever need at once. */
+const mostRunning = 64;
 
 function endedBy(
   commandId: string,

@@ -38,7 +38,8 @@ export const HbaRule = z.strictObject({
   user: z.string().regex(/^[^\s"#]+$/),
   /** CIDR, e.g. 192.168.4.159/32 */
   address: z.string().regex(/^[0-9A-Fa-f.:]+\/\d{1,3}$/),
-  method: z.enum(["md5", "scram-sha-256", "trust", "cert"]),
+  /** Only such that ask for a password: no command lets anybody in without one. */
+  method: z.enum(["md5", "scram-sha-256"]),
 });
 export type HbaRule = z.infer<typeof HbaRule>;
 
@@ -243,7 +244,11 @@ export const commands = {
       hbaRules: z.array(HbaRule),
       /** Where config is outside the data directory: the like-node's masked text to start from. */
       outsideFiles: z.array(
-        z.strictObject({ path: AbsolutePath, text: z.string(), mode: z.int() }),
+        z.strictObject({
+          path: AbsolutePath,
+          text: z.string(),
+          mode: z.int().min(0).max(0o777),
+        }),
       ),
       haModule: HaModuleModel.nullable(),
       directories: z.array(AbsolutePath),

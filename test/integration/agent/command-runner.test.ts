@@ -334,3 +334,17 @@ test("a command that waits for its turn is not begun after a newer coordinator c
   expect(stale.failure?.message).toMatch(/epoch 5.*epoch 6/);
   expect(await endOf("wanted")).toMatchObject({ outcome: "done" });
 });
+
+test("more commands than a host should ever have are refused, and taken again when there is room", async () => {
+  await using home = await openPorts();
+  const gate = held();
+  const { runner, endOf } = await openRunner(home, { "create-slot": change([], gate.promise) });
+  for (let n = 0; n < 64; n += 1) await runner.receive(command({ id: `c${n}` }));
+  await runner.receive(command({ id: "over" }));
+  expect(await endOf("over")).toMatchObject({
+    outcome: "refused",
+    failure: { code: "REFUSED", retryable: true },
+  });
+  gate.release();
+  await endOf("c63");
+});

@@ -22,6 +22,18 @@ describe("a command is admitted", () => {
     expect(admissionRefusal({ ...command, epoch: 5, phase: "undo" }, facts)).toBeNull();
   });
 
+  test("but not with a rule that lets anybody in without a password", () => {
+    const rule = { type: "host", database: "all", user: "all", address: "0.0.0.0/0" };
+    const asking = (method: string): CommandEnvelope => ({
+      ...command,
+      kind: "open-hba",
+      args: { file: "/data/pg_hba.conf", rules: [{ ...rule, method }] },
+    });
+    const open = { ...facts, allowedVerbs: ["open-hba"] };
+    expect(admissionRefusal(asking("md5"), open)).toBeNull();
+    expect(admissionRefusal(asking("trust"), open)?.message).toMatch(/args\.rules\.0\.method/);
+  });
+
   test.each<[string, Partial<CommandEnvelope>, RegExp]>([
     ["an older epoch", { epoch: 3 }, /epoch 3; this agent has seen epoch 4/],
     ["a verb that this host does not allow", { kind: "open-hba" }, /allow\.verbs/],
