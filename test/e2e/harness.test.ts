@@ -1,9 +1,10 @@
-import { existsSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { execa } from "execa";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import * as z from "zod";
 import { createCluster } from "#test/harness/cluster.ts";
 import type { Lab } from "#test/harness/lab.ts";
@@ -351,6 +352,14 @@ describe.runIf(isRoot)("a lab whose program ended", () => {
 
 /** A program of its own that makes a lab and waits; `options` is code. */
 async function runProgram(options: string) {
+  // Labs in a place that no other program sweeps meanwhile; it goes after the labs in it.
+  const place = mkdtempSync(join(tmpdir(), "castellan-labs-"));
+  chmodSync(place, 0o755);
+  vi.stubEnv("TMPDIR", place);
+  onTestFinished(async () => {
+    vi.unstubAllEnvs();
+    await rm(place, { recursive: true });
+  });
   const outfile = join(projectRoot(), `node_modules/.cache/castellan-lab-${process.pid}.mjs`);
   await build({
     stdin: {
