@@ -52,7 +52,7 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
     const job = await loadJobFile(folder);
     if (job === null) return null;
     const process = await loadJobProcess(folder);
-    // The wrapper's last word counts, whatever it left behind in its session: before version 10 a server that the
+    // The wrapper's last word counts, whatever it left behind in its session: in version 10 a server that the
     // control program started stays there.
     const running =
       (await loadExitStatus(folder)) === null && process !== null && (await isAlive(process));

@@ -124,7 +124,7 @@ async function awaitServer(args: Args, context: StepContext): Promise<void> {
       if (postmaster === null && job?.status === "ended")
         throw await startFailed(job, log, context);
       const token = await serverActivity(postmaster?.pid ?? null, log, context.files);
-      const status = postmaster?.status ?? (postmaster === null ? "no server process" : "running");
+      const status = postmaster?.status ?? (postmaster === null ? "not there yet" : "running");
       context.progress({
         doneBytes: null,
         totalBytes: null,
