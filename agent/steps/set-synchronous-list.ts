@@ -53,10 +53,10 @@ export const setSynchronousList: ChangeStep<"set-synchronous-list"> = {
   undo: async (_args, context) => {
     const facts = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
     if (facts === null) return evidence([`${name}: not set by this operation`]);
-    const current = await show(context);
+    // The file goes before what is in force: a reload, ours or a person's, may still be on its way to this session.
+    const current = (await inAutoConf(context)) ?? (await show(context));
     let line = `${name} is '${facts.previous}' again`;
-    // Written but not yet in force: the step was cut off before its reload.
-    if (current === facts.written || (await inAutoConf(context)) === facts.written) {
+    if (current === facts.written) {
       if (facts.wasInAutoConf) await setList(facts.previous, context);
       else await reset(context);
       await awaitValue(facts.previous, context);

@@ -127,7 +127,8 @@ test("a list that somebody changed after us is kept", async () => {
   await lab.sql(lab.n1.port, "SELECT pg_reload_conf()");
   const undone = await setSynchronousList.undo(list, primary);
   expect(undone.lines[0]).toContain("is kept");
-  expect(await lab.sql(lab.n1.port, "SHOW synchronous_standby_names")).toBe("1 (n2)");
+  // A reload is a signal: sessions have the new value a moment later.
+  await expect.poll(() => lab.sql(lab.n1.port, "SHOW synchronous_standby_names")).toBe("1 (n2)");
   await lab.sql(lab.n1.port, "ALTER SYSTEM RESET synchronous_standby_names");
   await lab.sql(lab.n1.port, "SELECT pg_reload_conf()");
 });
