@@ -16,8 +16,6 @@ import { bootSystemdHost, systemdRunning } from "#test/harness/systemd-host.ts";
 import { testLab } from "#test/harness/test-lab.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 
-const isRoot = process.getuid?.() === 0;
-
 const addresses = { srv127: 127, srv129: 129, srv159: 159, client: 50 };
 
 function hosts(network: string): { name: string; address: string }[] {
@@ -28,7 +26,7 @@ function lab(mode: "namespaces" | "loopback"): Promise<Lab> {
   return testLab({ mode, hosts: hosts(mode === "loopback" ? "127.0.4" : "192.168.4") });
 }
 
-describe.runIf(isRoot)("hosts made of namespaces", () => {
+describe("hosts made of namespaces", () => {
   test("commands run as the user they name, see their own host and end at their limit", async () => {
     const bed = await lab("namespaces");
     const host = bed.host("srv127");
@@ -118,48 +116,43 @@ const lanes = [
   { mode: "loopback", product: "postgresql" },
 ] as const;
 
-describe.each(lanes.filter(({ mode }) => isRoot || mode === "loopback"))(
-  "a $product cluster in $mode",
-  ({ mode, product }) => {
-    test("serves writers and readers through its pools, who lose nothing while nothing happens", async () => {
-      const bed = await lab(mode);
-      const nodes = ["srv127", "srv129"];
-      await using cluster = await createCluster(bed, {
-        product,
-        nodes,
-        newNode: "srv159",
-        pool: true,
-      });
-      expect(cluster.newNode?.host.exists(cluster.newNode.paths.dataDir)).toBe(false);
-      const replicas = "select application_name as name, state from pg_stat_replication";
-      expect(await cluster.sql("srv127", replicas)).toEqual([
-        { name: "srv129", state: "streaming" },
-      ]);
-      const slots = "select slot_name, active from pg_replication_slots";
-      expect(await cluster.sql("srv127", slots)).toEqual([
-        { slot_name: "slot_srv129", active: true },
-      ]);
-      expect(await cluster.sql("srv129", slots)).toEqual([
-        { slot_name: "slot_srv127", active: false },
-      ]);
-
-      await using load = await startLoad(cluster, bed.host("client"));
-      const reached = await waitFor(async () => {
-        const stats = await load.stats();
-        const servers = Object.keys(stats.readsByServer);
-        return stats.acknowledgedCount > 50 && servers.length === 2 && servers;
-      });
-      expect(reached.sort()).toEqual(cluster.nodes.map(({ address }) => address).sort());
-      const end = await load.stop();
-      expect(end).toMatchObject({ clientErrors: 0, sessionsLost: 0, freshFailed: 0, errors: [] });
-      const written = await cluster.sql(
-        "srv127",
-        "select count(*)::int as n from ledger where id > 0",
-      );
-      expect(written).toEqual([{ n: end.acknowledgedCount }]);
+describe.each(lanes)("a $product cluster in $mode", ({ mode, product }) => {
+  test("serves writers and readers through its pools, who lose nothing while nothing happens", async () => {
+    const bed = await lab(mode);
+    const nodes = ["srv127", "srv129"];
+    await using cluster = await createCluster(bed, {
+      product,
+      nodes,
+      newNode: "srv159",
+      pool: true,
     });
-  },
-);
+    expect(cluster.newNode?.host.exists(cluster.newNode.paths.dataDir)).toBe(false);
+    const replicas = "select application_name as name, state from pg_stat_replication";
+    expect(await cluster.sql("srv127", replicas)).toEqual([{ name: "srv129", state: "streaming" }]);
+    const slots = "select slot_name, active from pg_replication_slots";
+    expect(await cluster.sql("srv127", slots)).toEqual([
+      { slot_name: "slot_srv129", active: true },
+    ]);
+    expect(await cluster.sql("srv129", slots)).toEqual([
+      { slot_name: "slot_srv127", active: false },
+    ]);
+
+    await using load = await startLoad(cluster, bed.host("client"));
+    const reached = await waitFor(async () => {
+      const stats = await load.stats();
+      const servers = Object.keys(stats.readsByServer);
+      return stats.acknowledgedCount > 50 && servers.length === 2 && servers;
+    });
+    expect(reached.sort()).toEqual(cluster.nodes.map(({ address }) => address).sort());
+    const end = await load.stop();
+    expect(end).toMatchObject({ clientErrors: 0, sessionsLost: 0, freshFailed: 0, errors: [] });
+    const written = await cluster.sql(
+      "srv127",
+      "select count(*)::int as n from ledger where id > 0",
+    );
+    expect(written).toEqual([{ n: end.acknowledgedCount }]);
+  });
+});
 
 const variants = [
   { version: 10, layout: "plain" },
@@ -167,7 +160,7 @@ const variants = [
   { version: 15, layout: "debian" },
 ] as const;
 
-test.runIf(isRoot).each(variants)(
+test.each(variants)(
   "PostgreSQL $version in the $layout layout streams synchronously, tablespace included",
   async (variant) => {
     const bed = await lab("namespaces");
@@ -190,7 +183,7 @@ test.runIf(isRoot).each(variants)(
   },
 );
 
-describe.runIf(isRoot)("the emulated KingbaseES", () => {
+describe("the emulated KingbaseES", () => {
   test("copies, starts, streams and promotes by the product's commands, its files telling no clear password", async () => {
     const bed = await lab("namespaces");
     await using cluster = await createCluster(bed, {
@@ -246,7 +239,7 @@ primary_slot_name ='${slot}'
   });
 });
 
-describe.runIf(isRoot)("a pair of pools", () => {
+describe("a pair of pools", () => {
   test("hands the VIP over when its holder loses power, and the load counts what that cost", async () => {
     const bed = await lab("namespaces");
     // The primary is on srv127: a VIP elsewhere shows the pool's handover alone.
@@ -273,7 +266,7 @@ describe.runIf(isRoot)("a pair of pools", () => {
   });
 });
 
-describe.runIf(isRoot)("a host with systemd", () => {
+describe("a host with systemd", () => {
   test("keeps its services to itself when others run beside it", async () => {
     const bed = await lab("namespaces");
     const pair = [bed.host("srv127"), bed.host("srv129")] as const;
@@ -316,7 +309,7 @@ ExecStart=/usr/bin/id
 WantedBy=multi-user.target
 `;
 
-describe.runIf(isRoot)("a lab whose program ended", () => {
+describe("a lab whose program ended", () => {
   test("has no running host left when the program was killed, and is swept by the next lab", async () => {
     const program = await runProgram("{}");
     const { folder, pids, namespaces } = program;

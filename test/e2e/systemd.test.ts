@@ -10,84 +10,81 @@ import { castellan, installAgent, installCoordinator, replaceAgent } from "./sys
 
 const agentUnit = "castellan-agent.service";
 
-test.runIf(process.getuid?.() === 0)(
-  "systemd stops, restarts, kills and upgrades the agent, and the copy and the server that it started go on without a capability",
-  async () => {
-    await using lab = await createLab({
-      hosts: [
-        { name: "srv127", address: "192.168.4.127" },
-        { name: "srv129", address: "192.168.4.129" },
-        { name: "srv159", address: "192.168.4.159" },
-        { name: "coord", address: "192.168.4.10" },
-      ],
-    });
-    onTestFailed(() => lab.keep());
-    await Promise.all(lab.hosts.map((host) => bootSystemdHost(host)));
-    await using cluster = await createCluster(lab, {
-      product: "postgresql",
-      version: 15,
-      nodes: ["srv127", "srv129"],
-      newNode: "srv159",
-    });
-    const coordinator = lab.host("coord");
-    const { host } = cluster.node("srv159");
-    await installCoordinator(coordinator);
-    const nodes = ["srv127", "srv129", "srv159"];
-    for (const name of nodes) {
-      await installAgent(coordinator, cluster, cluster.node(name));
-    }
-    await verifyUnit(coordinator, "castellan-coordinator.service");
-    await verifyUnit(host, agentUnit);
-    expect(await show(host, agentUnit, "StatusText")).toBe("node srv159");
-    // The root helper is reached through sudo, which this would forbid.
-    expect(await statusField(host, Number(await mainPid(host)), "NoNewPrivs")).toBe("0");
-    await agentsConnected(coordinator, nodes);
-    await castellan(coordinator, ["cluster", "import", "ESHA"]);
+test("systemd stops, restarts, kills and upgrades the agent, and the copy and the server that it started go on without a capability", async () => {
+  await using lab = await createLab({
+    hosts: [
+      { name: "srv127", address: "192.168.4.127" },
+      { name: "srv129", address: "192.168.4.129" },
+      { name: "srv159", address: "192.168.4.159" },
+      { name: "coord", address: "192.168.4.10" },
+    ],
+  });
+  onTestFailed(() => lab.keep());
+  await Promise.all(lab.hosts.map((host) => bootSystemdHost(host)));
+  await using cluster = await createCluster(lab, {
+    product: "postgresql",
+    version: 15,
+    nodes: ["srv127", "srv129"],
+    newNode: "srv159",
+  });
+  const coordinator = lab.host("coord");
+  const { host } = cluster.node("srv159");
+  await installCoordinator(coordinator);
+  const nodes = ["srv127", "srv129", "srv159"];
+  for (const name of nodes) {
+    await installAgent(coordinator, cluster, cluster.node(name));
+  }
+  await verifyUnit(coordinator, "castellan-coordinator.service");
+  await verifyUnit(host, agentUnit);
+  expect(await show(host, agentUnit, "StatusText")).toBe("node srv159");
+  // The root helper is reached through sudo, which this would forbid.
+  expect(await statusField(host, Number(await mainPid(host)), "NoNewPrivs")).toBe("0");
+  await agentsConnected(coordinator, nodes);
+  await castellan(coordinator, ["cluster", "import", "ESHA"]);
 
-    // A copy that is slow enough to be there while all of this happens.
-    const nodeAdd = "node add ESHA srv159 --address 192.168.4.159 --max-rate 3M --yes";
-    const adding = await coordinator.spawn(["castellan", ...nodeAdd.split(" ")], {
-      user: "castellan",
-      logFile: coordinator.path("/var/log/node-add.log"),
-    });
-    const said = () => coordinator.readFile("/var/log/node-add.log");
-    const backup = await waitFor(
-      async () => (adding.isRunning() ? both(await copying(host)) : []),
-      { timeoutMs: 60_000, what: "the base backup to begin" },
-    );
-    expect(backup, await said()).not.toEqual([]);
-    await withoutCapabilities(host, backup);
-    await changeAgent(host, "restart");
-    expect(await copying(host)).toEqual(backup);
-    await changeAgent(host, "stop");
-    expect(await copying(host)).toEqual(backup);
-    await replaceAgent(host, "0.1.1-during-the-copy");
-    await changeAgent(host, "start");
-    expect(await copying(host)).toEqual(backup);
-    await agentOf(coordinator, "srv159", "0.1.1-during-the-copy");
-    expect(await adding.exited, await said()).toBe(0);
-    expect(await backupAttempts(coordinator)).toBeGreaterThan(1);
+  // A copy that is slow enough to be there while all of this happens.
+  const nodeAdd = "node add ESHA srv159 --address 192.168.4.159 --max-rate 3M --yes";
+  const adding = await coordinator.spawn(["castellan", ...nodeAdd.split(" ")], {
+    user: "castellan",
+    logFile: coordinator.path("/var/log/node-add.log"),
+  });
+  const said = () => coordinator.readFile("/var/log/node-add.log");
+  const backup = await waitFor(async () => (adding.isRunning() ? both(await copying(host)) : []), {
+    timeoutMs: 60_000,
+    what: "the base backup to begin",
+  });
+  expect(backup, await said()).not.toEqual([]);
+  await withoutCapabilities(host, backup);
+  await changeAgent(host, "restart");
+  expect(await copying(host)).toEqual(backup);
+  await changeAgent(host, "stop");
+  expect(await copying(host)).toEqual(backup);
+  await replaceAgent(host, "0.1.1-during-the-copy");
+  await changeAgent(host, "start");
+  expect(await copying(host)).toEqual(backup);
+  await agentOf(coordinator, "srv159", "0.1.1-during-the-copy");
+  expect(await adding.exited, await said()).toBe(0);
+  expect(await backupAttempts(coordinator)).toBeGreaterThan(1);
 
-    const postmaster = await postmasterOf(host, cluster.node("srv159").paths.pidFile);
-    await withoutCapabilities(host, [postmaster]);
-    await changeAgent(host, "restart");
-    await changeAgent(host, "stop");
-    await replaceAgent(host, "0.1.2-after-the-copy");
-    await changeAgent(host, "start");
-    await agentOf(coordinator, "srv159", "0.1.2-after-the-copy");
-    await hangAgent(host);
-    await agentsConnected(coordinator, ["srv159"]);
-    expect(await postmasterOf(host, cluster.node("srv159").paths.pidFile)).toEqual(postmaster);
-    const streaming = "SELECT application_name AS node, state FROM pg_stat_replication ORDER BY 1";
-    expect(await cluster.sql("srv127", streaming)).toEqual([
-      { node: "srv129", state: "streaming" },
-      { node: "srv159", state: "streaming" },
-    ]);
+  const postmaster = await postmasterOf(host, cluster.node("srv159").paths.pidFile);
+  await withoutCapabilities(host, [postmaster]);
+  await changeAgent(host, "restart");
+  await changeAgent(host, "stop");
+  await replaceAgent(host, "0.1.2-after-the-copy");
+  await changeAgent(host, "start");
+  await agentOf(coordinator, "srv159", "0.1.2-after-the-copy");
+  await hangAgent(host);
+  await agentsConnected(coordinator, ["srv159"]);
+  expect(await postmasterOf(host, cluster.node("srv159").paths.pidFile)).toEqual(postmaster);
+  const streaming = "SELECT application_name AS node, state FROM pg_stat_replication ORDER BY 1";
+  expect(await cluster.sql("srv127", streaming)).toEqual([
+    { node: "srv129", state: "streaming" },
+    { node: "srv159", state: "streaming" },
+  ]);
 
-    await coordinator.exec(["systemctl", "restart", "castellan-coordinator.service"]);
-    await agentsConnected(coordinator, nodes);
-  },
-);
+  await coordinator.exec(["systemctl", "restart", "castellan-coordinator.service"]);
+  await agentsConnected(coordinator, nodes);
+});
 
 /** A process for good: pids are used again, pids with start times are not. */
 type Process = { readonly pid: number; readonly startTime: string };
