@@ -95,8 +95,8 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
       ports,
       executors,
       disk: createCommandsOnDisk(
-        await openRecordFolder(below("commands"), CommandRecord),
-        await openRecordFolder(below("epoch"), z.number()),
+        stack.use(await openRecordFolder(below("commands"), CommandRecord)),
+        stack.use(await openRecordFolder(below("epoch"), z.number())),
         settings.limits.keptResults,
       ),
       listener: {

@@ -8,9 +8,10 @@ import { fileFailure, orNull } from "./file-failure.ts";
 
 /**
  * A folder of small JSON records, one file a key, each written atomically and fsynced before `put`
- * answers. Held in memory too: the agent's lock makes it the only writer.
+ * answers. Held in memory too: the agent's lock makes it the only writer. Closing waits for writes under way: the
+ * next holder of that lock must not meet them.
  */
-export type RecordFolder<T> = {
+export type RecordFolder<T> = AsyncDisposable & {
   get(key: string): T | null;
   put(key: string, record: T): Promise<void>;
   delete(key: string): Promise<void>;
@@ -41,27 +42,41 @@ export async function openRecordFolder<T>(
     records.set(parsed.data.key, parsed.data.record as T);
   }
   const pathOf = (key: string): string => join(folder, `${fileNameFor(key)}.json`);
+  const underWay = new Set<Promise<void>>();
+  const track = async (write: Promise<void>): Promise<void> => {
+    underWay.add(write);
+    try {
+      await write;
+    } finally {
+      underWay.delete(write);
+    }
+  };
+  const put = async (key: string, record: T): Promise<void> => {
+    const bytes = Buffer.from(`${JSON.stringify({ key, record })}\n`);
+    try {
+      await writeAtomically(pathOf(key), bytes, { mode: 0o600 });
+    } catch (error) {
+      throw fileFailure("written", pathOf(key), error);
+    }
+    records.set(key, record);
+  };
+  const remove = async (key: string): Promise<void> => {
+    try {
+      await orNull(unlink(pathOf(key)));
+      await syncDirectory(folder);
+    } catch (error) {
+      throw fileFailure("removed", pathOf(key), error);
+    }
+    records.delete(key);
+  };
   return {
     get: (key) => records.get(key) ?? null,
-    put: async (key, record) => {
-      const bytes = Buffer.from(`${JSON.stringify({ key, record })}\n`);
-      try {
-        await writeAtomically(pathOf(key), bytes, { mode: 0o600 });
-      } catch (error) {
-        throw fileFailure("written", pathOf(key), error);
-      }
-      records.set(key, record);
-    },
-    delete: async (key) => {
-      try {
-        await orNull(unlink(pathOf(key)));
-        await syncDirectory(folder);
-      } catch (error) {
-        throw fileFailure("removed", pathOf(key), error);
-      }
-      records.delete(key);
-    },
+    put: (key, record) => track(put(key, record)),
+    delete: (key) => track(remove(key)),
     entries: () => [...records].map(([key, record]) => ({ key, record })),
+    [Symbol.asyncDispose]: async () => {
+      while (underWay.size > 0) await Promise.allSettled(underWay);
+    },
   };
 }
 

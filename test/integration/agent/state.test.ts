@@ -3,8 +3,10 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import * as z from "zod";
 import { takeInstanceLock } from "#agent/adapters/instance-lock.ts";
 import { createLedger } from "#agent/adapters/ledger.ts";
+import { openRecordFolder } from "#agent/adapters/record-folder.ts";
 
 let folder = "";
 beforeEach(async () => {
@@ -29,6 +31,14 @@ test("the ledger holds any key across a restart, found by prefix", async () => {
   expect((await (await createLedger(folder)).list("")).map(({ key }) => key)).not.toContain(
     "hba:../x",
   );
+});
+
+test("a folder of records is closed when the writes under way are on disk", async () => {
+  const records = await openRecordFolder(folder, z.number());
+  const writes = [records.put("highest", 7), records.put("other", 8)];
+  await records[Symbol.asyncDispose]();
+  expect((await readdir(folder)).sort()).toEqual(["highest.json", "other.json"]);
+  await Promise.all(writes);
 });
 
 test("a write that a crash cut short is forgotten; a damaged record is named", async () => {
