@@ -20,7 +20,12 @@ export interface Castellan extends AsyncDisposable {
   coordinator(): HostProcess;
   agent(node: string): HostProcess;
   startCoordinator(env?: Readonly<Record<string, string>>): Promise<void>;
-  startAgent(node: string, env?: Readonly<Record<string, string>>): Promise<void>;
+  /** `bundle`: another agent program than that of this checkout, as the host sees it (an upgrade). */
+  startAgent(
+    node: string,
+    env?: Readonly<Record<string, string>>,
+    options?: { readonly bundle?: string },
+  ): Promise<void>;
   /** SIGKILL. */
   killCoordinator(): Promise<void>;
   killAgent(node: string): Promise<void>;
@@ -36,6 +41,8 @@ export type CastellanOptions = {
   readonly port?: number;
   /** No sudoers line on any host: no held door, no cron lines. */
   readonly withoutRootHelper?: boolean;
+  /** The bundles that hold the named points of shared/crash-point.ts, which `env` of a start then strikes at. */
+  readonly crashPoints?: boolean;
 };
 
 const agentConfig = "/etc/castellan/agent.yaml";
@@ -49,9 +56,10 @@ export async function installCastellan(
   const port = options.port ?? 7300;
   const user = cluster.lane.osUser;
   const stateDirectory = `${coordinatorHost.root}/var/lib/castellan`;
+  const bundles = options.crashPoints === true ? "dist/test" : "dist";
   const program = (host: Host, name: string) => [
     host.nodePath,
-    `${host.projectPath}/dist/${name}.js`,
+    `${host.projectPath}/${bundles}/${name}.js`,
   ];
   const nodes: ClusterNode[] = [];
   const agents = new Map<string, HostProcess>();
@@ -94,7 +102,7 @@ export async function installCastellan(
         },
       );
     },
-    startAgent: async (name, env = {}) => {
+    startAgent: async (name, env = {}, { bundle } = {}) => {
       const { host } = nodeOf(nodes, name);
       agents.set(
         name,
@@ -102,7 +110,7 @@ export async function installCastellan(
           [
             host.nodePath,
             ...agentFlags(),
-            `${host.projectPath}/dist/castellan-agent.js`,
+            bundle ?? `${host.projectPath}/${bundles}/castellan-agent.js`,
             "run",
             "--config",
             `${host.root}${agentConfig}`,
