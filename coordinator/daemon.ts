@@ -25,6 +25,7 @@ export async function runDaemon(settings: CoordinatorSettings, log: Log): Promis
       ...core.ports,
       runner: core.runner,
       sendBufferBytes: settings.limits.sendBufferBytes,
+      addNodeLimits: settings.addNode,
       joinLine: (node, token) => joinLine(place, fingerprint, node, token),
     });
     const { apiBodyBytes } = settings.limits;

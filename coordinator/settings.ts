@@ -5,8 +5,10 @@ import { LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
 import { AbsolutePath, Address, Port } from "#shared/domain/names.ts";
 import { Failure } from "#shared/errors.ts";
+import { defaultAddNodeLimits } from "./operations/add-node/situation.ts";
 
 const Milliseconds = z.int().positive();
+const Bytes = z.int().positive();
 
 /** settings.yaml in the state directory: every key may be left out. */
 const SettingsFile = z.strictObject({
@@ -56,6 +58,21 @@ const SettingsFile = z.strictObject({
       /** Bytes waiting to be read by an agent or a watcher before the link is given up. */
       sendBufferBytes: z.int().positive().default(33_554_432),
       agents: z.int().positive().default(500),
+    })
+    .prefault({}),
+  addNode: z
+    .strictObject({
+      /** The most WAL that a new node's slot may hold back, for ever; less where the primary's disk is small. */
+      walBudgetBytes: Bytes.default(defaultAddNodeLimits.walBudgetBytes),
+      /** Of the space that is free for WAL on the primary, the part that a slot may take. */
+      walShare: z.number().min(0.05).max(0.9).default(defaultAddNodeLimits.walShare),
+      /** Long work is given up when it makes no progress for this long. */
+      stallMs: Milliseconds.default(defaultAddNodeLimits.stallMs),
+      lagLimitBytes: Bytes.default(defaultAddNodeLimits.lagLimitBytes),
+      verifyTables: z.int().positive().default(defaultAddNodeLimits.verifyTables),
+      /** The packet filter of a pool's host opens by itself after this. */
+      holdMs: z.int().min(200).max(10_000).default(defaultAddNodeLimits.holdMs),
+      assumedBytesPerSecond: Bytes.default(defaultAddNodeLimits.assumedBytesPerSecond),
     })
     .prefault({}),
 });

@@ -2,6 +2,7 @@ import { asFailure, Failure } from "#shared/errors.ts";
 import { version } from "#shared/version.ts";
 import { nodeStatuses, unassignedStatus } from "../fleet/status.ts";
 import { addNode, preflightAddNode } from "../operations/add-node/request.ts";
+import type { AddNodeLimits } from "../operations/add-node/situation.ts";
 import { importCluster } from "../operations/import/request.ts";
 import { poolPrepare } from "../operations/pool-prepare/request.ts";
 import type { Runner } from "../operations/runner.ts";
@@ -23,6 +24,7 @@ import { why } from "./why.ts";
 export type ApiPorts = CoordinatorPorts & {
   readonly runner: Runner;
   readonly sendBufferBytes: number;
+  readonly addNodeLimits: AddNodeLimits;
   /** The line to paste on a host so that it joins with this token. */
   readonly joinLine: (node: string, token: string) => string;
 };
@@ -46,10 +48,10 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     get("/api/clusters", () => clusterFiles.names().map((name) => clusterFiles.load(name))),
     get("/api/clusters/:name", ({ parameters }) => clusterFiles.load(parameters["name"] ?? "")),
     post("/api/clusters/:name/preflight", AddNodeRequest, ({ parameters, body }) =>
-      preflightAddNode(ports, parameters["name"] ?? "", body),
+      preflightAddNode(ports, parameters["name"] ?? "", body, ports.addNodeLimits),
     ),
     post("/api/clusters/:name/nodes", AddNodeRequest, ({ parameters, body }) =>
-      addNode(ports, runner.start, parameters["name"] ?? "", body),
+      addNode(ports, runner.start, parameters["name"] ?? "", body, ports.addNodeLimits),
     ),
     post("/api/clusters/:name/pool-prepare", PoolPrepareRequest, ({ parameters, body }) =>
       poolPrepare(ports, runner.start, parameters["name"] ?? "", body),

@@ -41,7 +41,7 @@ export const noProbes: Probes = {
   walRate: null,
 };
 
-/** Limits of the operation; all of them settings of the coordinator. */
+/** Limits of the operation: settings.yaml of the coordinator, `addNode`. */
 export type AddNodeLimits = {
   readonly walBudgetBytes: number;
   readonly walShare: number;

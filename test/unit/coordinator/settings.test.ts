@@ -18,7 +18,17 @@ test("an empty file means all defaults", () => {
     clustersDirectory: join(folder, "clusters"),
     heartbeat: { everyMs: 2_000, lostAfterMs: 6_000 },
     limits: { attempts: 4 },
+    addNode: { walBudgetBytes: 64 * 1024 ** 3, stallMs: 60_000 },
   });
+});
+
+test("the limits of adding a node are settings", () => {
+  expect(load("addNode: { stallMs: 5000, walBudgetBytes: 100000000 }").addNode).toMatchObject({
+    stallMs: 5_000,
+    walBudgetBytes: 100_000_000,
+    walShare: 0.5,
+  });
+  expect(() => load("addNode:\n  walShare: 2\n")).toThrow(/addNode\.walShare: .*:2:13/);
 });
 
 test("flags go before the file, the file before the defaults", () => {
