@@ -1,7 +1,7 @@
 import type { CommandEnvelope, Progress } from "#shared/domain/commands.ts";
 import { commands } from "#shared/domain/commands.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
-import { crashPoint } from "#shared/crash-point.ts";
+import { crashPoint, crashScope } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import { admissionRefusal, epochRefusal, expiryRefusal, preconditionRefusal } from "./admission.ts";
 import type { CommandsOnDisk, EndedCommand } from "./commands-on-disk.ts";
@@ -144,6 +144,7 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
   const run = async (command: CommandEnvelope, state: Running): Promise<void> => {
     const startedAt = clock.now();
     const { kind, phase } = command;
+    crashScope(phase, kind);
     const ended = await outcomeOf(command, state);
     crashPoint("agent:ending", kind, phase);
     await store(ended);

@@ -14,6 +14,7 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join, normalize } from "node:path";
 import * as z from "zod";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Clock } from "#shared/time.ts";
 import type { FileSnapshot, FileStat, Files } from "../ports.ts";
@@ -96,7 +97,9 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
       naming("removed", path, async () => {
         const entry = await allowed.entry(path);
         for (const name of new Set([path, entry])) options.expect(name, null);
-        if ((await orNull(unlink(entry))) !== null) await syncDirectory(dirname(entry));
+        const isGone = (await orNull(unlink(entry))) !== null;
+        crashPoint("file:removed");
+        if (isGone) await syncDirectory(dirname(entry));
       }),
     makeDirectory: (path, mode) =>
       naming("made", path, async () => makeDirectories(await allowed.directory(path), mode)),
@@ -110,12 +113,14 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
       naming("renamed", from, async () => {
         const [source, target] = [await allowed.entry(from), await allowed.entry(to)];
         await rename(source, target);
+        crashPoint("file:moved");
         await syncDirectory(dirname(target));
         if (dirname(source) !== dirname(target)) await syncDirectory(dirname(source));
       }),
     removeDirectory: (path) =>
       naming("removed", path, async () => {
         await rmdir(await allowed.directory(path));
+        crashPoint("directory:removed");
       }),
     removeTree: (path, identity) =>
       naming("removed", path, async () => {
@@ -128,6 +133,7 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
           });
         }
         await removeTree(entry);
+        crashPoint("tree:removed");
       }),
     filesystem: (path) => naming("measured", path, () => measureFilesystem(normalize(path))),
   };
@@ -189,6 +195,7 @@ async function makeDirectories(path: string, mode: number): Promise<readonly str
   for (let at = path; (await orNull(stat(at))) === null; at = dirname(at)) missing.unshift(at);
   for (const directory of missing) {
     await mkdir(directory, { mode });
+    crashPoint("directory:made");
     await chmod(directory, mode); // past the umask
     await syncDirectory(dirname(directory));
   }

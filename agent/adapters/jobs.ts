@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Clock } from "#shared/time.ts";
 import type { JobRequest, JobState, Jobs } from "../ports.ts";
@@ -94,6 +95,7 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
         "remove-when-ended": request.whenEnded?.remove ?? [],
       },
     );
+    crashPoint("job:described");
     const ended = await spawnWrapper(folder, { ...request, program }, options.home);
     // The wrapper's first act; until then nobody could tell that the job is ours.
     while ((await loadJobProcess(folder)) === null) {
@@ -121,6 +123,7 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
       signal = clock.now() >= killAt ? "SIGKILL" : null;
       await clock.sleep(20);
     }
+    crashPoint("job:ended");
   };
 
   return { start, look, end, remove: (name) => removeJobFolder(folderOf(name)) };

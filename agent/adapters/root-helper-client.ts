@@ -1,5 +1,6 @@
 import { execa } from "execa";
 import { createInterface } from "node:readline";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure, failures, type FailureCode } from "#shared/errors.ts";
 import type { Clock } from "#shared/time.ts";
 import type { ProgramResult, RootHelper, RootHelperSession } from "../ports.ts";
@@ -34,6 +35,8 @@ export function createRootHelper({ command, runner, clock, home }: RootHelperOpt
       timeoutMs: limits.verbMs,
       ...(input === undefined ? {} : { input }),
     });
+    // Done as root, and nothing of ours says so yet.
+    crashPoint("root-helper:ended");
     if (result.exitCode === 0) return result;
     throw helperFailure(verb, result.exitCode, result.stderr);
   };

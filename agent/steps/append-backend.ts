@@ -3,6 +3,7 @@ import type { BackendRow, CommandArgs } from "#shared/domain/commands.ts";
 import { backendIdOf } from "#shared/config-files/pool-conf.ts";
 import { appendBackend as appendLines } from "#shared/config-files/pool-edit.ts";
 import { removeLines } from "#shared/config-files/text-file.ts";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import { openPcp, type Pcp } from "../adapters/pcp.ts";
 import { isAlive, poolChildren, readFrom } from "../adapters/pool-process.ts";
@@ -195,6 +196,7 @@ async function detachIfUp(
   if (found?.status !== "up" || found.hostname !== row.hostname || found.port !== row.port)
     return [];
   await pcp.detach(row.id);
+  crashPoint("step:detached");
   const what = `detaching backend ${row.id}`;
   await watchProgress(
     context,

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { BackendRow, CommandArgs } from "#shared/domain/commands.ts";
+import { crashPoint } from "#shared/crash-point.ts";
 import { openPcp, type Pcp } from "../adapters/pcp.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
@@ -28,6 +29,7 @@ export const attachBackend: ChangeStep<"attach-backend"> = {
     if (!control.acts) return;
     await noteOwn(context, ledgerKey(args), {});
     await control.pcp.attach(args.row.id);
+    crashPoint("step:attached");
   },
   verify: async (args, context) => {
     const { row } = args;
@@ -51,6 +53,7 @@ export const attachBackend: ChangeStep<"attach-backend"> = {
     const isOurs = found?.hostname === row.hostname && found.port === row.port;
     if (isOurs && found.status === "up") {
       await pcp.detach(row.id);
+      crashPoint("step:detached");
       await waitForStatus(pcp, row, context, (status) => status !== "up");
     }
     await context.ledger.delete(ledgerKey(args));

@@ -124,6 +124,7 @@ async function drop(slot: string, context: StepContext): Promise<void> {
       if (found.active) await context.databases.own.query(dialect.terminateSlotHolder, [slot]);
       try {
         await context.databases.own.query(dialect.dropSlot, [slot]);
+        crashPoint("step:slot-dropped");
         return { state: "done", value: null };
       } catch (error) {
         if (sqlStateOf(error) !== objectInUse) throw error;

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
 import { parseHba } from "#shared/config-files/hba.ts";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import type { FileSnapshot, StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
@@ -146,6 +147,7 @@ async function reloadIfRunning(context: StepContext): Promise<string> {
 
 async function reload(context: StepContext): Promise<void> {
   await context.databases.own.query((await ownDialect(context)).reload);
+  crashPoint("step:reloaded");
 }
 
 function report(

@@ -1,3 +1,4 @@
+import { crashPoint } from "#shared/crash-point.ts";
 import { openPcp, type Pcp } from "../adapters/pcp.ts";
 import type { RootHelperSession, StepContext } from "../ports.ts";
 import { isAlive, poolChildren } from "../adapters/pool-process.ts";
@@ -61,6 +62,7 @@ export async function shutDoor(
       });
     };
     setTimeout(forget, forMs + 2_000).unref();
+    crashPoint("step:door-shut");
     return remember(operationId, { ports, refusal: null, session, worker, control });
   }
   await endSession(session);

@@ -1,3 +1,4 @@
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Pcp } from "../adapters/pcp.ts";
 import type { StepContext } from "../ports.ts";
@@ -10,6 +11,7 @@ export async function reloadPool(
 ): Promise<string> {
   if ((await context.rootHelper.verbs()).includes("pool-reload")) {
     await context.rootHelper.run("pool-reload");
+    crashPoint("step:pool-reloaded");
     return "reloaded by the root helper";
   }
   if (parent !== null && signalReload(parent)) return `reloaded by SIGHUP to ${parent}`;

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { effective, parseServerConf } from "#shared/config-files/server-conf.ts";
 import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
@@ -84,11 +85,14 @@ async function show(context: StepContext): Promise<string> {
 async function setList(value: string, context: StepContext): Promise<void> {
   if (/['\\\0\n]/.test(value)) throw new RangeError("a list with a quote in it");
   await context.databases.own.query(`ALTER SYSTEM SET ${name} = '${value}'`);
+  crashPoint("step:setting-written");
   await context.databases.own.query((await ownDialect(context)).reload);
+  crashPoint("step:reloaded");
 }
 
 async function reset(context: StepContext): Promise<void> {
   await context.databases.own.query(`ALTER SYSTEM RESET ${name}`);
+  crashPoint("step:setting-written");
   await context.databases.own.query((await ownDialect(context)).reload);
 }
 

@@ -67,6 +67,7 @@ export const startDatabase: ChangeStep<"start-database"> = {
     const postmaster = await startedPostmaster(args, context);
     // A unit that systemd is about to start has no process yet.
     if (postmaster !== null || context.settings.start.mode === "unit") await stop(args, context);
+    crashPoint("step:server-stopped");
     await context.jobs.remove(jobName(context));
     if (facts.madeLog !== null) await context.files.remove(facts.madeLog);
     await context.ledger.delete(serverKey(args));

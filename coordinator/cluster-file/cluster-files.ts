@@ -14,6 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Name } from "#shared/domain/names.ts";
 import { Failure } from "#shared/errors.ts";
 import type { ClusterFiles, LoadedCluster } from "../ports.ts";
@@ -60,7 +61,9 @@ export function createClusterFiles(directory: string): ClusterFiles {
   const replace = (name: string, file: string, text: string): LoadedCluster => {
     const mode = statSync(file).mode & 0o7777;
     const beside = writeBeside(directory, name, text, mode);
+    crashPoint("file:written-beside");
     renameSync(beside, file);
+    crashPoint("file:renamed");
     syncDirectory(directory);
     return loaded(name, file, Buffer.from(text));
   };

@@ -1,4 +1,5 @@
 import { nextState, type FailureRecord, type OperationEvent } from "#shared/domain/operation.ts";
+import { crashPoint } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import { failureRecord } from "../failure-record.ts";
 import type { OperationRecord } from "../store/store.ts";
@@ -69,6 +70,7 @@ export class OperationRun {
     // Aborted meanwhile: then it has not succeeded.
     if (this.#record().state !== "running") return;
     succeed();
+    crashPoint("runner:settled");
     this.#move("all-steps-done");
   }
 
@@ -126,6 +128,7 @@ export function moveOperation(
   // What made it fail stays to be read after the rollback; a resume forgets it.
   const kept = event === "resume" ? null : failure;
   store.setOperationState(record.id, to, clock.now(), kept);
+  crashPoint("runner:operation-moved", event);
   events.emit(
     "operation:moved",
     { operationId: record.id },

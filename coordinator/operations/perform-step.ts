@@ -7,6 +7,7 @@ import type {
   Preconditions,
   Progress,
 } from "#shared/domain/commands.ts";
+import { crashPoint } from "#shared/crash-point.ts";
 import { asFailure } from "#shared/errors.ts";
 import { failureOf, failureRecord } from "../failure-record.ts";
 import type { CommandOutcome } from "../hub/command-board.ts";
@@ -76,6 +77,8 @@ export async function performStep(
   ): Promise<CommandResult<K>> => {
     sent += 1;
     const outcome = await send(node, kind, args, phase, `/${sent}`, noPreconditions);
+    // In the middle of a step of our own: part of what it commands is done.
+    crashPoint("runner:command-ended", kind, phase);
     if (outcome.outcome !== "done") throw failureOf(outcome.failure);
     return outcome.result as CommandResult<K>; // validated against the kind's schema on arrival
   };

@@ -1,6 +1,6 @@
 import type { CommandPhase, Progress } from "#shared/domain/commands.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
-import { crashPoint } from "#shared/crash-point.ts";
+import { crashPoint, crashScope } from "#shared/crash-point.ts";
 import { afterFailure } from "./after-failure.ts";
 import type { PlanStep } from "./plan.ts";
 import type { OperationRecord, StepRecord } from "../store/store.ts";
@@ -28,6 +28,7 @@ export async function executeStep(
   const { store, clock, events, limits, random } = ports;
   const { operation, step } = lookUp(ports, operationId, index);
   const words = phaseWords[phase];
+  crashScope(phase, step.kind);
   const about = { operationId, node: step.on };
   const changed = (change: Partial<StepRecord>): void => {
     store.setStep(operationId, index, change);
@@ -46,7 +47,7 @@ export async function executeStep(
       ...(phase === "run" ? { failure: null } : {}),
     });
     events.emit("step:started", about, { step: step.id, phase, attempt });
-    crashAt(words.event, "started", step);
+    crashPoint(`runner:${words.event}-started`, step.kind);
     const outcome = await performStep(
       ports,
       operation,
@@ -55,7 +56,7 @@ export async function executeStep(
       signals,
       onProgress,
     );
-    crashAt(words.event, "ended", step);
+    crashPoint(`runner:${words.event}-ended`, step.kind);
     if (outcome.outcome === "done") {
       changed({
         state: words.done,
@@ -63,7 +64,7 @@ export async function executeStep(
         ...(phase === "run" ? { evidence: outcome.result } : {}),
       });
       events.emit("step:done", about, { step: step.id, phase, attempt });
-      crashAt(words.event, "done", step);
+      crashPoint(`runner:${words.event}-done`, step.kind);
       return null;
     }
     if (outcome.outcome === "interrupted") interruptions += 1;
@@ -142,11 +143,6 @@ function lookUp(
     throw new Error(`${operationId} has no step ${index}`);
   }
   return { operation, step };
-}
-
-function crashAt(event: string, moment: string, step: PlanStep): void {
-  crashPoint(`runner:${event}-${moment}`);
-  crashPoint(`runner:${event}-${moment}:${step.kind}`);
 }
 
 function waiting(note: string): Progress {

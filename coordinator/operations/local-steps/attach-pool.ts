@@ -1,4 +1,5 @@
 import type { Evidence } from "#shared/domain/commands.ts";
+import { crashPoint } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import type { LocalStep, LocalStepArgs, LocalStepContext } from "./local-step.ts";
 
@@ -70,8 +71,10 @@ async function attachBehindDoor(args: Args, context: LocalStepContext): Promise<
     );
     const refusals = held.flat();
     if (refusals.length > 0) throw cannotHold(refusals);
+    crashPoint("step:doors-held");
     await clock.sleep(settleMs, signal);
     lines.push(...(await attachEverywhere(args, context)));
+    crashPoint("step:attached-everywhere");
     // Each door opens as soon as its own pool is through, not when the slowest is.
     await all(
       pools.map(async (pool) => {

@@ -1,3 +1,4 @@
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import type { LocalStep } from "./local-step.ts";
 
@@ -6,6 +7,7 @@ export const declareNode: LocalStep<"declare-node"> = {
   run: ({ node }, { cluster, clusterFiles }) => {
     const before = clusterFiles.load(cluster);
     const after = clusterFiles.addNode(cluster, node);
+    crashPoint("step:declared");
     return Promise.resolve({
       alreadyDone: before.hash === after.hash,
       lines: [`${node.name} stands in ${after.file}`],
@@ -15,6 +17,7 @@ export const declareNode: LocalStep<"declare-node"> = {
   /** A crash right after the file was written, then an abort: the declaration must not name a node that is gone. */
   undo: ({ node }, { cluster, clusterFiles }) => {
     const outcome = clusterFiles.takeNode(cluster, node);
+    crashPoint("step:taken-out-of-declaration");
     if (outcome === "edited") {
       throw new Failure("REFUSED", `The entry of ${node.name} was edited since it was declared.`, {
         hint: `take ${node.name} out of the declaration of ${cluster} by hand`,
