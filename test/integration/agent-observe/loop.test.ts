@@ -14,7 +14,7 @@ type Bed = AsyncDisposable & {
   readonly events: HostEvent[];
 };
 
-function startLoop(node: NodePorts): Bed {
+function startLoop(node: Pick<NodePorts, "ports" | "expected" | "databases">): Bed {
   const facts: NodeFacts[] = [];
   const events: HostEvent[] = [];
   const loop = createLoop({
@@ -66,6 +66,20 @@ test("one look at a time: many who ask at once get one new look", async () => {
   for (let i = 0; i < 100; i += 1) bed.loop.wake("asked");
   await bed.loop.observeNow();
   expect(bed.facts.length - looks).toBeLessThanOrEqual(4);
+});
+
+test("a clock that is set back by a day keeps no look waiting", async () => {
+  await using lab = await createLab({ hosts: ownHosts("srv127"), mode: "loopback" });
+  await using cluster = await createCluster(lab, { product: "postgresql", nodes: ["srv127"] });
+  await using node = await nodePorts(cluster, "srv127", 60_000);
+  let setByMs = 0;
+  const clock = { ...node.ports.clock, now: () => Date.now() + setByMs };
+  await using bed = startLoop({ ...node, ports: { ...node.ports, clock } });
+  await waitFor(() => bed.facts.length > 0);
+  setByMs = -86_400_000;
+  const looks = bed.facts.length;
+  bed.loop.wake("asked");
+  await waitFor(() => bed.facts.length > looks, { what: "the next look" });
 });
 
 test("a killed database is told within a second, though the timer is a minute away", async () => {

@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { startAgent } from "#agent/start-agent.ts";
 import type { AgentSettings } from "#agent/settings.ts";
 import type { CommandEnvelope } from "#shared/domain/commands.ts";
@@ -152,6 +152,43 @@ test("a coordinator that no longer answers pings is given up and dialled anew", 
   await coordinator.next("facts");
   coordinator.autoPong = false;
   await coordinator.next("hello", 2);
+});
+
+test("an agent that was frozen takes nothing from the link that was given up meanwhile", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  coordinator.heartbeat = { everyMs: 50, lostAfterMs: 200 };
+  await using home = await makeAgentHome(coordinator);
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  await coordinator.next("facts");
+  coordinator.send({ type: "command", command: measure("stale") });
+  // Nothing of this process runs, the agent included: what was sent waits in its socket.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+  await coordinator.next("hello", 2);
+  await coordinator.next("facts", 2);
+  coordinator.send({ type: "command", command: measure("fresh") });
+  await coordinator.ended("fresh");
+  expect(coordinator.of("command-accepted").map(({ commandId }) => commandId)).toEqual(["fresh"]);
+});
+
+test("an agent whose clock is set says so before it takes another command: expiry is counted by it", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  coordinator.heartbeat = { everyMs: 60_000, lostAfterMs: 600_000 };
+  await using home = await makeAgentHome(coordinator);
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  await coordinator.next("facts");
+  const beforehand = measure("sent");
+  const clock = vi.spyOn(Date, "now");
+  onTestFinished(() => clock.mockRestore());
+  clock.mockImplementation(() => performance.timeOrigin + performance.now() + 86_400_000);
+  coordinator.send({ type: "command", command: beforehand });
+  const hello = await coordinator.next("hello", 2);
+  expect(Math.abs(hello.clockMs - Date.now())).toBeLessThan(10_000);
+  await coordinator.next("facts", 2);
+  coordinator.send({ type: "command", command: measure("sent") });
+  expect(await coordinator.ended("sent")).toMatchObject({ outcome: "done" });
+  expect(coordinator.of("command-ended")).toHaveLength(1);
 });
 
 test("another protocol is said clearly and ends with close code 4426", async () => {

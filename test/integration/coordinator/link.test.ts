@@ -1,10 +1,12 @@
 import { expect, test, vi } from "vitest";
 import { maxMessageBytes } from "#shared/protocol/codec.ts";
 import { closeCodes } from "#shared/protocol/messages.ts";
+import { systemClock } from "#shared/time.ts";
 import { version } from "#shared/version.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { done, failed } from "./scripted-agent.ts";
 import { someFacts } from "./some-facts.ts";
+import { someOperation, somePlan, slotStep } from "./some-plan.ts";
 import { joinAgent, startTestCoordinator, type TestCoordinator } from "./test-coordinator.ts";
 
 function eventsOf({ core }: TestCoordinator, kind: string) {
@@ -206,15 +208,37 @@ test("facts without the host's own section say nothing about its clock, however 
   const agent = coordinator.agent("srv127");
   await waitFor(() => coordinator.core.hub.view("srv127")?.facts !== null);
   const clock = vi.spyOn(Date, "now");
+  const elapsed = vi.spyOn(systemClock, "elapsedMs");
   try {
-    const realNow = performance.timeOrigin + performance.now();
-    clock.mockImplementation(() => realNow + 3_600_000);
+    const now = performance.now();
+    clock.mockImplementation(() => performance.timeOrigin + now + 3_600_000);
+    elapsed.mockImplementation(() => now + 3_600_000);
     const guard = { ...agent.facts.guard, mode: "maintenance" as const };
     agent.send({ type: "facts-changed", base: 1, version: 2, sections: { guard } });
     await waitFor(() => coordinator.core.hub.view("srv127")?.facts?.guard.mode === "maintenance");
     expect(Math.abs(coordinator.core.hub.view("srv127")?.clockOffsetMs ?? Infinity)).toBeLessThan(
       5_000,
     );
+  } finally {
+    clock.mockRestore();
+    elapsed.mockRestore();
+  }
+});
+
+test("a command expires by its agent's clock, wherever the coordinator's own is set to meanwhile", async () => {
+  await using coordinator = await startTestCoordinator({ beginWithinMs: 60_000 });
+  const agent = coordinator.agent("srv127");
+  await waitFor(() => coordinator.core.hub.view("srv127")?.facts);
+  const clock = vi.spyOn(Date, "now");
+  try {
+    const now = performance.timeOrigin + performance.now();
+    clock.mockImplementation(() => now - 86_400_000);
+    coordinator.core.runner.start(someOperation(somePlan(slotStep("srv127"))));
+    const command = await waitFor(() => agent.commands[0]);
+    expect(Math.abs(command.expiresAt - (now + 60_000))).toBeLessThan(10_000);
+    // What preflight warns of: the agent is a day ahead of us now.
+    const offset = coordinator.core.hub.view("srv127")?.clockOffsetMs ?? 0;
+    expect(Math.round(offset / 3_600_000)).toBe(24);
   } finally {
     clock.mockRestore();
   }

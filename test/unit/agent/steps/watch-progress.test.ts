@@ -2,11 +2,13 @@ import { expect, test } from "vitest";
 import { watchProgress, type Look } from "#agent/steps/watch-progress.ts";
 import type { Clock } from "#shared/time.ts";
 
-/** A clock that only sleeping moves. */
-function clockOf(): Clock & { at: number } {
+/** A clock that only sleeping moves; `setBy` is how far somebody has set the time of day since. */
+function clockOf(): Clock & { at: number; setBy: number } {
   const clock = {
     at: 0,
-    now: () => clock.at,
+    setBy: 0,
+    now: () => clock.at + clock.setBy,
+    elapsedMs: () => clock.at,
     sleep: (ms: number, signal?: AbortSignal) => {
       signal?.throwIfAborted();
       clock.at += ms;
@@ -50,4 +52,37 @@ test("an abort ends the wait with its own reason", async () => {
     Promise.resolve(waiting("1")),
   );
   await expect(ended).rejects.toThrow("cancelled");
+});
+
+test.each([86_400_000, -86_400_000])(
+  "a clock that is set by %i ms meanwhile is no stall, and hides none",
+  async (setBy) => {
+    const clock = clockOf();
+    const moving = watchProgress<string>({ clock, signal }, limits, () => {
+      clock.setBy = clock.at >= 500 ? setBy : 0;
+      return Promise.resolve(
+        clock.at >= 1_500
+          ? { state: "done", value: "done" }
+          : waiting(String(Math.floor(clock.at / 900))),
+      );
+    });
+    expect(await moving).toBe("done");
+    const stuck = clockOf();
+    const stalled = watchProgress({ clock: stuck, signal }, limits, () => {
+      stuck.setBy = stuck.at >= 500 ? setBy : 0;
+      return Promise.resolve(waiting("1"));
+    });
+    await expect(stalled).rejects.toMatchObject({ code: "STALLED" });
+    expect(stuck.at).toBe(1_000);
+  },
+);
+
+test("a look that gets no answer is a stall like any other", async () => {
+  const never = new Promise<never>(() => undefined);
+  const stalled = watchProgress({ clock: clockOf(), signal }, limits, () => never);
+  await expect(stalled).rejects.toMatchObject({
+    code: "STALLED",
+    retryable: true,
+    message: "the copy made no progress for 1 s: no answer",
+  });
 });
