@@ -8,6 +8,7 @@ import type { CommandsOnDisk, EndedCommand } from "./commands-on-disk.ts";
 import { executeCommand } from "./execute-command.ts";
 import type { Ports, StepContext } from "./ports.ts";
 import type { Executors } from "./steps/step.ts";
+import type { Wakefulness } from "./wakefulness.ts";
 
 type RunnerListener = {
   readonly onAccepted: (commandId: string) => void;
@@ -21,6 +22,7 @@ export type CommandRunnerOptions = {
   readonly executors: Partial<Executors>;
   readonly disk: CommandsOnDisk;
   readonly listener: RunnerListener;
+  readonly wakefulness: Pick<Wakefulness, "sleptMs">;
 };
 
 /**
@@ -54,7 +56,7 @@ const neverWaits: ReadonlySet<string> = new Set(["hold-door", "release-door"]);
 const progressEveryMs = 250;
 
 export async function createCommandRunner(options: CommandRunnerOptions): Promise<CommandRunner> {
-  const { ports, executors, disk, listener } = options;
+  const { ports, executors, disk, listener, wakefulness } = options;
   const { clock, log } = ports;
   const running = new Map<string, Running>();
   /** Ends that the disk did not take: told all the same, and stored when they are acknowledged at the latest. */
@@ -185,17 +187,29 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
   const outcomeOf = async (command: CommandEnvelope, state: Running): Promise<EndedCommand> => {
     const id = command.id;
     const { signal } = state.abort;
-    try {
-      signal.throwIfAborted();
+    const sleptBefore = wakefulness.sleptMs();
+    let lookedAt = Number.NEGATIVE_INFINITY;
+    /** What was true when it was sent must still be so: when its turn has come, and again right before the effect. */
+    const assertWanted = async (): Promise<void> => {
+      const sleptMs = wakefulness.sleptMs() - sleptBefore;
+      // Before anything is compared: what was told meanwhile (a newer epoch, a cancel) may still wait in the socket.
+      if (sleptMs > 0) throw new Stale("interrupted", stoodStill(command, sleptMs));
       const refusal =
         epochRefusal({ id, epoch: state.epoch }, disk.highestEpoch()) ??
         expiryRefusal(command, clock.now()) ??
-        (await changedNode(command));
-      if (refusal !== null) return endedBy(id, "refused", refusal);
+        (performance.now() - lookedAt < stillFreshMs ? null : await changedNode(command));
+      if (refusal !== null) throw new Stale("refused", refusal);
+      lookedAt = performance.now();
       signal.throwIfAborted();
-      const result = await executeCommand(executors, command, contextOf(command, signal));
+    };
+    try {
+      signal.throwIfAborted();
+      await assertWanted();
+      const context = contextOf(command, signal);
+      const result = await executeCommand(executors, command, context, assertWanted);
       return { commandId: id, outcome: "done", result, failure: null };
     } catch (error) {
+      if (error instanceof Stale) return endedBy(id, error.outcome, error.failure);
       if (isStopping && signal.aborted) {
         return endedBy(id, "interrupted", asFailure(signal.reason));
       }
@@ -266,6 +280,32 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
   };
 }
 
+/** It was found out of date before its effect. */
+class Stale extends Error {
+  readonly failure: Failure;
+  readonly outcome: "refused" | "interrupted";
+  constructor(outcome: "refused" | "interrupted", failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+    this.outcome = outcome;
+  }
+}
+
+/** The coordinator says it again, if it still is the coordinator and wants it. */
+function stoodStill({ id }: CommandEnvelope, sleptMs: number): Failure {
+  const seconds = Math.round(sleptMs / 1000);
+  return new Failure(
+    "INTERRUPTED",
+    `the agent stood still for ${seconds} s before command ${id} had its effect; nothing was done`,
+    {
+      hint: "The coordinator tries the step again: it first looks at what is there.",
+      retryable: true,
+    },
+  );
+}
+
+/** A look at the node that is not older than this is as new as a look can be: looking takes that long. */
+const stillFreshMs = 250;
 const mostRefusals = 200;
 /** Far more than an operation and a few looks at a node ever need at once. */
 const mostRunning = 64;

@@ -4,24 +4,32 @@ import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "./ports.ts";
 import type { Executors } from "./steps/step.ts";
 
-/** The order of every step: is it done already? do it; read it back. Answers the kind's result. */
+/**
+ * The order of every step: is it done already? do it; read it back. Answers the kind's result. `assertWanted` has the
+ * last word before an effect: a look at the world takes time, in which the world may change.
+ */
 export async function executeCommand(
   executors: Partial<Executors>,
   command: CommandEnvelope,
   context: StepContext,
+  assertWanted: () => Promise<void>,
 ): Promise<unknown> {
   const { kind, phase } = command;
   const step = stepOf(executors, kind);
   const args: unknown = commands[kind].args.parse(command.args);
   if (phase === "undo") {
     if (step.undo === undefined) throw new Failure("REFUSED", `${kind} has no undo`);
+    await assertWanted();
     return step.undo(args, context);
   }
   const found = await step.check?.(args, context);
   crashPoint("agent:checked", kind);
   if (found !== undefined && found !== null) return found;
   context.signal.throwIfAborted();
-  await step.apply?.(args, context);
+  if (step.apply !== undefined) {
+    await assertWanted();
+    await step.apply(args, context);
+  }
   crashPoint("agent:applied", kind);
   context.signal.throwIfAborted();
   return step.verify(args, context);

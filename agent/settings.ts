@@ -62,6 +62,8 @@ export const AgentSettings = z.strictObject({
     watchedFileBytes: z.int().positive(),
     /** Finished commands kept to answer a repeated id. */
     keptResults: z.int().positive(),
+    /** After a longer standstill of the agent a command that had not begun its effect is asked for again. */
+    standstillMs: z.int().positive().default(10_000),
   }),
 });
 export type AgentSettings = z.infer<typeof AgentSettings>;
@@ -77,4 +79,5 @@ export const defaultLimits: AgentSettings["limits"] = {
   reconnectMostMs: 10_000,
   watchedFileBytes: 10 * 1024 * 1024,
   keptResults: 500,
+  standstillMs: 10_000,
 };

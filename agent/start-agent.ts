@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { uptime } from "node:os";
 import { join } from "node:path";
 import * as z from "zod";
 import type { Log } from "#shared/log.ts";
@@ -27,6 +28,7 @@ import { createSession } from "./session.ts";
 import type { AgentSettings } from "./settings.ts";
 import { executors } from "./steps/executors.ts";
 import { createExpectedChanges } from "./watch/expected-changes.ts";
+import { createWakefulness } from "./wakefulness.ts";
 
 export type AgentOptions = {
   readonly settings: AgentSettings;
@@ -91,9 +93,17 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
       observe: () => loop.observeNow(),
     };
     const startedAt = clock.now();
+    const wakefulness = createWakefulness({
+      uptimeMs: () => uptime() * 1_000,
+      wallMs: () => clock.now(),
+      everyMs: 1_000,
+      limitMs: settings.limits.standstillMs,
+    });
+    stack.defer(async () => wakefulness[Symbol.dispose]());
     const commandRunner = await createCommandRunner({
       ports,
       executors,
+      wakefulness,
       disk: createCommandsOnDisk(
         stack.use(await openRecordFolder(below("commands"), CommandRecord)),
         stack.use(await openRecordFolder(below("epoch"), z.number())),
