@@ -84,6 +84,7 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
   };
 
   const take = async (command: CommandEnvelope): Promise<void> => {
+    crashScope(`receive-${command.phase}`, command.kind);
     const known = disk.get(command.id);
     if (known !== null) {
       const ended = known.ended ?? unstored.get(command.id) ?? null;

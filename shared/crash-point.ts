@@ -9,8 +9,9 @@ let scopes: AsyncLocalStorage<string> | null = null;
 
 /**
  * A named instant at which a test may strike this process as the kernel would: no cleanup, no flush. The name is
- * POINT[:PHASE][:KIND], of a kind that holds a colon the part before it; inside a scope (below) also that name with
- * `/SCOPE` behind it, and POINT alone. What strikes is in the environment:
+ * POINT[:PHASE][:KIND]; of a kind that holds a colon the part before it, of a path the file's name, or the folder's
+ * where files are named by what they hold. Inside a scope (below) also that name with `/SCOPE` behind it, and POINT
+ * alone. What strikes is in the environment:
  *
  * - `CASTELLAN_CRASH_AT=NAME[@N]`: SIGKILL when a point of this name is reached for the Nth time (names hold colons);
  * - `CASTELLAN_STOP_AT=NAME[@N]`: SIGSTOP, until a test sends SIGCONT;
@@ -19,7 +20,7 @@ let scopes: AsyncLocalStorage<string> | null = null;
 export function crashPoint(point: string, kind?: string, phase?: string): void {
   if (typeof CASTELLAN_CRASH_POINTS !== "undefined" && CASTELLAN_CRASH_POINTS) {
     // Put together here, so that nothing of it is left at the call in production.
-    const name = [point, phase, kind?.split(":", 1)[0]].filter((p) => p !== undefined).join(":");
+    const name = [point, phase, shortened(kind)].filter((p) => p !== undefined).join(":");
     const scope = scopes?.getStore();
     // `agent:applied:create-slot` says already what is being done.
     const isSaid = scope === undefined || name.endsWith(scope.slice(scope.indexOf(":")));
@@ -37,6 +38,13 @@ export function crashPoint(point: string, kind?: string, phase?: string): void {
     if (strikes("CASTELLAN_CRASH_AT")) process.kill(process.pid, "SIGKILL");
     if (strikes("CASTELLAN_STOP_AT")) process.kill(process.pid, "SIGSTOP");
   }
+}
+
+function shortened(kind: string | undefined): string | undefined {
+  if (kind?.startsWith("/") !== true) return kind?.split(":", 1)[0];
+  const [above = "", folder = "", file = ""] = kind.split("/").slice(-3);
+  if (/^\d{15}-/.test(file)) return above; // an earlier version that is kept
+  return (/\.json$|[0-9a-f]{16}/.test(file) ? folder : file).replace(/op-\w+/, "op");
 }
 
 /** Names what is being done from here on in this asynchronous flow: points that many steps share are told apart by it. */

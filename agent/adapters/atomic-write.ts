@@ -44,10 +44,10 @@ export async function writeAtomically(
     } finally {
       await file.close();
     }
-    crashPoint("file:written-beside");
+    crashPoint("file:written-beside", path);
     await beforeRename?.();
     await rename(temporary, path);
-    crashPoint("file:renamed");
+    crashPoint("file:renamed", path);
   } catch (error) {
     await unlink(temporary).catch(() => undefined); // it may never have been made
     throw error;

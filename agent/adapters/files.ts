@@ -98,7 +98,7 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
         const entry = await allowed.entry(path);
         for (const name of new Set([path, entry])) options.expect(name, null);
         const isGone = (await orNull(unlink(entry))) !== null;
-        crashPoint("file:removed");
+        crashPoint("file:removed", entry);
         if (isGone) await syncDirectory(dirname(entry));
       }),
     makeDirectory: (path, mode) =>
@@ -113,14 +113,14 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
       naming("renamed", from, async () => {
         const [source, target] = [await allowed.entry(from), await allowed.entry(to)];
         await rename(source, target);
-        crashPoint("file:moved");
+        crashPoint("file:moved", target);
         await syncDirectory(dirname(target));
         if (dirname(source) !== dirname(target)) await syncDirectory(dirname(source));
       }),
     removeDirectory: (path) =>
       naming("removed", path, async () => {
         await rmdir(await allowed.directory(path));
-        crashPoint("directory:removed");
+        crashPoint("directory:removed", path);
       }),
     removeTree: (path, identity) =>
       naming("removed", path, async () => {
@@ -133,7 +133,7 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
           });
         }
         await removeTree(entry);
-        crashPoint("tree:removed");
+        crashPoint("tree:removed", entry);
       }),
     filesystem: (path) => naming("measured", path, () => measureFilesystem(normalize(path))),
   };
@@ -195,7 +195,7 @@ async function makeDirectories(path: string, mode: number): Promise<readonly str
   for (let at = path; (await orNull(stat(at))) === null; at = dirname(at)) missing.unshift(at);
   for (const directory of missing) {
     await mkdir(directory, { mode });
-    crashPoint("directory:made");
+    crashPoint("directory:made", directory);
     await chmod(directory, mode); // past the umask
     await syncDirectory(dirname(directory));
   }
