@@ -16,6 +16,7 @@ import { attachPool } from "./operations/local-steps/attach-pool.ts";
 import { declareNode } from "./operations/local-steps/declare-node.ts";
 import { forecastError } from "./operations/forecast-error.ts";
 import { Runner } from "./operations/runner.ts";
+import { createShownPlans } from "./operations/shown-plans.ts";
 import type { CoordinatorPorts } from "./ports.ts";
 import type { CoordinatorSettings } from "./settings.ts";
 import { takeDaemonLock } from "./store/daemon-lock.ts";
@@ -99,7 +100,7 @@ export async function startCore(settings: CoordinatorSettings, log: Log): Promis
     );
     runner.resumeAll();
     return {
-      ports: { clock, log, store, fleet, clusterFiles },
+      ports: { clock, log, store, fleet, clusterFiles, shownPlans: createShownPlans() },
       hub,
       runner,
       agentPort: port,

@@ -3,6 +3,7 @@ import type { CommandArgs, CommandKind, CommandResult } from "#shared/domain/com
 import type { NodeFacts } from "#shared/domain/facts.ts";
 import type { Log } from "#shared/log.ts";
 import type { Clock } from "#shared/time.ts";
+import type { ShownPlans } from "./operations/shown-plans.ts";
 import type { Store } from "./store/store.ts";
 
 /** What operations and the API need of the coordinator's world. Implemented beside it, wired in main.ts. */
@@ -12,6 +13,7 @@ export type CoordinatorPorts = {
   readonly store: Store;
   readonly fleet: Fleet;
   readonly clusterFiles: ClusterFiles;
+  readonly shownPlans: ShownPlans;
 };
 
 export type AgentView = {

@@ -21,6 +21,8 @@ export const failures = {
   /** Someone else holds it, or it is there already. */
   OPERATION_CONFLICT: { exitCode: 7 },
   ALREADY_EXISTS: { exitCode: 7 },
+  /** The plan made now is not the one that was shown; nothing was touched. */
+  PLAN_CHANGED: { exitCode: 18 },
   /** No such cluster, node, operation, alert. */
   NOT_FOUND: { exitCode: 8 },
   /** Wrong token, secret, password, fingerprint or user. */

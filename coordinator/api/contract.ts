@@ -5,6 +5,7 @@ import type { NodeFacts } from "#shared/domain/facts.ts";
 import { AbsolutePath, Address, Name, Port } from "#shared/domain/names.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import type { Progress } from "#shared/domain/commands.ts";
+import { PlanDigest } from "../operations/plan-digest.ts";
 import type { CheckResult, Forecast, Plan } from "../operations/plan.ts";
 import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.ts";
 
@@ -76,6 +77,8 @@ export const AddNodeRequest = z.strictObject({
   verify: VerifyLevel,
   onFailure: z.enum(["pause", "rollback"]),
   dryRun: z.boolean(),
+  /** Only if the plan is this one; null for whatever it is. */
+  plan: PlanDigest.nullable().default(null),
   acceptNotPromotable: z.boolean(),
   requestedBy: z.string().max(200),
 });
@@ -96,6 +99,7 @@ export const PoolPrepareRequest = z.strictObject({
   port: Port.nullable(),
   dataDirectory: AbsolutePath.nullable(),
   dryRun: z.boolean(),
+  plan: PlanDigest.nullable().default(null),
   requestedBy: z.string().max(200),
 });
 

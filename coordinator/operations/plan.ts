@@ -17,6 +17,25 @@ export type Plan = {
   readonly steps: readonly PlanStep[];
   /** What an operator must know beforehand, e.g. open client sessions that the registration touches. */
   readonly notes: readonly string[];
+  /** Files that the edits were worked out from, as they stood then. Plans of earlier versions have none. */
+  readonly files?: readonly PlannedFile[];
+  /** Who led the cluster when it was planned. */
+  readonly premise?: Premise;
+  /** By which a person says that this very plan is meant (plan-digest.ts). */
+  readonly digest?: string;
+};
+
+export type PlannedFile = {
+  readonly node: string;
+  readonly path: string;
+  /** sha256 of its bytes; null where there was none. */
+  readonly hash: string | null;
+};
+
+type Premise = {
+  readonly primary: string;
+  readonly systemIdentifier: string;
+  readonly timeline: number | null;
 };
 
 export type PlanStep = PlanStepBase & (AgentStep | CoordinatorStep);

@@ -52,6 +52,12 @@ export const Upstream = z.strictObject({
 });
 export type Upstream = z.infer<typeof Upstream>;
 
+/** Files as they stood when the plan was made (null: absent); left out by plans of earlier versions. */
+const PlannedFiles = z
+  .array(z.strictObject({ path: AbsolutePath, hash: z.string().nullable() }))
+  .optional();
+export type PlannedFiles = z.infer<typeof PlannedFiles>;
+
 const TablespaceMapping = z.strictObject({ from: AbsolutePath, to: AbsolutePath });
 
 export const BackendRow = z.strictObject({
@@ -193,7 +199,11 @@ export const commands = {
   },
   "open-hba": {
     effect: "change",
-    args: z.strictObject({ file: AbsolutePath, rules: z.array(HbaRule).min(1) }),
+    args: z.strictObject({
+      file: AbsolutePath,
+      rules: z.array(HbaRule).min(1),
+      planned: PlannedFiles,
+    }),
     result: Evidence,
   },
   /** The logins must all succeed; used after open-hba as the proof from the new host. */
@@ -252,6 +262,8 @@ export const commands = {
       ),
       haModule: HaModuleModel.nullable(),
       directories: z.array(AbsolutePath),
+      /** Files outside the data directory that are replaced whole: another one there by now is not ours to replace. */
+      planned: PlannedFiles,
     }),
     result: Evidence,
   },
@@ -300,13 +312,18 @@ export const commands = {
   /** KB_ALL_IP and ALL_NODE_NAME in every copy of HAmodule.conf on this node. */
   "register-ha-lists": {
     effect: "change",
-    args: z.strictObject({ files: z.array(AbsolutePath).min(1), node: Name, address: Address }),
+    args: z.strictObject({
+      files: z.array(AbsolutePath).min(1),
+      node: Name,
+      address: Address,
+      planned: PlannedFiles,
+    }),
     result: Evidence,
   },
   /** Append the row, reload, read back as loaded (down). */
   "append-backend": {
     effect: "change",
-    args: z.strictObject({ file: AbsolutePath, row: BackendRow }),
+    args: z.strictObject({ file: AbsolutePath, row: BackendRow, planned: PlannedFiles }),
     result: Evidence,
   },
   /** Drop client data segments to the pool's port; ends by itself in the kernel after `forMs`. */

@@ -23,11 +23,15 @@ type NodeOptions = {
   readonly verify?: string;
   readonly onFailure?: string;
   readonly dryRun?: boolean;
+  readonly plan?: string;
   readonly acceptNotPromotable?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
   readonly all?: boolean;
 };
+
+const planHelp =
+  "run it only if the plan is still the one with this digest, as --dry-run printed it; asks nothing";
 
 export function addNodeCommands(program: Command, context: CliContext): void {
   const node = program.command("node").description("data nodes of a cluster");
@@ -43,6 +47,7 @@ export function addNodeCommands(program: Command, context: CliContext): void {
         "--dry-run",
         "print checks, forecast and every step with its exact edits; change nothing",
       )
+      .option("--plan <digest>", planHelp)
       .addOption(
         new Option(
           "--on-failure <what>",
@@ -99,6 +104,7 @@ export function addNodeCommands(program: Command, context: CliContext): void {
       .option("--port <port>", "its database port (default: as the other nodes)", portOption)
       .option("--data-dir <directory>", "its data directory (default: as the other nodes)")
       .option("--dry-run", "print the edits; change nothing")
+      .option("--plan <digest>", planHelp)
       .option("--yes", "don't ask for confirmation"),
   ).action(async (cluster: string, name: string, options: NodeOptions) => {
     const request = parseRequest(PoolPrepareRequest, {
@@ -107,6 +113,7 @@ export function addNodeCommands(program: Command, context: CliContext): void {
       port: options.port ?? null,
       dataDirectory: options.dataDir ?? null,
       dryRun: options.dryRun ?? false,
+      plan: options.plan ?? null,
       requestedBy: context.requestedBy,
     });
     await planAndRun(context, `${clusterPath(cluster)}/pool-prepare`, request, name, options);
@@ -146,6 +153,7 @@ function toRequest(
     verify: options.verify ?? "counts",
     onFailure: options.onFailure ?? "pause",
     dryRun,
+    plan: options.plan ?? null,
     acceptNotPromotable: options.acceptNotPromotable ?? false,
     requestedBy: context.requestedBy,
   });
@@ -165,7 +173,10 @@ async function addNode(
   await planAndRun(context, `${clusterPath(cluster)}/nodes`, request, name, options);
 }
 
-/** Dry run: the whole plan. Otherwise: plan, typed confirmation unless --yes, run, look on. */
+/**
+ * Dry run: the whole plan. Otherwise: plan, typed confirmation unless --yes or --plan, run, look on. What is run is what
+ * was confirmed, or nothing.
+ */
 async function planAndRun(
   context: CliContext,
   path: string,
@@ -173,24 +184,32 @@ async function planAndRun(
   subject: string,
   options: NodeOptions,
 ): Promise<void> {
-  const post = (dryRun: boolean) =>
-    context.client().post<AddNodeAnswer>(path, { ...request, dryRun });
+  const post = (dryRun: boolean, agreed?: string) =>
+    context.client().post<AddNodeAnswer>(path, {
+      ...request,
+      dryRun,
+      ...(agreed === undefined ? {} : { plan: agreed }),
+    });
   if (options.dryRun === true) {
     const { plan } = await post(true);
-    printResult(context, options.json, plan, renderPlan(plan));
+    const next = `To run this plan and no other: repeat the command with --plan ${plan.digest ?? ""} instead of --dry-run.`;
+    printResult(context, options.json, plan, [...renderPlan(plan), next]);
     return;
   }
-  if (options.yes !== true) {
+  const asks = options.yes !== true && options.plan === undefined;
+  let agreed: string | undefined;
+  if (asks) {
     const { plan } = await post(true);
     // Standard output is the answer's alone where a program reads it.
     const { print, printError } = context.terminal;
     (options.json === true ? printError : print)(renderPlan(plan));
     await confirm(context, subject);
+    agreed = plan.digest;
   }
-  const { plan, operation } = await post(false);
+  const { plan, operation } = await post(false, agreed);
   if (operation === null)
     throw new Failure("INTERNAL", "The coordinator planned but did not begin.");
-  if (options.json !== true && options.yes === true) {
+  if (options.json !== true && !asks) {
     context.terminal.print([
       ...renderChecks(plan.checks, false),
       ...(plan.forecast === null ? [] : renderForecast(plan.forecast)),

@@ -19,5 +19,6 @@ export function renderPlan(plan: Plan): readonly string[] {
       `${String(index + 1).padStart(3)}. ${step.title}  [${step.id}]`,
       ...indent(step.preview, "       "),
     ]),
+    ...(plan.digest === undefined ? [] : ["", `Plan ${plan.digest}`]),
   ];
 }

@@ -7,6 +7,7 @@ import { closingSteps } from "./plan/closing-steps.ts";
 import type { PlanContext } from "./plan/common.ts";
 import { copySteps } from "./plan/copy-steps.ts";
 import { fileSteps } from "./plan/file-steps.ts";
+import { plannedFiles } from "./plan/planned-files.ts";
 import { canHoldDoor, registerSteps } from "./plan/register-steps.ts";
 import { slotAfterCopyStep, slotSteps } from "./plan/slot-steps.ts";
 import { startSteps } from "./plan/start-steps.ts";
@@ -43,6 +44,12 @@ export function planAddNode({ situation, checks, forecast }: PlanAddNodeInput): 
     forecast: figures,
     steps,
     notes: notes(context, secondsToWait),
+    files: plannedFiles(context),
+    premise: {
+      primary: context.primary.declared.name,
+      systemIdentifier: context.systemIdentifier,
+      timeline: context.primary.facts?.database.timeline ?? null,
+    },
   };
 }
 

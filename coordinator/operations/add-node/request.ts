@@ -4,6 +4,7 @@ import type { AddNodeAnswer, AddNodeRequest, PreflightAnswer } from "../../api/c
 import type { CoordinatorPorts, LoadedCluster } from "../../ports.ts";
 import { refuseConflict } from "../conflict.ts";
 import type { CheckResult } from "../plan.ts";
+import { agreedPlan } from "../shown-plans.ts";
 import type { StartOperation } from "../start-operation.ts";
 import { type CopyForecast, forecastCopy } from "./forecast.ts";
 import { gather } from "./gather.ts";
@@ -15,7 +16,7 @@ import { type AddNodeLimits, defaultAddNodeLimits, type Situation } from "./situ
 /**
  * Looks, checks, forecasts, plans and, unless it is a dry run, starts.
  * @throws Failure OPERATION_CONFLICT, NOT_FOUND, CONFIG_INVALID, PREFLIGHT_FAILED (the failed checks in its evidence),
- * FORECAST_REFUSED.
+ * FORECAST_REFUSED, PLAN_CHANGED.
  */
 export async function addNode(
   ports: CoordinatorPorts,
@@ -34,7 +35,9 @@ export async function addNode(
     throw new Failure("INTERNAL", "preflight passed, but nothing is known to forecast from");
   }
   refuseForecast(forecast);
-  const plan = planAddNode({ situation, checks, forecast });
+  const nodes = [...situation.existing, situation.newcomer];
+  const made = planAddNode({ situation, checks, forecast });
+  const plan = agreedPlan(ports.shownPlans, cluster, made, { ...situation, nodes }, request);
   if (request.dryRun) return { plan, operation: null };
   const { node: subject, requestedBy, onFailure } = request;
   const operation = start({ kind: "add-node", cluster, subject, requestedBy, plan, onFailure });

@@ -1,5 +1,6 @@
 import type { LoadedCluster } from "../../ports.ts";
 import { appendBackendSteps } from "../add-node/plan/backend-steps.ts";
+import { plannedOn } from "../add-node/plan/planned-files.ts";
 import type { KnownNode, Registration } from "../add-node/situation.ts";
 import type { CheckResult, Plan } from "../plan.ts";
 
@@ -21,6 +22,11 @@ export function planPoolPrepare(input: PoolPrepareInput): Plan {
     checks,
     forecast: null,
     steps: isLoaded ? [] : appendBackendSteps({ managers }, row),
+    files: managers.flatMap((manager) => {
+      const { name, pool } = manager.declared;
+      const files = plannedOn(manager, pool === null ? [] : [pool.configFile]) ?? [];
+      return files.map((file) => ({ node: name, ...file }));
+    }),
     notes: [
       isLoaded
         ? `Every pool runs with backend ${row.id} (${row.hostname}:${row.port}) already: nothing is to be done.`

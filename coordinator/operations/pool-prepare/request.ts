@@ -8,6 +8,7 @@ import type { KnownNode } from "../add-node/situation.ts";
 import { refuseConflict } from "../conflict.ts";
 import type { Plan } from "../plan.ts";
 import type { StartOperation } from "../start-operation.ts";
+import { agreedPlan } from "../shown-plans.ts";
 import { planPoolPrepare } from "./plan.ts";
 import { checkPoolPrepare } from "./checks.ts";
 
@@ -15,7 +16,7 @@ type Request = z.infer<typeof PoolPrepareRequest>;
 
 /**
  * Gives every pool the row of a node that is to come, so that the node is later only attached.
- * @throws Failure OPERATION_CONFLICT, NOT_FOUND, PREFLIGHT_FAILED.
+ * @throws Failure OPERATION_CONFLICT, NOT_FOUND, PREFLIGHT_FAILED, PLAN_CHANGED.
  */
 export async function poolPrepare(
   ports: CoordinatorPorts,
@@ -40,7 +41,7 @@ export async function poolPrepare(
 }
 
 async function preparePlan(
-  { fleet }: CoordinatorPorts,
+  { fleet, shownPlans }: CoordinatorPorts,
   cluster: LoadedCluster,
   request: Request,
 ): Promise<Plan> {
@@ -78,5 +79,7 @@ async function preparePlan(
     throw new Failure("INTERNAL", "a row was asked for although there is no pool");
   }
   const checks = checkPoolPrepare({ cluster, existing, managers, node });
-  return planPoolPrepare({ cluster, managers, checks, registration });
+  const made = planPoolPrepare({ cluster, managers, checks, registration });
+  const source = { declarationFile: cluster.file, declarationYaml: cluster.yaml, nodes: managers };
+  return agreedPlan(shownPlans, declaration.name, made, source, request);
 }

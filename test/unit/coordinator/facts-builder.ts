@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { ClusterDeclaration, NodeDeclaration, ProductId } from "#shared/domain/cluster.ts";
 import { commandKinds } from "#shared/domain/commands.ts";
 import type { FileFacts, FileFormat, NodeFacts } from "#shared/domain/facts.ts";
@@ -88,6 +89,7 @@ export function createWorld(options: WorldOptions = {}): World {
       verify: "counts",
       onFailure: "pause",
       dryRun: false,
+      plan: null,
       acceptNotPromotable: false,
       requestedBy: "dba@console",
     },
@@ -130,12 +132,14 @@ export function changeFile(
 ): void {
   change(world, node, (facts) => ({
     ...facts,
-    files: facts.files.map((file) =>
-      file.path.endsWith(name)
-        ? { ...file, state: "present", maskedText: edit(file.maskedText ?? "") }
-        : file,
-    ),
+    files: facts.files.map((file) => (file.path.endsWith(name) ? edited(file, edit) : file)),
   }));
+}
+
+function edited(file: FileFacts, edit: (text: string) => string): FileFacts {
+  const maskedText = edit(file.maskedText ?? "");
+  const hash = createHash("sha256").update(maskedText).digest("hex");
+  return { ...file, state: "present", hash, maskedText };
 }
 
 export function changePool(

@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import type { CommandArgs, CommandKind, CommandResult } from "#shared/domain/commands.ts";
 import { Failure } from "#shared/errors.ts";
+import { createShownPlans } from "#coordinator/operations/shown-plans.ts";
 import type { NewOperation } from "#coordinator/operations/start-operation.ts";
 import type {
   AgentView,
@@ -89,6 +90,7 @@ export function createFakePorts(world: World): FakePorts {
     store: { leaseHolder: () => ports.leaseHolder } as unknown as CoordinatorPorts["store"],
     fleet,
     clusterFiles,
+    shownPlans: createShownPlans(),
   };
   return ports;
 }

@@ -12,6 +12,7 @@ import {
   type PlanContext,
   sameCluster,
 } from "./common.ts";
+import { plannedOn } from "./planned-files.ts";
 
 /** Every existing node lets the new one in; then the new one proves it. */
 export function accessSteps(context: PlanContext): readonly PlanStep[] {
@@ -29,7 +30,7 @@ export function accessSteps(context: PlanContext): readonly PlanStep[] {
         preview: hbaPreview(node, rules),
         on: name,
         kind: "open-hba",
-        args: { file: paths.hbaFile, rules },
+        args: { file: paths.hbaFile, rules, planned: plannedOn(node, [paths.hbaFile]) },
         preconditions: sameCluster(context),
       };
     }),

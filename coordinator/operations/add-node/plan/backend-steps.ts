@@ -4,6 +4,7 @@ import type { BackendRow } from "#shared/domain/commands.ts";
 import type { PlanStep } from "../../plan.ts";
 import { type KnownNode, type Situation, textAt } from "../situation.ts";
 import { linesOf, noPreconditions } from "./common.ts";
+import { plannedOn } from "./planned-files.ts";
 
 /** The same row, with the same number, in every pool's file; each pool takes it in by reload and shows it as down. */
 export function appendBackendSteps(
@@ -21,7 +22,7 @@ export function appendBackendSteps(
         preview: backendPreview(manager, pool.configFile, row),
         on: name,
         kind: "append-backend",
-        args: { file: pool.configFile, row },
+        args: { file: pool.configFile, row, planned: plannedOn(manager, [pool.configFile]) },
         preconditions: noPreconditions,
       },
     ];

@@ -17,6 +17,7 @@ import {
 import { haModuleModel } from "./ha-module-model.ts";
 import { newcomerDirectories } from "./node-directories.ts";
 import { nodeSettings } from "./node-settings.ts";
+import { plannedOn, replacedOnNewcomer } from "./planned-files.ts";
 
 type Args = CommandArgs<"write-node-files">;
 
@@ -34,6 +35,7 @@ export function fileSteps(context: PlanContext): readonly PlanStep[] {
     outsideFiles: outsideFiles(situation),
     haModule: haModuleModel(situation),
     directories: [...newcomerDirectories(situation)],
+    planned: plannedOn(situation.newcomer, replacedOnNewcomer(situation)),
   };
   return [
     {
@@ -94,6 +96,11 @@ function preview(context: PlanContext, args: Args): readonly string[] {
       ({ path }) => `${path} starts from the text on ${context.source.declared.name}`,
     ),
     ...haModulePreview(args.haModule, situation),
+    ...(args.planned ?? []).flatMap(({ path, hash }) =>
+      hash === null
+        ? []
+        : [`${path} stands there already: it is replaced, an abort brings it back`],
+    ),
     ...args.directories.map((directory) => `mkdir -p ${directory}`),
   ];
 }

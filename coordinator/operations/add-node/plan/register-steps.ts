@@ -5,6 +5,7 @@ import type { PlanStep } from "../../plan.ts";
 import { type KnownNode, type Situation, textAt } from "../situation.ts";
 import { appendBackendSteps } from "./backend-steps.ts";
 import { linesOf, noPreconditions, type PlanContext } from "./common.ts";
+import { plannedOn } from "./planned-files.ts";
 
 /** The cluster learns of the new node: first the lists of the product's own machinery, then the pools. */
 export function registerSteps(context: PlanContext): readonly PlanStep[] {
@@ -34,7 +35,13 @@ function haListSteps(situation: Situation): readonly PlanStep[] {
       preview: files.flatMap((path) => haListPreview(known, path, node, address)),
       on: name,
       kind: "register-ha-lists",
-      args: { files, node, address },
+      args: {
+        files,
+        node,
+        address,
+        // The new node's own copies are written by this very plan.
+        ...(known === situation.newcomer ? {} : { planned: plannedOn(known, files) }),
+      },
       preconditions: noPreconditions,
     };
   });

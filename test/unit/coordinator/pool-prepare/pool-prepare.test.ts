@@ -9,6 +9,7 @@ const request = {
   port: null,
   dataDirectory: null,
   dryRun: false,
+  plan: null,
   requestedBy: "dba@console",
 };
 
