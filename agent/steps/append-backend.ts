@@ -11,6 +11,7 @@ import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { assertOwnPlace } from "./own-place.ts";
+import { keptEdits } from "./planned-file.ts";
 import { poolLog, readPoolConf, runningPool, type ReadPoolConf } from "./pool-place.ts";
 import { isStopped, placeOf, rowInFile, rowInPool } from "./pool-rows.ts";
 import { reloadPool } from "./reload-pool.ts";
@@ -84,7 +85,9 @@ export const appendBackend: ChangeStep<"append-backend"> = {
     const status = await waitUntilLoaded(pcp, args.row, context);
     const health = await poolHealth(args, context);
     const row = `backend ${args.row.id} ${placeOf(args.row)}`;
-    return evidence([`${row} is in ${args.file} and loaded, ${status}`, ...health], {
+    const own = await ownFacts(context, ledgerKey(args), OwnBackend);
+    const kept = keptEdits(args.planned, args.file, own?.hashBefore ?? snapshot.hash);
+    return evidence([`${row} is in ${args.file} and loaded, ${status}`, ...health, ...kept], {
       files: [{ path: args.file, hash: snapshot.hash }],
     });
   },

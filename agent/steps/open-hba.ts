@@ -17,6 +17,7 @@ import {
 import { ledgerKey } from "./ledger-keys.ts";
 import { assertOwnPlace } from "./own-place.ts";
 import { ownDialect, ownVersion } from "./own-dialect.ts";
+import { keptEdits } from "./planned-file.ts";
 import { hashOf } from "./own-file.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { text } from "./row-values.ts";
@@ -40,9 +41,8 @@ export const openHba: ChangeStep<"open-hba"> = {
     const verdicts = judgeRules(file.text, args.rules, await optionsOf(context));
     if (verdicts.some((verdict) => !verdict.works)) return null;
     const ours = await ownFacts(context, keyOf(args, context), HbaFacts);
-    if (ours === null) return report(args, file, verdicts, true);
     // The lines may be written and the reload not yet asked for.
-    return ours.reloaded ? report(args, file, verdicts, false) : null;
+    return ours?.reloaded === false ? null : report(args, file, verdicts, ours);
   },
   apply: async (args, context) => {
     const file = await readHba(args, context);
@@ -77,7 +77,7 @@ export const openHba: ChangeStep<"open-hba"> = {
     }
     await assertServerReadsIt(args, context);
     const ours = await ownFacts(context, keyOf(args, context), HbaFacts);
-    return report(args, file, verdicts, ours === null);
+    return report(args, file, verdicts, ours);
   },
   undo: async (args, context) => {
     const key = keyOf(args, context);
@@ -154,10 +154,11 @@ function report(
   args: Args,
   file: FileSnapshot,
   verdicts: readonly HbaVerdict[],
-  alreadyDone: boolean,
+  ours: z.infer<typeof HbaFacts> | null,
 ): Evidence {
-  const files = alreadyDone ? [] : [{ path: args.file, hash: file.hash }];
-  return evidence(verdicts.map(describe), { alreadyDone, files });
+  const files = ours === null ? [] : [{ path: args.file, hash: file.hash }];
+  const kept = keptEdits(args.planned, args.file, ours?.previousHash ?? file.hash);
+  return evidence([...verdicts.map(describe), ...kept], { alreadyDone: ours === null, files });
 }
 
 function describe({ rule, match }: HbaVerdict): string {

@@ -5,6 +5,7 @@ import type { StepContext } from "../ports.ts";
 import { ledgerKey } from "./ledger-keys.ts";
 import { makeOwnDirectory } from "./own-directory.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
+import { refuseOtherFile } from "./planned-file.ts";
 
 /** A file outside the data directory that we wrote. `previous` is what stood there, kept in the host's own ledger. */
 const FileFacts = z.object({
@@ -23,6 +24,8 @@ export async function writeOwnFile(
   context: StepContext,
   madeBy: MadeBy,
   { path, text, mode }: { readonly path: string; readonly text: string; readonly mode: number },
+  /** The hash of what may be replaced, null for nothing; undefined: whatever is there. */
+  planned?: string | null,
 ): Promise<string> {
   const key = ledgerKey.file(path);
   const known = await ownFacts(context, key, FileFacts);
@@ -30,6 +33,10 @@ export async function writeOwnFile(
   const writtenHash = hashOf(text);
   // Ours already, or the same as it is: then nothing is ours and nothing is taken back.
   if (found?.hash === writtenHash && found.mode === mode) return writtenHash;
+  if (planned !== undefined) {
+    const ours = known === null ? [] : [known.writtenHash, ...known.writtenBefore];
+    refuseOtherFile(path, found, [planned, ...ours], text);
+  }
   // Of several writes by one operation the first one's predecessor is what undo brings back.
   const previous =
     known !== null
@@ -40,7 +47,7 @@ export async function writeOwnFile(
   await makeOwnDirectory(context, dirname(path), 0o775);
   const writtenBefore = known === null ? [] : [...known.writtenBefore, known.writtenHash];
   await noteOwn(context, key, { madeBy, writtenHash, writtenBefore, previous });
-  return context.files.replace(path, text, mode);
+  return context.files.replace(path, text, mode, found?.hash);
 }
 
 /** Restores what was there, or removes our file; one that was edited since is left, and the line says so. */

@@ -7,6 +7,7 @@ import type { FileSnapshot, StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { assertOwnPlace } from "./own-place.ts";
+import { keptEdits } from "./planned-file.ts";
 import type { ChangeStep } from "./step.ts";
 
 type Args = CommandArgs<"register-ha-lists">;
@@ -57,7 +58,9 @@ export const registerHaLists: ChangeStep<"register-ha-lists"> = {
         throw new Failure("VERIFICATION_FAILED", `${file} lacks ${what} after the edit`);
       }
       const names = haArray(parseHaModule(snapshot.text), "ALL_NODE_NAME") ?? [];
+      const own = await ownFacts(context, ledgerKey(file), OwnEntries);
       lines.push(`${file}: ALL_NODE_NAME=(${names.join(" ")})`);
+      lines.push(...keptEdits(args.planned, file, own?.hashBefore ?? snapshot.hash));
       files.push({ path: file, hash: snapshot.hash });
     }
     return evidence(lines, { files });

@@ -15,6 +15,7 @@ import {
 import { makeOwnDirectory, ownDirectories, removeOwnDirectory } from "./own-directory.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { ownFiles, undoOwnFile, writeOwnFile } from "./own-file.ts";
+import { plannedHash } from "./planned-file.ts";
 import { autoConfFor, hasSetting, serverConfFor, type WantedSetting } from "./server-settings.ts";
 import { serverLogName } from "./server-start.ts";
 import { copiedVersion, standbyMarkerFile, standbyStyleOf } from "./standby-marker.ts";
@@ -55,7 +56,9 @@ export const writeNodeFiles: ChangeStep<"write-node-files"> = {
       files.push({ path: `${args.node.paths.dataDirectory}/${path}`, hash });
     };
     const outside = async (path: string, text: string, mode: number): Promise<void> => {
-      files.push({ path, hash: await writeOwnFile(context, "node-files", { path, text, mode }) });
+      const planned = plannedHash(args.planned, path);
+      const hash = await writeOwnFile(context, "node-files", { path, text, mode }, planned);
+      files.push({ path, hash });
     };
     await removeLeftovers(args, context);
     await writeStandbyFiles(args, context, inside);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -89,6 +90,19 @@ test("what a person writes in between stays, our lines go", async () => {
   const undone = await openHba.undo(args, primary);
   expect(undone.lines[0]).toContain("other edits kept");
   expect(await readHba()).toBe(`# by hand \xe9\n${base}host all all 10.0.0.0/8 reject`);
+});
+
+test("what a person wrote after the plan was made is kept, and the evidence says so", async () => {
+  const planned = [{ path: args.file, hash: createHash("sha256").update(base).digest("hex") }];
+  const same = await runStep(openHba, { ...args, planned }, primary);
+  expect(same.lines.join("\n")).not.toContain("edited by somebody");
+  await openHba.undo(args, primary);
+  const edited = `# by hand\n${base}`;
+  await setHba(edited);
+  const { lines } = await runStep(openHba, { ...args, planned }, primary);
+  expect(lines.at(-1)).toContain("edited by somebody after the plan was made");
+  await openHba.undo(args, primary);
+  expect(await readHba()).toBe(edited);
 });
 
 test("a file that the server can't read is named with its line, and left as it is", async () => {
