@@ -58,27 +58,24 @@ function depths(
   const nodes = [...cluster.nodes, ...(cluster.newNode === null ? [] : [cluster.newNode])];
   const paths = nodes.find((node) => node.host === host)?.paths;
   const pool = cluster.pools?.nodes.find((node) => node.host === host)?.pool;
-  const own = /^\/var\/lib\/castellan-agent\/([^/]+)/;
   return (path) => {
     if (/^\/opt\/(?:castellan|postgres-\d+|node)$|^\/var\/lib\/(?:sudo|systemd)$/.test(path)) {
       return "none";
     }
     if (/^\/run\/(?:systemd|log|user|udev|dbus|utmp|sudo)$/.test(path)) return "none";
-    // The lab's own.
-    if (path.endsWith("/.pcppass-lab")) return "none";
+    // What Castellan keeps for itself (journal, earlier commands and versions) has limits of its own.
+    const part = /^\/var\/lib\/castellan-agent\/([^/]+)/.exec(path)?.[1];
+    if (part !== undefined && !/^(?:jobs|secrets|ledger|pending)$/.test(part)) return "none";
+    if (host === coordinatorHost && path.startsWith(`${stateDirectory}/`)) {
+      return path.startsWith(`${stateDirectory}/clusters`) ? "whole" : "none";
+    }
+    // The lab's own, and what its pools' failover command says.
+    if (path.endsWith("/.pcppass-lab") || path === pool?.failoverLog) return "none";
     if (paths !== undefined && path === paths.dataDir) return "names";
     if (/\/(?:PG|SYS)_\d[^/]*$/.test(path) || path === `${paths?.root}/archivedir`)
       return "present";
     if (path === pool?.statusFile || path.endsWith("/pgpool_status")) return "present";
     if (/\.(?:log|pid|lock)$|\/logfile$|^\/var\/log\/.*[^/]$/.test(path)) return "present";
-    // What the agent keeps of earlier commands, versions and hashes grows within limits of its own.
-    const [, part] = own.exec(path) ?? [];
-    if (part !== undefined && !/^(?:jobs|secrets|ledger|pending)$/.test(part)) {
-      return part === "password-files" ? "none" : "present";
-    }
-    if (host === coordinatorHost && path.startsWith(`${stateDirectory}/`)) {
-      return path.startsWith(`${stateDirectory}/clusters`) ? "whole" : "none";
-    }
     return "whole";
   };
 }
@@ -99,6 +96,9 @@ async function walk(
   if (stat.isSymbolicLink()) {
     const target = await readlink(outside).catch(() => "?");
     found[`link ${inside}`] = `${about} to ${target}`;
+  } else if (stat.isFile() && inside.startsWith("/dev/shm/PostgreSQL.")) {
+    // A server's shared memory: named and written as it likes.
+    found["file /dev/shm/PostgreSQL.*"] = about;
   } else if (stat.isFile()) {
     found[`file ${inside}`] = depth === "present" ? about : `${about}${await content(outside)}`;
   } else if (stat.isDirectory()) {

@@ -21,11 +21,13 @@ export async function networkEntries(host: Host): Promise<Record<string, string>
   return {
     "packet filter": `${filter.stdout.trim() === "" ? "empty" : "rules"}\n${withoutMoments(filter.stdout)}`,
     ...Object.fromEntries([...ports, ...unix].map((name) => [`listens ${name}`, "open"])),
-    ...Object.fromEntries(held.filter(([name]) => name !== "address ")),
+    ...Object.fromEntries(held.filter(([name]) => !/^address (?:$|fe80:)/.test(name))),
     ...Object.fromEntries(
       mounts.flatMap((line) => {
         const [device = "", place = "", type = "", options = ""] = line.split(" ");
-        return place === "" ? [] : [[`mount ${place}`, `${device} ${type} ${options}`]];
+        // Every lab of the machine has its network namespaces there.
+        const isOther = place === "" || place.startsWith("/run/netns/");
+        return isOther ? [] : [[`mount ${place}`, `${device} ${type} ${options}`]];
       }),
     ),
   };

@@ -11,7 +11,10 @@ export async function poolEntries(
   const pool = pools?.nodes.find((node) => node.name === name)?.pool;
   if (pools === null || pool === undefined) return {};
   const status = await readFile(host.path(pool.statusFile), "utf8").catch(() => null);
-  const file = { [`pool status file ${pool.statusFile}`]: status?.trimEnd() ?? "absent" };
+  const file = {
+    [`pool status file ${pool.statusFile}`]:
+      status === null ? "absent" : `there\n${status.trimEnd()}`,
+  };
   if (!host.isUp()) return file;
   const rows = await answerWithin(10_000, () => pools.show(name));
   if (typeof rows === "string") return { ...file, pool: "does not answer" };
@@ -21,12 +24,10 @@ export async function poolEntries(
     ...Object.fromEntries(
       rows.map((row) => {
         const word = (key: string): string => String(row[key]);
-        // Not: counters, lag, times, and which backend this very session was given.
+        // Not: counters, lag, times, which backend this very session was given, and a weight that is a share
+        // of as many rows as there are.
         const place = `${word("node_id")} ${word("hostname")}:${word("port")}`;
-        return [
-          `pool row ${place}`,
-          `${word("status")} ${word("role")} weight ${word("lb_weight")}`,
-        ];
+        return [`pool row ${place}`, `${word("status")} ${word("role")}`];
       }),
     ),
   };
