@@ -1,7 +1,10 @@
 import type { CommandPhase, Progress } from "#shared/domain/commands.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import { crashPoint, crashScope } from "#shared/crash-point.ts";
+import { failureRecord } from "../failure-record.ts";
+import type { CommandOutcome } from "../hub/command-board.ts";
 import { afterFailure } from "./after-failure.ts";
+import { brokenPremise } from "./broken-premise.ts";
 import type { PlanStep } from "./plan.ts";
 import type { OperationRecord, StepRecord } from "../store/store.ts";
 import type { RunPorts } from "./run-ports.ts";
@@ -37,6 +40,8 @@ export async function executeStep(
   let failures = 0;
   let interruptions = 0;
   let attempt = firstAttempt(step, operation.steps[index], phase);
+  const taken = operation.steps[index];
+  let isUnseen = taken !== undefined && isOutOfSight(taken);
   for (;;) {
     const before = lookUp(ports, operationId, index).operation.steps[index];
     changed({
@@ -48,14 +53,14 @@ export async function executeStep(
     });
     events.emit("step:started", about, { step: step.id, phase, attempt });
     crashPoint(`runner:${words.event}-started`, step.kind);
-    const outcome = await performStep(
-      ports,
-      operation,
-      step,
-      { index, phase, attempt },
-      signals,
-      onProgress,
-    );
+    const broken =
+      phase === "run" ? brokenPremise(operation, (node) => ports.commands.view(node)) : null;
+    const outcome: CommandOutcome =
+      broken === null
+        ? await performStep(ports, operation, step, { index, phase, attempt }, signals, onProgress)
+        : // What an earlier coordinator began may still be under way: an abort asks about it first.
+          { outcome: isUnseen ? "unseen" : "refused", failure: failureRecord(broken) };
+    isUnseen = outcome.outcome === "unseen";
     crashPoint(`runner:${words.event}-ended`, step.kind);
     if (outcome.outcome === "done") {
       changed({

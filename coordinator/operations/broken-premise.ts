@@ -1,0 +1,46 @@
+import type { DatabaseFacts } from "#shared/domain/facts.ts";
+import { Failure } from "#shared/errors.ts";
+import type { AgentView } from "../ports.ts";
+import type { OperationRecord } from "../store/store.ts";
+
+/**
+ * Who leads the cluster is the ground that a plan stands on: every position, slot and upstream in it is about that
+ * primary. Answers why it does not stand any more; null while nothing that is known speaks against it (a host that is
+ * away says nothing: steps find out for themselves).
+ */
+export function brokenPremise(
+  { id, subject, plan }: Pick<OperationRecord, "id" | "subject" | "plan">,
+  agentOf: (node: string) => Pick<AgentView, "connected" | "facts"> | null,
+): Failure | null {
+  const { premise } = plan;
+  if (premise === undefined) return null;
+  const names = [...plan.declaration.nodes.map(({ name }) => name), subject];
+  const found = [...new Set(names)].flatMap((node) => {
+    const agent = agentOf(node);
+    const database = agent?.connected === true ? agent.facts?.database : undefined;
+    if (database === undefined || database.role === null) return [];
+    // A server of another cluster on the new host is another matter, and another check's.
+    if (database.systemIdentifier !== premise.systemIdentifier) return [];
+    const told = contradiction(node, database, premise);
+    return told === null ? [] : [told];
+  });
+  if (found.length === 0) return null;
+  const planned = `the plan was made for the primary ${premise.primary}${premise.timeline === null ? "" : ` on timeline ${premise.timeline}`}`;
+  return new Failure("REFUSED", `${found.join(", ")}; ${planned}.`, {
+    hint: `If that is how it stays: castellan operation abort ${id}, then add ${subject} again, which plans for the new primary. If it was a mistake: put it right, then castellan operation resume ${id}.`,
+  });
+}
+
+function contradiction(
+  node: string,
+  { role, timeline }: Pick<DatabaseFacts, "role" | "timeline">,
+  premise: { readonly primary: string; readonly timeline: number | null },
+): string | null {
+  const where = `on timeline ${timeline ?? "unknown"}`;
+  if (node !== premise.primary) {
+    return role === "primary" ? `${node} is a primary now, ${where}` : null;
+  }
+  if (role !== "primary") return `${node} is a standby now`;
+  const isSame = premise.timeline === null || timeline === null || timeline === premise.timeline;
+  return isSame ? null : `${node} is ${where} now`;
+}
