@@ -48,6 +48,11 @@ export async function spawnProcess(
     isRunning: () => isAlive(pid),
     kill: (signal = "SIGTERM") => {
       if (isAlive(pid)) process.kill(pid, signal);
+      // nsenter stops itself when its command is stopped (util-linux source), and would never see its end.
+      const stops = signal === "SIGSTOP" || signal === "SIGTSTP";
+      if (behind && !stops && child.exitCode === null && child.signalCode === null) {
+        child.kill("SIGCONT");
+      }
     },
   };
 }
