@@ -145,7 +145,7 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
 
   /** Never rejects. */
   const run = async (command: CommandEnvelope, state: Running): Promise<void> => {
-    const startedAt = clock.now();
+    const startedAt = clock.elapsedMs();
     const { kind, phase } = command;
     crashScope(phase, kind);
     const ended = await outcomeOf(command, state);
@@ -160,7 +160,7 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
         phase,
         outcome: ended.outcome,
         failure: ended.failure?.message,
-        durationMs: clock.now() - startedAt,
+        durationMs: Math.round(clock.elapsedMs() - startedAt),
       },
       "A command ended.",
     );

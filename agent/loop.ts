@@ -99,16 +99,13 @@ export function createLoop(options: LoopOptions): Loop {
       settings: reasons.has("file"),
       host: reasons.has("host"),
     });
-    observedAt = clock.now();
+    observedAt = clock.elapsedMs();
+    const now = clock.now();
     const { budget, state } = guard ?? (await recallGuard());
-    const decision = decide(
-      state,
-      { facts: seen, hasStalePid: observer.hasStalePid() },
-      observedAt,
-    );
+    const decision = decide(state, { facts: seen, hasStalePid: observer.hasStalePid() }, now);
     guard = { budget, state: decision.state };
-    for (const finding of decision.opened) emit(findingEvent(finding, observedAt));
-    for (const finding of decision.cleared) emit(clearedEvent(finding, observedAt));
+    for (const finding of decision.opened) emit(findingEvent(finding, now));
+    for (const finding of decision.cleared) emit(clearedEvent(finding, now));
     await budget.enforce(seen).catch((error: unknown) => {
       log.error({ error }, "The WAL budget could not be looked at; the next look tries again.");
     });
@@ -134,11 +131,11 @@ export function createLoop(options: LoopOptions): Loop {
     const { mode } = settings.guard;
     const before = latest?.guard;
     const findings = [...found];
-    const isOld = clock.now() - checksShownAt >= checksEveryMs;
+    const isOld = clock.elapsedMs() - checksShownAt >= checksEveryMs;
     if (before !== undefined && !isOld) {
       return unchanged(before, { mode, findings, checks: before.checks });
     }
-    checksShownAt = clock.now();
+    checksShownAt = clock.elapsedMs();
     return { mode, findings, checks: schedule.checks() };
   }
 
@@ -150,7 +147,7 @@ export function createLoop(options: LoopOptions): Loop {
         });
       }
       const isAwaited = want.waiting.length > 0;
-      const rest = isAwaited ? 0 : Math.max(gatherMs, observedAt + restMs - clock.now());
+      const rest = isAwaited ? 0 : Math.max(gatherMs, observedAt + restMs - clock.elapsedMs());
       if (rest > 0) await clock.sleep(rest, stopping.signal).catch(() => undefined);
       if (stopping.signal.aborted) break;
       const { reasons, waiting } = want;
@@ -199,7 +196,7 @@ export function createLoop(options: LoopOptions): Loop {
       schedule: settings.guard.schedules.guard,
       run: async () => {
         // The timer has just looked: a second look would only double the cost of idling.
-        if (clock.now() - observedAt > settings.limits.observeEveryMs) wake("schedule");
+        if (clock.elapsedMs() - observedAt > settings.limits.observeEveryMs) wake("schedule");
         const open = latest?.guard.findings.length ?? 0;
         return open === 0 ? "nothing found" : `${open} findings open`;
       },

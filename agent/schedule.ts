@@ -1,6 +1,7 @@
 import { schedule as schedulePattern, validate, type ScheduledTask } from "node-cron";
 import type { GuardFacts } from "#shared/domain/facts.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
+import { systemClock, watchForSetting } from "#shared/time.ts";
 
 export type PeriodicCheck = {
   readonly name: string;
@@ -17,6 +18,8 @@ export type Schedule = AsyncDisposable & {
 
 /** So that the agents of a site don't all ask at the same moment. */
 const jitterMs = 250;
+/** node-cron sleeps until a time of day: set back by a day, its clock would keep a check waiting for a day. */
+const lookAtClockEveryMs = 2_000;
 
 /** Periodic checks by the clock; a run that is still going on is not begun again. */
 export function createSchedule(checks: readonly PeriodicCheck[]): Schedule {
@@ -29,17 +32,25 @@ export function createSchedule(checks: readonly PeriodicCheck[]): Schedule {
     );
   }
   const runs = checks.map(startCheck);
+  const setBy = watchForSetting(systemClock);
+  const clockWatch = setInterval(() => {
+    if (setBy() !== 0) for (const run of runs) run.plan();
+  }, lookAtClockEveryMs);
+  clockWatch.unref();
   return {
     checks: () => runs.map((run) => run.facts()),
     [Symbol.asyncDispose]: async () => {
-      for (const run of runs) await run.task.destroy();
+      clearInterval(clockWatch);
+      for (const run of runs) run.stop();
       await Promise.all(runs.map((run) => run.ended()));
     },
   };
 }
 
 type Run = {
-  readonly task: ScheduledTask;
+  /** From now on by the time of day that it is now. */
+  plan(): void;
+  stop(): void;
   facts(): GuardFacts["checks"][number];
   ended(): Promise<void>;
 };
@@ -56,22 +67,35 @@ function startCheck(check: PeriodicCheck): Run {
       lastResult = `failed: ${asFailure(error).message}`;
     }
   };
-  const task = schedulePattern(
-    check.schedule,
-    () => {
-      current = runOnce();
-      return current;
-    },
-    {
-      name: check.name,
-      noOverlap: true,
-      maxRandomDelay: jitterMs,
-      suppressMissedWarning: true,
-      unref: true,
-    },
-  );
+  let isRunning = false;
+  const start = (): ScheduledTask =>
+    schedulePattern(
+      check.schedule,
+      () => {
+        // Its own word for this is lost when it is planned anew.
+        if (isRunning) return current;
+        isRunning = true;
+        current = runOnce().finally(() => {
+          isRunning = false;
+        });
+        return current;
+      },
+      {
+        name: check.name,
+        noOverlap: true,
+        maxRandomDelay: jitterMs,
+        suppressMissedWarning: true,
+        unref: true,
+      },
+    );
+  let task = start();
+  const stop = (): void => void task.destroy(); // answers at once: its promise is for tasks in other processes
   return {
-    task,
+    plan: () => {
+      stop();
+      task = start();
+    },
+    stop,
     facts: () => {
       const next = task.getNextRun()?.toISOString() ?? "never";
       return {

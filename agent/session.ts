@@ -8,7 +8,7 @@ import {
   type AgentMessage,
   type CoordinatorMessage as Message,
 } from "#shared/protocol/messages.ts";
-import { backoffMs, type Clock } from "#shared/time.ts";
+import { backoffMs, watchForSetting, type Clock } from "#shared/time.ts";
 import { protocolVersion, version } from "#shared/version.ts";
 import type { Link, LinkEnd, OpenLink } from "./adapters/coordinator-link.ts";
 import type { CommandRunner } from "./command-runner.ts";
@@ -157,9 +157,28 @@ export function createSession(options: SessionOptions): Session {
     new Promise((resolve) => {
       let liveSince: number | null = null;
       let silentMs = 0;
+      let awakeAtMs = clock.elapsedMs();
+      let lostAfterMs = Number.POSITIVE_INFINITY;
+      const clockSetBy = watchForSetting(clock);
       let heartbeat: NodeJS.Timeout | undefined;
       const greeting = setTimeout(() => link.terminate("no welcome in time"), greetingMs);
-      const beat = ({ everyMs, lostAfterMs }: { everyMs: number; lostAfterMs: number }): void => {
+      let isStale = false;
+      const giveUp = (reason: string): void => {
+        isStale = true;
+        link.terminate(reason);
+      };
+      /** What the link still brings may be of another time: it is sent again over a new one. */
+      const becameStale = (): boolean => {
+        const sleptMs = clock.elapsedMs() - awakeAtMs;
+        awakeAtMs += sleptMs;
+        // The coordinator counts what expires by this clock, which hello tells it.
+        const setBy = clockSetBy();
+        if (sleptMs > lostAfterMs) giveUp(`this agent did not run for ${Math.round(sleptMs)} ms`);
+        else if (setBy !== 0) giveUp(`this host's clock was set by ${Math.round(setBy)} ms`);
+        return isStale;
+      };
+      const beat = (everyMs: number): void => {
+        if (becameStale()) return;
         silentMs += everyMs;
         if (silentMs > lostAfterMs) link.terminate(`nothing heard for ${lostAfterMs} ms`);
         else link.ping();
@@ -169,7 +188,7 @@ export function createSession(options: SessionOptions): Session {
         link.close(closeCodes.badMessage, reason);
       };
       const receive = (data: unknown, isBinary: boolean): void => {
-        if (current !== link) return;
+        if (current !== link || becameStale()) return;
         const decoded = decode(CoordinatorMessage, data, isBinary);
         if (!decoded.ok) {
           bad(decoded.reason);
@@ -190,7 +209,8 @@ export function createSession(options: SessionOptions): Session {
         } else {
           clearTimeout(greeting);
           liveSince = performance.now();
-          heartbeat = setInterval(() => beat(message.heartbeat), message.heartbeat.everyMs);
+          lostAfterMs = message.heartbeat.lostAfterMs;
+          heartbeat = setInterval(() => beat(message.heartbeat.everyMs), message.heartbeat.everyMs);
           welcomed = goLive(link, message).catch((error: unknown) => {
             log.error({ err: error }, "The link could not be taken into use.");
             link.terminate("see the agent's log");

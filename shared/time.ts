@@ -1,12 +1,16 @@
-/** The clock, so that tests can move it. All times are milliseconds since the epoch. */
+/** The clock, so that tests can move it. */
 export type Clock = {
+  /** The time of day, in milliseconds since the epoch: to be stored and shown. Anybody may set it, by days and backwards. */
   now(): number;
+  /** Milliseconds of a clock that nobody sets: only differences say something. What waits or hurries goes by it. */
+  elapsedMs(): number;
   /** Resolves after `ms`, or rejects with the signal's reason. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 };
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsedMs: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) {
@@ -24,6 +28,20 @@ export const systemClock: Clock = {
       signal?.addEventListener("abort", onAbort, { once: true });
     }),
 };
+
+/** Slewing and rounding move a clock by less between two looks; somebody's hand by more. */
+const leastSetMs = 1_000;
+
+/** By how many milliseconds the time of day was set since the last call; 0 when it was not. */
+export function watchForSetting(clock: Pick<Clock, "now" | "elapsedMs">): () => number {
+  let offset = clock.now() - clock.elapsedMs();
+  return () => {
+    const found = clock.now() - clock.elapsedMs();
+    const setBy = found - offset;
+    offset = found;
+    return Math.abs(setBy) < leastSetMs ? 0 : setBy;
+  };
+}
 
 export type BackoffSettings = { readonly firstMs: number; readonly mostMs: number };
 

@@ -117,10 +117,10 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
     const process = await loadJobProcess(folderOf(name));
     // What an ended job left running on purpose is not its own any more.
     if (process === null || (await loadExitStatus(folderOf(name))) !== null) return;
-    const killAt = clock.now() + (options.killAfterMs ?? 10_000);
+    const killAt = clock.elapsedMs() + (options.killAfterMs ?? 10_000);
     for (let signal: NodeJS.Signals | null = "SIGTERM"; await isAlive(process);) {
       if (signal !== null) signalGroup(process, signal);
-      signal = clock.now() >= killAt ? "SIGKILL" : null;
+      signal = clock.elapsedMs() >= killAt ? "SIGKILL" : null;
       await clock.sleep(20);
     }
     crashPoint("job:ended");

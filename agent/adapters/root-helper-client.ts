@@ -84,14 +84,15 @@ export function createRootHelper({ command, runner, clock, home }: RootHelperOpt
   return {
     verbs: async () => {
       if (command === null) return [];
-      if (known !== null && clock.now() - known.at < limits.verbsKnownForMs) return known.verbs;
+      if (known !== null && clock.elapsedMs() - known.at < limits.verbsKnownForMs)
+        return known.verbs;
       // A host without the sudoers line has no verbs; that is a fact, not a failure.
       const said = await run("verbs").then(
         (result) => result.stdout,
         () => "",
       );
       const verbs = said.split("\n").filter((line) => /^[a-z][a-z-]*$/.test(line));
-      known = { verbs, at: clock.now() };
+      known = { verbs, at: clock.elapsedMs() };
       return verbs;
     },
     run,

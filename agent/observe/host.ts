@@ -25,7 +25,7 @@ export function createHostObserver(ports: HostPorts): HostObserver {
   let verbs: { readonly at: number; readonly names: readonly string[] } | null = null;
 
   async function rootHelperVerbs(fresh: boolean): Promise<readonly string[]> {
-    const now = ports.clock.now();
+    const now = ports.clock.elapsedMs();
     if (verbs === null || fresh || now - verbs.at > verbsEveryMs) {
       verbs = { at: now, names: await ports.rootHelper.verbs().catch(() => []) };
     }

@@ -67,7 +67,7 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
     const conf = await readConf();
     const settings = conf === null ? (last?.settings ?? {}) : visibleSettings(conf);
     if (process === null || !isStillAlive(process)) {
-      const mayAskHelper = fresh || ports.clock.now() - askedAt >= retryEveryMs;
+      const mayAskHelper = fresh || ports.clock.elapsedMs() - askedAt >= retryEveryMs;
       process = await poolProcess(conf, mayAskHelper ? ports.rootHelper : null);
     }
     const pid = process?.pid ?? null;
@@ -84,7 +84,7 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
       askedAt = Number.NEGATIVE_INFINITY;
       return last;
     }
-    const now = ports.clock.now();
+    const now = ports.clock.elapsedMs();
     const isNew = last?.pid !== pid;
     const status = await statusSignature(conf);
     const everyMs = last?.status === "running" ? rowsEveryMs : retryEveryMs;

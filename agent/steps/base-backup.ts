@@ -149,7 +149,7 @@ async function assertNotStarted(args: Args, context: StepContext): Promise<void>
 
 /** Watches the job to its end; an aborted wait leaves it running, for the next attempt to adopt. */
 async function follow(args: Args, context: StepContext): Promise<void> {
-  const startedAt = context.clock.now();
+  const startedAt = context.clock.elapsedMs();
   const rate = createRate();
   const patience = createSyncPatience(args.stallMs);
   const job = await watchProgress(
@@ -163,11 +163,11 @@ async function follow(args: Args, context: StepContext): Promise<void> {
       context.progress({
         doneBytes: seen.doneBytes,
         totalBytes,
-        bytesPerSecond: rate(seen.doneBytes, context.clock.now() - startedAt),
+        bytesPerSecond: rate(seen.doneBytes, context.clock.elapsedMs() - startedAt),
         note: noteFor(seen.phase, args.source.node),
       });
       const last = state.stderr.at(-1) ?? "no output";
-      const token = `${seen.doneBytes} ${patience(seen.phase, context.clock.now())} ${last}`;
+      const token = `${seen.doneBytes} ${patience(seen.phase, context.clock.elapsedMs())} ${last}`;
       return { state: "waiting", token, missing: last };
     },
   ).catch(async (error: unknown) => {

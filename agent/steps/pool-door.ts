@@ -143,9 +143,9 @@ export async function failbackIsOver(
   door: HeldDoor,
   { clock, signal }: Pick<StepContext, "clock" | "signal">,
 ): Promise<string> {
-  const begun = clock.now();
+  const begun = clock.elapsedMs();
   const limitMs = 150;
-  while (clock.now() - begun < limitMs) {
+  while (clock.elapsedMs() - begun < limitMs) {
     if (door.worker !== null && !(await isAlive(door.worker))) {
       await clock.sleep(15, signal);
       return "its worker was renewed, so the switch is over";

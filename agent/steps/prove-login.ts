@@ -35,10 +35,11 @@ export const proveLogin: ReadStep<"prove-login"> = {
 const reloadMs = 2_000;
 
 async function settledLogin(login: Login, context: StepContext): Promise<LoginResult> {
-  const until = context.clock.now() + reloadMs;
+  const until = context.clock.elapsedMs() + reloadMs;
   for (;;) {
     const result = await tryLogin(login, context);
-    if (result.ok || result.sqlState !== "28000" || context.clock.now() >= until) return result;
+    if (result.ok || result.sqlState !== "28000" || context.clock.elapsedMs() >= until)
+      return result;
     await context.clock.sleep(50, context.signal);
   }
 }

@@ -17,7 +17,7 @@ const whoAnswers =
 export const proveReads: ReadStep<"prove-reads"> = {
   verify: async (args, context) => {
     const wanted = await resolve(args.nodeAddress);
-    const begun = context.clock.now();
+    const begun = context.clock.elapsedMs();
     const answered = new Map<string, number>();
     for (let asked = 1; asked <= mostSessions; asked += 1) {
       context.signal.throwIfAborted();
@@ -27,7 +27,7 @@ export const proveReads: ReadStep<"prove-reads"> = {
         const line = `read ${asked} through ${args.pool.host}:${args.pool.port} was answered by ${who}`;
         return { ...evidence([line]), readsAsked: asked, readsAnsweredByNode: 1 };
       }
-      if (context.clock.now() - begun > args.stallMs) break;
+      if (context.clock.elapsedMs() - begun > args.stallMs) break;
     }
     const by = [...answered].map(([who, times]) => `${who} answered ${times}`);
     throw new Failure(

@@ -48,7 +48,7 @@ export async function awaitReplay(
   if (target === null) throw new Failure("VERIFICATION_FAILED", `'${wanted}' is no position`);
   const { standbyPositions } = context.product.dialect(own.versionNumber);
   const { flushWal } = context.product.dialect(upstream.session.versionNumber);
-  let nudgeAt = context.clock.now() + nudgeAfterMs;
+  let nudgeAt = context.clock.elapsedMs() + nudgeAfterMs;
   await watchProgress(
     context,
     { stallMs, everyMs: 10, what: `replay up to ${wanted}` },
@@ -58,8 +58,8 @@ export async function awaitReplay(
       const at = parseLsn(replayed);
       if (at === null) throw new Failure("REFUSED", "this node replays no WAL: it is no standby");
       if (at >= target) return { state: "done", value: null };
-      if (upstream.isPrimary && context.clock.now() >= nudgeAt) {
-        nudgeAt = context.clock.now() + nudgeEveryMs;
+      if (upstream.isPrimary && context.clock.elapsedMs() >= nudgeAt) {
+        nudgeAt = context.clock.elapsedMs() + nudgeEveryMs;
         await upstream.session.query(flushWal);
       }
       return { state: "waiting", token: replayed, missing: `replayed ${replayed}` };

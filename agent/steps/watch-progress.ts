@@ -24,22 +24,58 @@ export async function watchProgress<T>(
 ): Promise<T> {
   const { clock, signal } = context;
   let token: string | null = null;
-  let changedAt = clock.now();
+  let changedAt = clock.elapsedMs();
   for (;;) {
     signal.throwIfAborted();
-    const seen = await look();
+    const seen = await within(Math.max(stallMs, leastAnswerMs), signal, look);
+    if (seen === "no answer") throw stalled(what, stallMs, seen, []);
     if (seen.state === "done") return seen.value;
-    const now = clock.now();
+    const now = clock.elapsedMs();
     if (seen.token !== token) {
       token = seen.token;
       changedAt = now;
     } else if (now - changedAt >= stallMs) {
-      const seconds = Math.round((now - changedAt) / 1000);
-      throw new Failure("STALLED", `${what} made no progress for ${seconds} s: ${seen.missing}`, {
-        retryable: true,
-        evidence: [seen.token],
-      });
+      throw stalled(what, now - changedAt, seen.missing, [seen.token]);
     }
     await clock.sleep(everyMs, signal);
   }
+}
+
+/** A short stall limit says how long nothing may move, not how long a busy server may take for an answer. */
+const leastAnswerMs = 10_000;
+
+/**
+ * A look asks somebody, who may be cut off without a word: then neither it nor what it asked ever ends by itself.
+ * Whoever owns the session that it hangs on closes it.
+ */
+async function within<T>(
+  limitMs: number,
+  signal: AbortSignal,
+  look: () => Promise<T>,
+): Promise<T | "no answer"> {
+  let give: () => void = () => undefined;
+  const late = new Promise<"no answer">((resolve, reject) => {
+    const timer = setTimeout(() => resolve("no answer"), limitMs);
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort);
+    give = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+    };
+  });
+  try {
+    return await Promise.race([look(), late]);
+  } finally {
+    give();
+  }
+}
+
+function stalled(
+  what: string,
+  forMs: number,
+  missing: string,
+  evidence: readonly string[],
+): Failure {
+  const message = `${what} made no progress for ${Math.round(forMs / 1000)} s: ${missing}`;
+  return new Failure("STALLED", message, { retryable: true, evidence });
 }

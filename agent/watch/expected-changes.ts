@@ -1,3 +1,5 @@
+import { systemClock } from "#shared/time.ts";
+
 /**
  * Edits that our own commands are about to make, so that the watch doesn't take them for drift. Made once in
  * main.ts; `files.replace` and `files.remove` call `expect` BEFORE the file changes, the watch asks `isExpected`.
@@ -19,7 +21,7 @@ type Expected = { readonly hash: string | null; readonly since: number };
 /** An operation and its undo write a file a few times; older contents are drift again. */
 const keptPerPath = 8;
 
-export function createExpectedChanges(now: () => number = Date.now): ExpectedChanges {
+export function createExpectedChanges(now: () => number = systemClock.elapsedMs): ExpectedChanges {
   const known = new Map<string, readonly Expected[]>();
   const listeners: ((path: string) => void)[] = [];
   return {

@@ -151,7 +151,7 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
     setBaselines: (accepted) => {
       baselines = new Map(accepted.map(({ path, hash }) => [path, hash]));
       reported.clear();
-      expected.forgetBefore(ports.clock.now() - acceptWithinMs);
+      expected.forgetBefore(ports.clock.elapsedMs() - acceptWithinMs);
       void inTurn(() => lookAt(files.watched));
     },
     poll: async ({ again } = {}) => {

@@ -1,4 +1,5 @@
 import type { Failure } from "#shared/errors.ts";
+import type { Clock } from "#shared/time.ts";
 import type { AgentView } from "../ports.ts";
 import type { AgentLink } from "./agent-link.ts";
 import type { HeldFacts } from "./facts-board.ts";
@@ -10,7 +11,8 @@ export type AgentState = {
   /** Facts versions count within one instance only. */
   instanceId: string | null;
   agentVersion: string | null;
-  clockOffsetMs: number | null;
+  /** Its time of day at a moment of our clock that nobody sets: so ours may be set without a word to anybody. */
+  clock: { readonly atMs: number; readonly elapsedMs: number } | null;
   lastSeenAt: number | null;
   held: HeldFacts | null;
   /** `held` is of this instance: deltas may be laid on it. */
@@ -25,7 +27,7 @@ export function newAgentState(node: string): AgentState {
     link: null,
     instanceId: null,
     agentVersion: null,
-    clockOffsetMs: null,
+    clock: null,
     lastSeenAt: null,
     held: null,
     heldIsCurrent: false,
@@ -33,12 +35,21 @@ export function newAgentState(node: string): AgentState {
   };
 }
 
-export function viewOf(state: AgentState, now: number): AgentView {
+/** What time it is on the agent's host, by what it said last. */
+export function agentTime(
+  { clock }: Pick<AgentState, "clock">,
+  ours: Pick<Clock, "now" | "elapsedMs">,
+): number {
+  return clock === null ? ours.now() : clock.atMs + ours.elapsedMs() - clock.elapsedMs;
+}
+
+export function viewOf(state: AgentState, ours: Pick<Clock, "now" | "elapsedMs">): AgentView {
+  const now = ours.now();
   return {
     node: state.node,
     connected: state.link !== null,
     agentVersion: state.agentVersion,
-    clockOffsetMs: state.clockOffsetMs,
+    clockOffsetMs: state.clock === null ? null : Math.round(agentTime(state, ours) - now),
     lastSeenAt: state.link === null ? state.lastSeenAt : now,
     facts: state.held?.facts ?? null,
   };

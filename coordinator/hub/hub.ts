@@ -9,7 +9,7 @@ import type { AgentView } from "../ports.ts";
 import type { CoordinatorSettings } from "../settings.ts";
 import type { Store } from "../store/store.ts";
 import type { AgentLink } from "./agent-link.ts";
-import { newAgentState, viewOf, type AgentState } from "./agent-states.ts";
+import { agentTime, newAgentState, viewOf, type AgentState } from "./agent-states.ts";
 import { acceptEvidence, acceptSeenFiles, baselinesMessage } from "./baselines.ts";
 import {
   CommandBoard,
@@ -53,7 +53,8 @@ export class Hub {
         return link === null ? null : (message) => link.send(message);
       },
       expiryFor: (node) =>
-        clock.now() + (this.#states.get(node)?.clockOffsetMs ?? 0) + settings.limits.beginWithinMs,
+        agentTime(this.#states.get(node) ?? newAgentState(node), clock) +
+        settings.limits.beginWithinMs,
       onDone: (node, request, result) => this.#acceptChanges(node, request, result),
     });
   }
@@ -61,8 +62,10 @@ export class Hub {
   /** null when no agent of that name ever joined. */
   view(node: string): AgentView | null {
     const state = this.#states.get(node);
-    if (state !== undefined) return viewOf(state, this.#ports.clock.now());
-    return this.#ports.store.agent(node) === null ? null : viewOf(newAgentState(node), 0);
+    if (state !== undefined) return viewOf(state, this.#ports.clock);
+    return this.#ports.store.agent(node) === null
+      ? null
+      : viewOf(newAgentState(node), this.#ports.clock);
   }
 
   views(): readonly AgentView[] {
@@ -89,7 +92,7 @@ export class Hub {
     state.heldIsCurrent &&= state.instanceId === hello.instanceId;
     state.instanceId = hello.instanceId;
     state.agentVersion = hello.agentVersion;
-    state.clockOffsetMs = hello.clockMs - clock.now();
+    state.clock = { atMs: hello.clockMs, elapsedMs: clock.elapsedMs() };
     this.#presence.connected(hello.node);
     judgeEpoch(this.#ports, hello, store.epoch, clock.now());
     const { agentVersion, instanceId } = hello;
@@ -250,8 +253,9 @@ export class Hub {
 
   /** Looking takes time, so small differences say nothing; a clock that was set is seen here. */
   #hostSeen(state: AgentState, { host }: NodeFacts): void {
-    const offset = host.clockMs - this.#ports.clock.now();
-    if (Math.abs(offset - (state.clockOffsetMs ?? 0)) > 5_000) state.clockOffsetMs = offset;
+    const { clock } = this.#ports;
+    if (Math.abs(host.clockMs - agentTime(state, clock)) <= 5_000) return;
+    state.clock = { atMs: host.clockMs, elapsedMs: clock.elapsedMs() };
   }
 
   #filesSeen(state: AgentState): void {

@@ -20,7 +20,7 @@ export function createPresence(ports: {
   const timers = new Map<string, NodeJS.Timeout>();
 
   const tellAway = (node: string): void => {
-    const awayMs = clock.now() - (awaySince.get(node) ?? clock.now());
+    const awayMs = clock.elapsedMs() - (awaySince.get(node) ?? clock.elapsedMs());
     events.emit("agent:away", { node }, { awayMs });
     store.raiseAlert(
       {
@@ -46,7 +46,7 @@ export function createPresence(ports: {
     timers.set(node, setTimeout(tell, awayAlertMs));
   };
   const lost = (node: string): void => {
-    awaySince.set(node, clock.now());
+    awaySince.set(node, clock.elapsedMs());
     tellLater(node);
   };
   // After our own start everyone is away until it reconnects.
@@ -59,7 +59,7 @@ export function createPresence(ports: {
       timers.delete(node);
       const since = awaySince.get(node);
       awaySince.delete(node);
-      const awayMs = since === undefined ? 0 : clock.now() - since;
+      const awayMs = since === undefined ? 0 : clock.elapsedMs() - since;
       // An alert may also be open from before our own restart.
       store.resolveAlert(alertCause(node, "agent-away"), clock.now());
       if (awayMs >= awayAlertMs) events.emit("agent:returned", { node }, { awayMs });

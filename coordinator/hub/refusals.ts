@@ -30,7 +30,7 @@ export function createRefusals(events: Events, clock: Clock): Refusals {
     record: (node, address, reason) => {
       const key = `${address} ${reason}`;
       const last = said.get(key);
-      const now = clock.now();
+      const now = clock.elapsedMs();
       if (last !== undefined && now - last < quietMs) return;
       if (said.size >= mostRemembered) said.delete(said.keys().next().value ?? "");
       said.set(key, now);

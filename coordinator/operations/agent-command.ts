@@ -54,7 +54,7 @@ export async function runAgentCommand(
       awaySince = null;
       return;
     }
-    const now = clock.now();
+    const now = clock.elapsedMs();
     if (awaySince === null) {
       awaySince = now;
       onProgress({

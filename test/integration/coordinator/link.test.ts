@@ -231,7 +231,7 @@ test("a command expires by its agent's clock, wherever the coordinator's own is 
   await waitFor(() => coordinator.core.hub.view("srv127")?.facts);
   const clock = vi.spyOn(Date, "now");
   try {
-    const now = performance.timeOrigin + performance.now();
+    const now = Math.round(performance.timeOrigin + performance.now());
     clock.mockImplementation(() => now - 86_400_000);
     coordinator.core.runner.start(someOperation(somePlan(slotStep("srv127"))));
     const command = await waitFor(() => agent.commands[0]);

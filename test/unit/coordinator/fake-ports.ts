@@ -84,7 +84,7 @@ export function createFakePorts(world: World): FakePorts {
       started.push(operation);
       return operationRecord(operation);
     },
-    clock: { now: () => 0, sleep: async () => undefined },
+    clock: { now: () => 0, elapsedMs: () => 0, sleep: async () => undefined },
     log: pino({ level: "silent" }),
     // Only who holds the cluster is asked of the journal here.
     store: { leaseHolder: () => ports.leaseHolder } as unknown as CoordinatorPorts["store"],

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { watchProgress, type Look } from "#agent/steps/watch-progress.ts";
 import type { Clock } from "#shared/time.ts";
 
@@ -77,12 +77,29 @@ test.each([86_400_000, -86_400_000])(
   },
 );
 
-test("a look that gets no answer is a stall like any other", async () => {
+test("a look that gets no answer is a stall like any other, or ends with an abort", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
   const never = new Promise<never>(() => undefined);
-  const stalled = watchProgress({ clock: clockOf(), signal }, limits, () => never);
-  await expect(stalled).rejects.toMatchObject({
-    code: "STALLED",
-    retryable: true,
-    message: "the copy made no progress for 1 s: no answer",
-  });
+  const patient = { ...limits, stallMs: 60_000 };
+  const stalled = watchProgress({ clock: clockOf(), signal }, patient, () => never);
+  const controller = new AbortController();
+  const aborted = watchProgress(
+    { clock: clockOf(), signal: controller.signal },
+    patient,
+    () => never,
+  );
+  const ends = Promise.allSettled([stalled, aborted]);
+  controller.abort(new Error("cancelled"));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(await ends).toMatchObject([
+    {
+      reason: {
+        code: "STALLED",
+        retryable: true,
+        message: "the copy made no progress for 60 s: no answer",
+      },
+    },
+    { reason: { message: "cancelled" } },
+  ]);
 });

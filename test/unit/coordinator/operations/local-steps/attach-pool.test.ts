@@ -147,7 +147,11 @@ function agents({ upFromTheStart = false, refuseHold, fail = {}, failLater = {} 
     stepId: "attach-pool",
     cluster: "ESHA",
     signal: new AbortController().signal,
-    clock: { now: () => 0, sleep: (ms) => Promise.resolve(void said.push(`wait ${ms} ms`)) },
+    clock: {
+      now: () => 0,
+      elapsedMs: () => 0,
+      sleep: (ms) => Promise.resolve(void said.push(`wait ${ms} ms`)),
+    },
     log: createLog("test", "silent"),
     clusterFiles: { names: () => [], load: unused, create: unused, addNode: unused, takeNode: unused }, // prettier-ignore
     progress: () => undefined,
