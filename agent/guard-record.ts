@@ -6,8 +6,8 @@ import { asciiJson, writePrivateFile } from "./adapters/private-file.ts";
 /** What is open at the coordinator: without it, what ended while the agent was away would stay open for ever. */
 const GuardRecord = z.strictObject({
   findings: z.array(GuardFinding),
-  /** Slots with an open `wal-budget` alert. */
-  warnedSlots: z.array(z.string()),
+  /** Of the WAL budget, with an open alert. */
+  openCauses: z.array(z.string()),
 });
 type GuardRecord = z.infer<typeof GuardRecord>;
 
@@ -25,14 +25,14 @@ export function guardRecordFile(stateDirectory: string): GuardRecordFile {
         return GuardRecord.parse(JSON.parse((await readSmallFile(path)) ?? ""));
       } catch {
         // None yet, torn by a crash, or of another version: alerts are opened again as they are found.
-        return { findings: [], warnedSlots: [] };
+        return { findings: [], openCauses: [] };
       }
     },
     save: async (record) => {
       // Evidence moves with every look; only what is open matters here.
       const key = JSON.stringify([
         record.findings.map((f) => [f.rule, f.since]),
-        record.warnedSlots,
+        record.openCauses,
       ]);
       if (key === saved) return;
       await writePrivateFile(path, asciiJson(record));

@@ -102,7 +102,11 @@ export function createLoop(options: LoopOptions): Loop {
     observedAt = clock.elapsedMs();
     const now = clock.now();
     const { budget, state } = guard ?? (await recallGuard());
-    const decision = decide(state, { facts: seen, hasStalePid: observer.hasStalePid() }, now);
+    const decision = decide(
+      state,
+      { facts: seen, hasStalePid: observer.hasStalePid(), limits: settings.guard.slots },
+      now,
+    );
     guard = { budget, state: decision.state };
     for (const finding of decision.opened) emit(findingEvent(finding, now));
     for (const finding of decision.cleared) emit(clearedEvent(finding, now));
@@ -110,7 +114,7 @@ export function createLoop(options: LoopOptions): Loop {
       log.error({ error }, "The WAL budget could not be looked at; the next look tries again.");
     });
     await record
-      .save({ findings: [...decision.findings], warnedSlots: [...budget.warned()] })
+      .save({ findings: [...decision.findings], openCauses: [...budget.openCauses()] })
       .catch((error: unknown) => {
         log.error({ error }, "What the guard found could not be kept on disk.");
       });
@@ -120,9 +124,9 @@ export function createLoop(options: LoopOptions): Loop {
   }
 
   async function recallGuard(): Promise<NonNullable<typeof guard>> {
-    const { findings, warnedSlots } = await record.load();
+    const { findings, openCauses } = await record.load();
     return {
-      budget: createWalBudgetGuard(ports, emit, warnedSlots),
+      budget: createWalBudgetGuard(ports, emit, openCauses),
       state: guardStateWith(findings),
     };
   }
@@ -131,12 +135,13 @@ export function createLoop(options: LoopOptions): Loop {
     const { mode } = settings.guard;
     const before = latest?.guard;
     const findings = [...found];
+    const walDisk = guard?.budget.walDisk() ?? null;
     const isOld = clock.elapsedMs() - checksShownAt >= checksEveryMs;
     if (before !== undefined && !isOld) {
-      return unchanged(before, { mode, findings, checks: before.checks });
+      return unchanged(before, { mode, walDisk, findings, checks: before.checks });
     }
     checksShownAt = clock.elapsedMs();
-    return { mode, findings, checks: schedule.checks() };
+    return { mode, walDisk, findings, checks: schedule.checks() };
   }
 
   async function run(): Promise<void> {

@@ -72,7 +72,9 @@ const explained: readonly {
   {
     key: "guard",
     says: [
-      "The agent's own rules (observe: it says what it would do); cron expressions of checks.",
+      "The agent's own rules (observe: it says what it would do); cron expressions of checks. slots:",
+      "when held back WAL is told, and when a slot that Castellan made is dropped for it, in bytes",
+      "(docs/slots.md).",
     ],
   },
   { key: "limits", says: ["Milliseconds, bytes, counts."] },

@@ -2,6 +2,22 @@ import * as z from "zod";
 import { commandKinds, type CommandKind } from "#shared/domain/commands.ts";
 import { NodePaths, PoolKind, PoolPaths, ProductId } from "#shared/domain/cluster.ts";
 import { AbsolutePath, Address, Identifier, Name, Port } from "#shared/domain/names.ts";
+import { defaultSlotLimits, type SlotLimits } from "./decide/slot-limits.ts";
+
+const Bytes = z.int().positive();
+
+/** May be left out, whole or in part: files written by earlier versions have none of it. */
+const SlotLimitSettings: z.ZodType<SlotLimits> = z
+  .strictObject({
+    budgetBytes: Bytes.default(defaultSlotLimits.budgetBytes),
+    reserveBytes: Bytes.default(defaultSlotLimits.reserveBytes),
+    worthBytes: Bytes.default(defaultSlotLimits.worthBytes),
+    checkpointBytesPerSecond: Bytes.default(defaultSlotLimits.checkpointBytesPerSecond),
+    checkpointMarginMs: z.int().positive().default(defaultSlotLimits.checkpointMarginMs),
+    idleBytes: Bytes.default(defaultSlotLimits.idleBytes),
+    archiveBacklogBytes: Bytes.default(defaultSlotLimits.archiveBacklogBytes),
+  })
+  .prefault({});
 
 /**
  * agent.yaml: what this host allows, whatever a coordinator says. Written by `castellan-agent join`,
@@ -54,6 +70,8 @@ export const AgentSettings = z.strictObject({
     mode: z.enum(["observe"]),
     /** node-cron expressions of the periodic checks. */
     schedules: z.strictObject({ rehash: z.string(), host: z.string(), guard: z.string() }),
+    /** What WAL slots may hold back here, and when that is said or ended. */
+    slots: SlotLimitSettings,
   }),
   limits: z.strictObject({
     observeEveryMs: z.int().positive(),
@@ -71,6 +89,7 @@ export type AgentSettings = z.infer<typeof AgentSettings>;
 export const defaultGuard: AgentSettings["guard"] = {
   mode: "observe",
   schedules: { rehash: "*/5 * * * * *", host: "*/30 * * * * *", guard: "*/2 * * * * *" },
+  slots: defaultSlotLimits,
 };
 
 export const defaultLimits: AgentSettings["limits"] = {

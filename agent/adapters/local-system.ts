@@ -1,4 +1,4 @@
-import { readFile, readlink, realpath, stat as statOf, statfs } from "node:fs/promises";
+import { opendir, readFile, readlink, realpath, stat as statOf, statfs } from "node:fs/promises";
 import os from "node:os";
 
 /** Reads of this host's kernel tables and file status: nothing here changes anything. */
@@ -69,11 +69,27 @@ export function sameSignature(a: FileSignature | null, b: FileSignature | null):
   );
 }
 
-/** Free bytes for this user at an existing path; null where it can't be asked. */
-export async function freeBytesAt(path: string): Promise<number | null> {
+/** Free bytes for this user, and all, at an existing path; null where it can't be asked. */
+export async function spaceAt(
+  path: string,
+): Promise<{ readonly freeBytes: number; readonly totalBytes: number } | null> {
   try {
     const stat = await statfs(path);
-    return stat.bavail * stat.bsize;
+    return { freeBytes: stat.bavail * stat.bsize, totalBytes: stat.blocks * stat.bsize };
+  } catch {
+    return null;
+  }
+}
+
+/** At most so many names of a directory, in no order; null where it can't be read. */
+export async function namesIn(path: string, most: number): Promise<readonly string[] | null> {
+  const names: string[] = [];
+  try {
+    for await (const entry of await opendir(path, { bufferSize: 1_024 })) {
+      names.push(entry.name);
+      if (names.length >= most) break;
+    }
+    return names;
   } catch {
     return null;
   }

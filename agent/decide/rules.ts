@@ -1,4 +1,4 @@
-import type { GuardFinding } from "#shared/domain/facts.ts";
+import type { ArchiverFacts, GuardFinding } from "#shared/domain/facts.ts";
 import { parseCron } from "#shared/config-files/cron-lines.ts";
 import { budgetWarningShare } from "./wal-budget.ts";
 import { streamingStandbys, type GuardMemory, type GuardView } from "./view.ts";
@@ -19,8 +19,8 @@ export type Rule = {
 
 /** PostgreSQL docs, archive_command: after three failures the archiver waits a minute before it tries again. */
 const archiverSilenceMs = 150_000;
-/** Sixteen segments of WAL: less is what any busy minute leaves behind. */
-const idleSlotBytes = 256 * 1024 * 1024;
+/** A segment: a slot of ours on a standby serves a day that has not come, and is made to hold nothing. */
+const heldOnStandbyBytes = 16 * 1024 * 1024;
 
 /** Every row is looked at each time; the order is the order of showing. Safety first. */
 export const rules: readonly Rule[] = [
@@ -104,7 +104,7 @@ export const rules: readonly Rule[] = [
         .map((slot) => slot.name);
       const isExpected =
         expected.length > 0 || memory.hadStandby || (facts.pool?.rows.length ?? 0) > 1;
-      if (!isExpected || streamingStandbys({ facts, hasStalePid: false }).length > 0) return null;
+      if (!isExpected || streamingStandbys({ facts }).length > 0) return null;
       return expected.length === 0
         ? "nobody streams from here"
         : `nobody streams from here, though there are slots: ${expected.join(", ")}`;
@@ -117,9 +117,9 @@ export const rules: readonly Rule[] = [
     severity: "warning",
     looks: 1,
     when: ({ facts: { agent, database } }) => {
-      const over = agent.ownSlots.flatMap(({ name, walBudgetBytes }) => {
+      const over = agent.ownSlots.flatMap(({ name, walBudgetBytes, isReplaced }) => {
         const retained = database.slots.find((slot) => slot.name === name)?.retainedBytes ?? 0;
-        return walBudgetBytes !== null && retained >= walBudgetBytes * budgetWarningShare
+        return !isReplaced && retained >= walBudgetBytes * budgetWarningShare
           ? [`${name} holds ${retained} of ${walBudgetBytes} bytes`]
           : [];
       });
@@ -132,25 +132,62 @@ export const rules: readonly Rule[] = [
     because: "a slot that nobody uses holds back WAL",
     severity: "warning",
     looks: 5,
-    when: ({ facts: { database } }) => {
-      const idle = database.slots.filter(
-        (slot) => !slot.active && (slot.retainedBytes ?? 0) >= idleSlotBytes,
-      );
-      return idle.length === 0
-        ? null
-        : idle.map((slot) => `${slot.name} holds ${slot.retainedBytes} bytes`).join("; ");
+    when: ({ facts: { agent, database }, limits }) => {
+      const idle = database.slots.flatMap((slot) => {
+        const own = agent.ownSlots.find(
+          ({ name, isReplaced }) => name === slot.name && !isReplaced,
+        );
+        const isSpare = own !== undefined && database.role === "standby";
+        const most = isSpare ? Math.min(heldOnStandbyBytes, limits.idleBytes) : limits.idleBytes;
+        if (slot.active || slot.temporary || (slot.retainedBytes ?? 0) < most) return [];
+        const whose = own === undefined ? "not ours" : `ours, for ${own.forNode}`;
+        return [`${slot.name} (${whose}) holds ${slot.retainedBytes} bytes`];
+      });
+      return idle.length === 0 ? null : idle.join("; ");
     },
-    would: ["report it; a slot that isn't ours is never touched"],
+    would: ["report it (castellan slot list); a slot that isn't ours is never touched"],
+  },
+  {
+    id: "own-slot-missing",
+    because: "a slot that we made for a standby is gone, and the standby can't stream without it",
+    severity: "warning",
+    looks: 5,
+    when: ({ facts: { agent, database } }) => {
+      if (database.status !== "running" || database.role !== "primary") return null;
+      const missing = agent.ownSlots
+        .filter(({ name }) => !database.slots.some((slot) => slot.name === name))
+        .map(({ name, forNode }) => `${name} for ${forNode}`);
+      return missing.length === 0 ? null : missing.join("; ");
+    },
+    would: ["make it again, while the WAL that its standby needs is still there"],
   },
   {
     id: "archiver-failing",
     because: "WAL can't be archived, so it piles up on this disk",
     severity: "warning",
     looks: 1,
-    when: ({ facts: { database } }, { archiver }, now) =>
-      archiver?.grewAt != null && now - archiver.grewAt <= archiverSilenceMs
-        ? `failed ${archiver.failedCount} times, last for ${database.archiver?.lastFailedWal ?? "?"}`
-        : null,
+    when: ({ facts: { database } }, { archiver }, now) => {
+      const told = database.archiver;
+      if (told === null) return null;
+      const grows = archiver?.grewAt != null && now - archiver.grewAt <= archiverSilenceMs;
+      // Its last word was a failure and something waits: so also after an agent's restart.
+      const failedLast =
+        told.lastFailedAt !== null && told.lastFailedAt > (told.lastArchivedAt ?? 0);
+      if (!grows && !(failedLast && (told.backlog?.count ?? 0) > 0)) return null;
+      return `failed ${told.failedCount} times, last for ${told.lastFailedWal ?? "?"}${waiting(told)}; dropping slots does not help here`;
+    },
+    would: ["report it; dropping slots doesn't help here"],
+  },
+  {
+    id: "archiver-behind",
+    because: "much WAL waits to be archived, and stays on this disk until it is",
+    severity: "warning",
+    looks: 3,
+    when: ({ facts: { database }, limits }) => {
+      const told = database.archiver;
+      if ((told?.backlog?.bytes ?? 0) < limits.archiveBacklogBytes || told === null) return null;
+      return `${told.lastArchivedWal ?? "nothing"} was archived last${waiting(told)}; dropping slots does not help here`;
+    },
     would: ["report it; dropping slots doesn't help here"],
   },
   {
@@ -172,3 +209,8 @@ export const rules: readonly Rule[] = [
     would: ["nothing before a takeover; after it, comment the line again"],
   },
 ];
+
+function waiting({ backlog }: ArchiverFacts): string {
+  if (backlog === null || backlog.count === 0) return "";
+  return `; ${backlog.isCut ? "at least " : ""}${backlog.count} segments (${backlog.bytes} bytes) wait`;
+}

@@ -1,10 +1,12 @@
 import type { NodeFacts } from "#shared/domain/facts.ts";
+import type { SlotLimits } from "./slot-limits.ts";
 
 /** What a rule may look at: facts, and signs that are no facts of the wire. */
 export type GuardView = {
   readonly facts: Omit<NodeFacts, "guard">;
   /** A pid file names a process that is gone. */
   readonly hasStalePid: boolean;
+  readonly limits: SlotLimits;
 };
 
 /** What the guard remembers from look to look; lost with the process, so rules must do without at first. */
@@ -19,8 +21,8 @@ export type GuardMemory = {
 export const emptyMemory: GuardMemory = { ranAt: null, hadStandby: false, archiver: null };
 
 /** A base backup and its WAL stream are walsenders too; none of them is a standby. */
-export function streamingStandbys(view: GuardView): readonly string[] {
-  return view.facts.database.replication
+export function streamingStandbys({ facts }: Pick<GuardView, "facts">): readonly string[] {
+  return facts.database.replication
     .filter((row) => row.state === "streaming" || row.state === "catchup")
     .map((row) => row.applicationName)
     .filter((name) => !/basebackup|receivewal|receivexlog/.test(name));

@@ -1,13 +1,16 @@
 import type { AgentFacts } from "#shared/domain/facts.ts";
 import { version } from "#shared/version.ts";
-import type { LedgerEntry, Ports } from "../ports.ts";
-import { ledgerKey } from "../steps/ledger-keys.ts";
+import { slotIdentity } from "../adapters/slot-directory.ts";
+import { compareSlots } from "../decide/slot-identity.ts";
+import type { Ports } from "../ports.ts";
+import { isDropped, ownSlotEntries, type OwnSlotEntry } from "../slot-entries.ts";
 
 type AgentPorts = Pick<Ports, "settings" | "ledger">;
 
 /** What this agent is, may do and has made here. */
 export async function observeAgent(ports: AgentPorts, startedAt: number): Promise<AgentFacts> {
   const { settings } = ports;
+  const entries = await ownSlotEntries(ports.ledger);
   return {
     version,
     startedAt,
@@ -19,28 +22,41 @@ export async function observeAgent(ports: AgentPorts, startedAt: number): Promis
     dataDirectory: settings.paths.dataDirectory,
     databasePort: settings.database.port,
     startMode: settings.start.mode,
-    ownSlots: await ownSlots(ports),
+    ownSlots: await Promise.all(
+      entries.filter((entry) => !isDropped(entry)).map((entry) => ownSlot(ports, entry)),
+    ),
+    droppedSlots: entries.flatMap(droppedSlot),
   };
 }
 
-type OwnSlot = AgentFacts["ownSlots"][number];
-
-const slotPrefix = ledgerKey.slot("");
-
-/** Slots that our commands made here and that the WAL budget has not taken away. */
-async function ownSlots(ports: Pick<Ports, "ledger">): Promise<OwnSlot[]> {
-  const entries = await ports.ledger.list(slotPrefix);
-  return entries
-    .filter(({ entry }) => entry.facts["droppedForBudgetAt"] === undefined)
-    .map(({ key, entry }) => ownSlot(key.slice(slotPrefix.length), entry));
-}
-
-function ownSlot(name: string, { operationId, facts }: LedgerEntry): OwnSlot {
-  const { forNode, walBudgetBytes } = facts;
+async function ownSlot(
+  { settings }: AgentPorts,
+  { name, entry, facts }: OwnSlotEntry,
+): Promise<AgentFacts["ownSlots"][number]> {
+  const found = await slotIdentity(settings.paths.dataDirectory, name);
   return {
     name,
-    operationId,
-    forNode: typeof forNode === "string" ? forNode : "",
-    walBudgetBytes: typeof walBudgetBytes === "number" ? walBudgetBytes : null,
+    operationId: entry.operationId,
+    forNode: facts.forNode,
+    walBudgetBytes: facts.walBudgetBytes ?? settings.guard.slots.budgetBytes,
+    madeAt: entry.at,
+    reserve: facts.reserve,
+    isReplaced: compareSlots(facts.identity ?? null, found) === "other",
   };
+}
+
+function droppedSlot({ name, entry, facts }: OwnSlotEntry): AgentFacts["droppedSlots"] {
+  const { droppedForBudgetAt, streamsAgainAt, dropping, forNode } = facts;
+  if (droppedForBudgetAt === undefined || streamsAgainAt !== undefined) return [];
+  return [
+    {
+      name,
+      operationId: entry.operationId,
+      forNode,
+      droppedAt: droppedForBudgetAt,
+      rule: dropping?.rule ?? "slot-over-budget",
+      reason: dropping?.reason ?? "",
+      needsRebuild: dropping?.needsRebuild ?? true,
+    },
+  ];
 }

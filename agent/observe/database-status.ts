@@ -1,4 +1,4 @@
-import type { DatabaseFacts } from "#shared/domain/facts.ts";
+import type { ArchiverFacts, DatabaseFacts, SlotRow } from "#shared/domain/facts.ts";
 import { maskConninfo } from "#shared/config-files/conninfo.ts";
 import { lsnDistance } from "#shared/domain/lsn.ts";
 import type { Dialect } from "#shared/products/product.ts";
@@ -14,11 +14,15 @@ type DatabaseStatus = Pick<
   | "position"
   | "receivedPosition"
   | "replication"
-  | "slots"
   | "receiver"
   | "clientSessions"
-  | "archiver"
->;
+> & {
+  readonly slots: readonly SlotStatus[];
+  readonly archiver: Omit<ArchiverFacts, "backlog"> | null;
+};
+
+/** What the server says of a slot; when it was made is for its directory to tell. */
+export type SlotStatus = Omit<SlotRow, "madeAt" | "seenAt">;
 
 type Part = keyof Pick<
   Dialect,
@@ -117,7 +121,9 @@ function statusOf(rows: Rows): Partial<DatabaseStatus> {
     position: isStandby === true ? replayed : written,
     receivedPosition: isStandby === true ? received : null,
     ...(rows.replication === undefined ? {} : { replication: rows.replication.map(replicationOf) }),
-    ...(rows.slots === undefined ? {} : { slots: rows.slots.map((row) => slotOf(row, end)) }),
+    ...(rows.slots === undefined
+      ? {}
+      : { slots: rows.slots.map((row) => slotOf(row, end, rows.replication ?? [])) }),
     ...(receiver === undefined ? {} : { receiver }),
     ...(control === undefined
       ? {}
@@ -130,8 +136,12 @@ function statusOf(rows: Rows): Partial<DatabaseStatus> {
       ? {}
       : {
           archiver: {
+            archivedCount: numberOf(archiver, "archived_count") ?? 0,
+            lastArchivedWal: textOf(archiver, "last_archived_wal"),
+            lastArchivedAt: numberOf(archiver, "last_archived_at"),
             failedCount: numberOf(archiver, "failed_count") ?? 0,
             lastFailedWal: textOf(archiver, "last_failed_wal"),
+            lastFailedAt: numberOf(archiver, "last_failed_at"),
           },
         }),
     ...(sessions === undefined ? {} : { clientSessions: numberOf(sessions, "n") ?? 0 }),
@@ -151,16 +161,32 @@ function replicationOf(row: Row): DatabaseFacts["replication"][number] {
   };
 }
 
-function slotOf(row: Row, end: string | null): DatabaseFacts["slots"][number] {
+function slotOf(row: Row, end: string | null, senders: readonly Row[]): SlotStatus {
   const restartLsn = textOf(row, "restart_lsn");
   const retained = lsnDistance(restartLsn, end);
+  const activePid = numberOf(row, "active_pid");
+  const sender = senders.find(
+    (other) => activePid !== null && numberOf(other, "pid") === activePid,
+  );
   return {
     name: textOf(row, "name") ?? "",
     type: textOf(row, "type") ?? "",
+    plugin: textOf(row, "plugin"),
+    database: textOf(row, "database"),
+    temporary: flagOf(row, "temporary"),
     active: flagOf(row, "active"),
+    activePid,
+    client:
+      sender === undefined
+        ? null
+        : `${textOf(sender, "application_name") ?? ""} ${textOf(sender, "client_addr") ?? "local"}`.trim(),
     restartLsn,
     retainedBytes: retained === null ? null : Math.max(0, retained),
     xmin: textOf(row, "xmin"),
+    xminAge: numberOf(row, "xmin_age"),
+    catalogXmin: textOf(row, "catalog_xmin"),
+    catalogXminAge: numberOf(row, "catalog_xmin_age"),
+    walStatus: textOf(row, "wal_status"),
   };
 }
 

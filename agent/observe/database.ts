@@ -4,10 +4,17 @@ import type { Dialect } from "#shared/products/product.ts";
 import { isStillAlive } from "../adapters/local-processes.ts";
 import { resolvedPath } from "../adapters/local-system.ts";
 import type { Ports } from "../ports.ts";
+import { bornAt, slotIdentity } from "../adapters/slot-directory.ts";
+import { createArchiveBacklog } from "./archive-backlog.ts";
 import { controlData, type ControlData } from "./control-data.ts";
 import { databaseOnDisk, type DatabaseOnDisk } from "./database-disk.ts";
 import { askSettings, askSizes } from "./database-inventory.ts";
-import { askStatus, askStatusInParts, type StatusAnswer } from "./database-status.ts";
+import {
+  askStatus,
+  askStatusInParts,
+  type SlotStatus,
+  type StatusAnswer,
+} from "./database-status.ts";
 import { programVersions, type ProgramVersions } from "./program-versions.ts";
 
 type DatabasePorts = Pick<Ports, "settings" | "product" | "clock" | "programs" | "databases">;
@@ -76,6 +83,8 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
   let control: { readonly at: number; readonly about: string; readonly data: ControlData } | null =
     null;
   let inPartsUntil = Number.NEGATIVE_INFINITY;
+  const archive = createArchiveBacklog(ports);
+  const seenSlots = new Map<string, number>();
 
   async function observe(want: {
     readonly fresh: boolean;
@@ -167,11 +176,19 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
       };
     }
     const problems = [...answer.problems];
+    const before = isNew ? absent : last;
+    const { slots, archiver, ...status } = answer.status;
     const facts: DatabaseFacts = {
-      ...(isNew ? { ...absent, ...known } : { ...last, ...known }),
+      ...before,
+      ...known,
       status: "running",
       problem: null,
-      ...answer.status,
+      ...status,
+      slots: slots === undefined ? before.slots : await withTimes(slots),
+      archiver:
+        archiver == null
+          ? before.archiver
+          : { ...archiver, backlog: await archive.look(before.settings, want.fresh) },
       versionNumber: own.versionNumber ?? last.versionNumber,
     };
     const isDue = ports.clock.now() - inventoryAt >= inventoryEveryMs;
@@ -208,6 +225,21 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
       return { ...absent, ...known, status: "unreachable", problem };
     }
     return { ...whole, problem: problems.length === 0 ? null : problems.join("; ") };
+  }
+
+  async function withTimes(slots: readonly SlotStatus[]): Promise<DatabaseFacts["slots"]> {
+    const now = ports.clock.now();
+    for (const name of seenSlots.keys()) {
+      if (!slots.some((slot) => slot.name === name)) seenSlots.delete(name);
+    }
+    return Promise.all(
+      slots.map(async (slot) => {
+        if (!seenSlots.has(slot.name)) seenSlots.set(slot.name, now);
+        const identity = await slotIdentity(dataDirectory, slot.name);
+        const madeAt = identity === null ? null : bornAt(identity);
+        return { ...slot, madeAt, seenAt: seenSlots.get(slot.name) ?? now };
+      }),
+    );
   }
 
   async function ask(dialect: Dialect): Promise<StatusAnswer> {

@@ -1,8 +1,10 @@
-import * as z from "zod";
 import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
+import { slotIdentity } from "../adapters/slot-directory.ts";
+import { compareSlots } from "../decide/slot-identity.ts";
 import type { StepContext } from "../ports.ts";
+import { SlotFacts } from "../slot-entries.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
 import { ownDialect } from "./own-dialect.ts";
@@ -19,14 +21,6 @@ const duplicateObject = "42710";
 
 type Args = CommandArgs<"create-slot">;
 
-const SlotFacts = z.object({
-  forNode: z.string(),
-  reserve: z.boolean(),
-  walBudgetBytes: z.number().nullable(),
-  /** Ours is gone since then (the WAL budget): a slot of that name is another's. */
-  droppedForBudgetAt: z.number().optional(),
-});
-
 /** A physical slot on this host's own database. A slot that this operation did not make is never touched. */
 export const createSlot: ChangeStep<"create-slot"> = {
   check: async (args, context) => {
@@ -39,11 +33,12 @@ export const createSlot: ChangeStep<"create-slot"> = {
     if (slot !== null) await drop(args.slot, context);
     const key = ledgerKey.slot(args.slot);
     const known = await ownSlotFacts(args, context);
-    await noteOwn(context, key, {
+    const facts = {
       forNode: args.forNode,
       reserve: args.reserve,
       walBudgetBytes: args.walBudgetBytes,
-    });
+    };
+    await noteOwn(context, key, facts);
     const { createSlot: create } = await ownDialect(context);
     try {
       await context.databases.own.query(create, [args.slot, args.reserve]);
@@ -56,6 +51,8 @@ export const createSlot: ChangeStep<"create-slot"> = {
       throw error;
     }
     crashPoint("step:slot-made");
+    const identity = await identityOf(args, context);
+    if (identity !== null) await noteOwn(context, key, { ...facts, identity });
   },
   verify: async (args, context) => {
     const slot = await findOwn(args, context);
@@ -71,12 +68,19 @@ export const createSlot: ChangeStep<"create-slot"> = {
   },
   undo: async (args, context) => {
     const key = ledgerKey.slot(args.slot);
-    if ((await ownSlotFacts(args, context)) === null) {
+    const facts = await ownSlotFacts(args, context);
+    if (facts === null) {
       if ((await ownFacts(context, key, SlotFacts)) !== null) await context.ledger.delete(key);
       return evidence([`slot ${args.slot}: none that this operation made`]);
     }
     const wasThere =
       (await findSlot(context.databases.own, await ownDialect(context), args.slot)) !== null;
+    if (wasThere && (await isReplaced(facts, args, context))) {
+      await context.ledger.delete(key);
+      return evidence([
+        `slot ${args.slot}: left, someone dropped the one that this operation made and made another`,
+      ]);
+    }
     if (wasThere) await drop(args.slot, context);
     await context.ledger.delete(key);
     return evidence([`slot ${args.slot}: ${wasThere ? "dropped" : "was gone already"}`]);
@@ -87,9 +91,15 @@ export const createSlot: ChangeStep<"create-slot"> = {
 async function findOwn(args: Args, context: StepContext): Promise<Slot | null> {
   const slot = await findSlot(context.databases.own, await ownDialect(context), args.slot);
   if (slot === null) return null;
-  if ((await ownSlotFacts(args, context)) !== null) return slot;
+  const facts = await ownSlotFacts(args, context);
+  const isAnother = facts !== null && (await isReplaced(facts, args, context));
+  if (facts !== null && !isAnother) return slot;
   const entry = await context.ledger.get(ledgerKey.slot(args.slot));
-  const maker = entry === null ? "Castellan did not make it" : `operation ${entry.operationId} did`;
+  const maker = isAnother
+    ? "it is not the one that this operation made: someone dropped that"
+    : entry === null
+      ? "Castellan did not make it"
+      : `operation ${entry.operationId} did`;
   throw new Failure("ALREADY_EXISTS", `slot ${args.slot} is there already, and ${maker}`, {
     hint: `If nothing needs it, drop it: ${(await ownDialect(context)).dropSlot.replace("$1", `'${args.slot}'`)}`,
     evidence: [`active: ${slot.active}, restart_lsn: ${slot.restartLsn ?? "none"}`],
@@ -100,6 +110,14 @@ async function findOwn(args: Args, context: StepContext): Promise<Slot | null> {
 async function ownSlotFacts(args: Args, context: StepContext) {
   const facts = await ownFacts(context, ledgerKey.slot(args.slot), SlotFacts);
   return facts?.droppedForBudgetAt === undefined ? facts : null;
+}
+
+function identityOf(args: Args, context: StepContext) {
+  return slotIdentity(context.settings.paths.dataDirectory, args.slot);
+}
+
+async function isReplaced(facts: SlotFacts, args: Args, context: StepContext): Promise<boolean> {
+  return compareSlots(facts.identity ?? null, await identityOf(args, context)) === "other";
 }
 
 function isRight(args: Args, slot: Slot): boolean {

@@ -59,13 +59,50 @@ export type ReplicationRow = z.infer<typeof ReplicationRow>;
 const SlotRow = z.strictObject({
   name: z.string(),
   type: z.string(),
+  /** Output plugin and database of a logical slot. */
+  plugin: z.string().nullable(),
+  database: z.string().nullable(),
+  temporary: z.boolean(),
   active: z.boolean(),
+  activePid: z.int().nullable(),
+  /** Who streams through it: application name and address; null where nobody does. */
+  client: z.string().nullable(),
   restartLsn: z.string().nullable(),
   /** WAL kept back for it; null where it reserves none. */
   retainedBytes: z.number().nullable(),
   xmin: z.string().nullable(),
+  /** Transactions since then, in which nothing could be vacuumed away. */
+  xminAge: z.number().nullable(),
+  catalogXmin: z.string().nullable(),
+  catalogXminAge: z.number().nullable(),
+  /** From PostgreSQL 13 on: reserved, extended, unreserved, lost. */
+  walStatus: z.string().nullable(),
+  /** When the file system says that it was made; null where it can't tell. */
+  madeAt: z.number().nullable(),
+  /** This agent's first look at it since its own start. */
+  seenAt: z.number(),
 });
-type SlotRow = z.infer<typeof SlotRow>;
+export type SlotRow = z.infer<typeof SlotRow>;
+
+export const ArchiverFacts = z.strictObject({
+  archivedCount: z.number(),
+  lastArchivedWal: z.string().nullable(),
+  lastArchivedAt: z.number().nullable(),
+  failedCount: z.number(),
+  lastFailedWal: z.string().nullable(),
+  lastFailedAt: z.number().nullable(),
+  /** Segments that wait to be archived: the server keeps them, whatever happens to slots. Null: nothing is archived here, or not to be read. */
+  backlog: z
+    .strictObject({
+      count: z.int(),
+      bytes: z.number(),
+      oldestWal: z.string().nullable(),
+      /** More entries than were counted. */
+      isCut: z.boolean(),
+    })
+    .nullable(),
+});
+export type ArchiverFacts = z.infer<typeof ArchiverFacts>;
 
 export const DatabaseFacts = z.strictObject({
   /** absent: no data directory; unreachable: a postmaster lives but gives no session. */
@@ -117,9 +154,7 @@ export const DatabaseFacts = z.strictObject({
   ),
   extensions: z.array(z.strictObject({ name: z.string(), version: z.string() })),
   clientSessions: z.int(),
-  archiver: z
-    .strictObject({ failedCount: z.number(), lastFailedWal: z.string().nullable() })
-    .nullable(),
+  archiver: ArchiverFacts.nullable(),
 });
 export type DatabaseFacts = z.infer<typeof DatabaseFacts>;
 
@@ -190,8 +225,20 @@ export const GuardFinding = z.strictObject({
 });
 export type GuardFinding = z.infer<typeof GuardFinding>;
 
+/** The file system that the WAL really lies on, and how fast it fills. */
+export const WalDisk = z.strictObject({
+  directory: z.string(),
+  freeBytes: z.number(),
+  totalBytes: z.number(),
+  /** Over the last minute, by whoever writes there; null before enough looks, or while it does not fill. */
+  fillBytesPerSecond: z.number().nullable(),
+  secondsToFull: z.number().nullable(),
+});
+export type WalDisk = z.infer<typeof WalDisk>;
+
 export const GuardFacts = z.strictObject({
   mode: z.enum(["observe", "enforce", "maintenance"]),
+  walDisk: WalDisk.nullable(),
   findings: z.array(GuardFinding),
   checks: z.array(
     z.strictObject({
@@ -222,7 +269,26 @@ export const AgentFacts = z.strictObject({
       name: z.string(),
       operationId: z.string(),
       forNode: z.string(),
-      walBudgetBytes: z.number().nullable(),
+      /** Its own, or this host's general one. */
+      walBudgetBytes: z.number(),
+      madeAt: z.number(),
+      /** Made to hold WAL at once: its node was to stream from here. */
+      reserve: z.boolean(),
+      /** Someone dropped ours and made another of this name: not ours any more. */
+      isReplaced: z.boolean(),
+    }),
+  ),
+  /** Slots of ours that the WAL budget took away, while their nodes don't stream again. */
+  droppedSlots: z.array(
+    z.strictObject({
+      name: z.string(),
+      operationId: z.string(),
+      forNode: z.string(),
+      droppedAt: z.number(),
+      rule: z.string(),
+      reason: z.string(),
+      /** The node streamed from here, as far as this host can tell. */
+      needsRebuild: z.boolean(),
     }),
   ),
 });

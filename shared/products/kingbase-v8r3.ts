@@ -108,12 +108,16 @@ const dialect: Dialect = {
   flushWal: "SELECT CAST(txid_current() AS text) AS id",
   standbyPositions: `SELECT CAST(sys_last_xlog_receive_location() AS text) AS received,
     CAST(sys_last_xlog_replay_location() AS text) AS replayed`,
-  replication: `SELECT application_name, host(client_addr) AS client_addr, state, sync_state,
+  replication: `SELECT pid, application_name, host(client_addr) AS client_addr, state, sync_state,
     CAST(sent_location AS text) AS sent, CAST(write_location AS text) AS write,
     CAST(flush_location AS text) AS flush, CAST(replay_location AS text) AS replay
     FROM sys_stat_replication`,
-  slots: `SELECT CAST(slot_name AS text) AS name, slot_type AS type, active,
-    CAST(restart_lsn AS text) AS restart_lsn, CAST(xmin AS text) AS xmin FROM sys_replication_slots`,
+  // Temporary slots came with PostgreSQL 10 (its release notes).
+  slots: `SELECT CAST(slot_name AS text) AS name, slot_type AS type, CAST(plugin AS text) AS plugin,
+    CAST(database AS text) AS database, false AS temporary, active, active_pid,
+    CAST(restart_lsn AS text) AS restart_lsn, CAST(xmin AS text) AS xmin, age(xmin) AS xmin_age,
+    CAST(catalog_xmin AS text) AS catalog_xmin, age(catalog_xmin) AS catalog_xmin_age,
+    CAST(NULL AS text) AS wal_status FROM sys_replication_slots`,
   receiver: `SELECT status, CAST(slot_name AS text) AS slot_name, conninfo,
     receive_start_tli AS timeline FROM sys_stat_wal_receiver`,
   createSlot:
@@ -131,8 +135,11 @@ const dialect: Dialect = {
     sys_tablespace_location(oid) AS location, CAST(sys_tablespace_size(oid) AS text) AS bytes
     FROM sys_tablespace WHERE sys_tablespace_location(oid) <> ''`,
   control: null,
-  archiver:
-    "SELECT CAST(failed_count AS text) AS failed_count, last_failed_wal FROM sys_stat_archiver",
+  archiver: `SELECT CAST(archived_count AS text) AS archived_count, last_archived_wal,
+    CAST(CAST(extract(epoch FROM last_archived_time) * 1000 AS bigint) AS text) AS last_archived_at,
+    CAST(failed_count AS text) AS failed_count, last_failed_wal,
+    CAST(CAST(extract(epoch FROM last_failed_time) * 1000 AS bigint) AS text) AS last_failed_at
+    FROM sys_stat_archiver`,
   clientSessions: `SELECT CAST(count(*) AS int) AS n FROM sys_stat_activity
     WHERE pid <> sys_backend_pid() AND application_name <> 'castellan-agent' AND state IS NOT NULL`,
   extensions: "SELECT CAST(extname AS text) AS name, extversion AS version FROM sys_extension",

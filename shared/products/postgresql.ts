@@ -30,7 +30,8 @@ export const postgresql: Product = {
   },
   standbyStyle: (versionNumber) => (versionNumber >= 120_000 ? "standby-signal" : "recovery-conf"),
   standbyPassword: "clear",
-  dialect: () => dialect,
+  // PostgreSQL docs, release notes of 13: wal_status in pg_replication_slots.
+  dialect: (versionNumber) => (versionNumber >= 130_000 ? dialect13 : dialect),
   layout: ({ versionNumber }) => {
     const major = versionNumber === null ? 15 : Math.floor(versionNumber / 10_000);
     const data = `/var/lib/postgresql/${major}/main`;
@@ -73,6 +74,13 @@ function beside(file: string, name: string): string {
   return `${file.slice(0, file.lastIndexOf("/"))}/${name}`;
 }
 
+function slotsWith(walStatus: string): string {
+  return `SELECT slot_name::text AS name, slot_type AS type, plugin::text AS plugin,
+      database::text AS database, temporary, active, active_pid, restart_lsn::text AS restart_lsn,
+      xmin::text AS xmin, age(xmin) AS xmin_age, catalog_xmin::text AS catalog_xmin,
+      age(catalog_xmin) AS catalog_xmin_age, ${walStatus} AS wal_status FROM pg_replication_slots`;
+}
+
 /** The `*_wal_*`/`*_lsn` names that came with version 10; the columns used are the same up to 18. */
 const dialect: Dialect = {
   isInRecovery: "SELECT pg_is_in_recovery() AS standby",
@@ -81,11 +89,10 @@ const dialect: Dialect = {
   flushWal: "SELECT CAST(txid_current() AS text) AS id",
   standbyPositions:
     "SELECT pg_last_wal_receive_lsn()::text AS received, pg_last_wal_replay_lsn()::text AS replayed",
-  replication: `SELECT application_name, host(client_addr) AS client_addr, state, sync_state,
+  replication: `SELECT pid, application_name, host(client_addr) AS client_addr, state, sync_state,
       sent_lsn::text AS sent, write_lsn::text AS write, flush_lsn::text AS flush, replay_lsn::text AS replay
       FROM pg_stat_replication`,
-  slots: `SELECT slot_name::text AS name, slot_type AS type, active,
-      restart_lsn::text AS restart_lsn, xmin::text AS xmin FROM pg_replication_slots`,
+  slots: slotsWith("NULL::text"),
   receiver: `SELECT status, slot_name::text AS slot_name, conninfo,
       received_tli AS timeline FROM pg_stat_wal_receiver`,
   createSlot: "SELECT slot_name::text AS name FROM pg_create_physical_replication_slot($1, $2)",
@@ -104,7 +111,11 @@ const dialect: Dialect = {
       WHERE pg_tablespace_location(oid) <> ''`,
   control: `SELECT s.system_identifier::text AS system_identifier, c.timeline_id AS timeline
       FROM pg_control_system() s, pg_control_checkpoint() c`,
-  archiver: "SELECT failed_count::text AS failed_count, last_failed_wal FROM pg_stat_archiver",
+  archiver: `SELECT archived_count::text AS archived_count, last_archived_wal,
+      (extract(epoch FROM last_archived_time) * 1000)::bigint::text AS last_archived_at,
+      failed_count::text AS failed_count, last_failed_wal,
+      (extract(epoch FROM last_failed_time) * 1000)::bigint::text AS last_failed_at
+      FROM pg_stat_archiver`,
   clientSessions: `SELECT count(*)::int AS n FROM pg_stat_activity
       WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> 'castellan-agent'`,
   extensions: "SELECT extname::text AS name, extversion AS version FROM pg_extension",
@@ -113,3 +124,5 @@ const dialect: Dialect = {
       WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
       AND n.nspname NOT LIKE 'pg_toast%' ORDER BY pg_table_size(c.oid) DESC, 1, 2 LIMIT $1`,
 };
+
+const dialect13: Dialect = { ...dialect, slots: slotsWith("wal_status") };

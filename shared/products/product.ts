@@ -87,9 +87,9 @@ export type Dialect = {
   readonly flushWal: string;
   /** standby: received, replayed */
   readonly standbyPositions: string;
-  /** application_name, client_addr, state, sync_state, sent, write, flush, replay */
+  /** pid, application_name, client_addr, state, sync_state, sent, write, flush, replay */
   readonly replication: string;
-  /** name, type, active, restart_lsn, xmin */
+  /** name, type, plugin, database, temporary, active, active_pid, restart_lsn, xmin, xmin_age, catalog_xmin, catalog_xmin_age, wal_status */
   readonly slots: string;
   /** status, slot_name, conninfo, timeline; no row where there is no receiver */
   readonly receiver: string;
@@ -110,7 +110,7 @@ export type Dialect = {
   readonly tablespaces: string;
   /** system_identifier, timeline; null where SQL can't tell: ask the control file */
   readonly control: string | null;
-  /** failed_count, last_failed_wal */
+  /** archived_count, last_archived_wal, last_archived_at, failed_count, last_failed_wal, last_failed_at; times in ms since the epoch */
   readonly archiver: string;
   /** n: sessions of clients (not ours, not replication) */
   readonly clientSessions: string;

@@ -150,7 +150,7 @@ test("whole facts fit their schema, and a section that did not change is the sam
   });
   const observer = createObserver(node.ports, 1_000);
   const first = await observer.observe({ ...fresh, host: true });
-  const guard = { mode: "observe", findings: [], checks: [] };
+  const guard = { mode: "observe", walDisk: null, findings: [], checks: [] };
   expect(NodeFacts.safeParse({ ...first, guard })).toMatchObject({ success: true });
   const second = await observer.observe({ ...tick, host: false });
   expect(second.host).toBe(first.host);

@@ -15,6 +15,7 @@ export function someFacts(change: Partial<NodeFacts> = {}): NodeFacts {
       databasePort: 5432,
       startMode: "ctl",
       ownSlots: [],
+      droppedSlots: [],
     },
     host: {
       hostname: "srv127",
@@ -63,7 +64,7 @@ export function someFacts(change: Partial<NodeFacts> = {}): NodeFacts {
     },
     pool: null,
     files: [],
-    guard: { mode: "observe", findings: [], checks: [] },
+    guard: { mode: "observe", walDisk: null, findings: [], checks: [] },
     ...change,
   };
 }

@@ -18,6 +18,7 @@ import {
   type Situation,
 } from "#coordinator/operations/add-node/situation.ts";
 import { newcomerLogins } from "#coordinator/operations/add-node/plan/access-steps.ts";
+import { someArchiver, someSlot } from "#test/unit/database-facts.ts";
 import { haModuleText, hbaText, poolText, serverConfText } from "./file-texts.ts";
 
 /** The ordinary case: two nodes that are well, a third host that waits. A test changes only what differs. */
@@ -324,6 +325,7 @@ function baseFacts(
       databasePort: node.port,
       startMode: "ctl",
       ownSlots: [],
+      droppedSlots: [],
     },
     host: {
       hostname: node.name,
@@ -394,7 +396,7 @@ function baseFacts(
     files: product
       .watchedFiles(node.paths, node.pool)
       .map(({ path, format }) => file(path, format, null)),
-    guard: { mode: "observe", findings: [], checks: [] },
+    guard: { mode: "observe", walDisk: null, findings: [], checks: [] },
   };
 }
 
@@ -484,7 +486,7 @@ function existingFacts(
       ],
       extensions: [{ name: "plpgsql", version: "1.0" }],
       clientSessions: 5,
-      archiver: { failedCount: 0, lastFailedWal: null },
+      archiver: someArchiver(),
     },
     pool:
       node.pool === null
@@ -576,12 +578,5 @@ function file(path: string, format: FileFormat, maskedText: string | null): File
 }
 
 export function slot(name: string, active: boolean, restartLsn: string | null) {
-  return {
-    name,
-    type: "physical",
-    active,
-    restartLsn,
-    retainedBytes: restartLsn === null ? null : 0,
-    xmin: null,
-  };
+  return someSlot(name, { active, restartLsn, retainedBytes: restartLsn === null ? null : 0 });
 }

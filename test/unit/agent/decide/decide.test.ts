@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { decide, guardStateWith, type GuardDecision } from "#agent/decide/decide.ts";
 import { rules } from "#agent/decide/rules.ts";
 import type { GuardView } from "#agent/decide/view.ts";
+import { someArchiver } from "#test/unit/database-facts.ts";
 import { cronFile, primary, slot, view, walsender } from "./view-builder.ts";
 
 /** Looks in a row, two seconds apart; answers the last decision and all that was opened and cleared. */
@@ -97,7 +98,11 @@ test("a base backup's walsender is no standby", () => {
 
 test("a failing archiver is found when its count grows, and cleared when it stays quiet", () => {
   const failed = (failedCount: number) =>
-    view(primary({ archiver: { failedCount, lastFailedWal: "0000000100000000000000AB" } }));
+    view(
+      primary({
+        archiver: someArchiver({ failedCount, lastFailedWal: "0000000100000000000000AB" }),
+      }),
+    );
   const open = look([failed(3), failed(4)]);
   expect(open.findings).toMatchObject([
     { rule: "archiver-failing", evidence: expect.stringContaining("AB") },
@@ -128,7 +133,14 @@ test("a slot of ours near its budget is found; a foreign slot of the same size i
     slot("slot_srv159", { retainedBytes: 75 }),
     slot("theirs", { retainedBytes: 1e9 }),
   ];
-  const own = { name: "slot_srv159", operationId: "op-12345678", forNode: "srv159" };
+  const own = {
+    name: "slot_srv159",
+    operationId: "op-12345678",
+    forNode: "srv159",
+    madeAt: 1,
+    reserve: true,
+    isReplaced: false,
+  };
   const near = view(primary({ slots }), { ownSlots: [{ ...own, walBudgetBytes: 100 }] });
   expect(look([near]).findings).toMatchObject([
     {
@@ -145,7 +157,72 @@ test("WAL that is held for nobody is found whoever made the slot", () => {
     primary({ slots: [slot("slot_srv129"), slot("old", { active: false, retainedBytes: 3e8 })] }),
   );
   expect(look(Array(5).fill(idle)).findings).toMatchObject([
-    { rule: "slot-retains-wal-for-nobody", evidence: "old holds 300000000 bytes" },
+    { rule: "slot-retains-wal-for-nobody", evidence: "old (not ours) holds 300000000 bytes" },
+  ]);
+});
+
+test("a slot of ours on a standby holds back nothing, or it is found", () => {
+  const ownSlots = [
+    {
+      name: "slot_srv159",
+      operationId: "op-12345678",
+      forNode: "srv159",
+      walBudgetBytes: 1e9,
+      madeAt: 1,
+      reserve: false,
+      isReplaced: false,
+    },
+  ];
+  const spare = (retainedBytes: number | null) =>
+    view(
+      { ...standby, slots: [slot("slot_srv159", { active: false, retainedBytes })] },
+      { ownSlots },
+    );
+  expect(look(Array(5).fill(spare(null))).findings).toEqual([]);
+  expect(look(Array(5).fill(spare(2e7))).findings).toMatchObject([
+    { rule: "slot-retains-wal-for-nobody", evidence: expect.stringContaining("ours, for srv159") },
+  ]);
+  // On a primary its standby is only away for a moment.
+  const away = primary({
+    slots: [slot("slot_srv129"), slot("slot_srv159", { active: false, retainedBytes: 2e7 })],
+  });
+  expect(look(Array(5).fill(view(away, { ownSlots }))).findings).toEqual([]);
+});
+
+test("a slot of ours that someone dropped is found on a primary", () => {
+  const gone = { operationId: "op-12345678", forNode: "srv159", walBudgetBytes: 1e9, madeAt: 1 };
+  const ownSlots = [{ ...gone, name: "slot_srv159", reserve: true, isReplaced: false }];
+  expect(look(Array(5).fill(view(primary(), { ownSlots }))).findings).toMatchObject([
+    { rule: "own-slot-missing", evidence: "slot_srv159 for srv159" },
+  ]);
+  expect(look(Array(5).fill(view(standby, { ownSlots }))).findings).toEqual([]);
+});
+
+test("an archiver whose last word was a failure is found at the first look after a restart, while something waits", () => {
+  const failing = (count: number) =>
+    primary({
+      archiver: someArchiver({
+        failedCount: 3,
+        lastFailedAt: 2_000,
+        lastArchivedAt: 1_000,
+        lastFailedWal: "0000000100000000000000AB",
+        backlog: { count, bytes: count * 2 ** 24, oldestWal: null, isCut: false },
+      }),
+    });
+  expect(look([view(failing(2))]).findings).toMatchObject([
+    {
+      rule: "archiver-failing",
+      evidence: expect.stringContaining("dropping slots does not help here"),
+    },
+  ]);
+  expect(look([view(failing(0))]).findings).toEqual([]);
+});
+
+test("a long queue of WAL to be archived is found though nothing fails", () => {
+  const backlog = { count: 64, bytes: 64 * 2 ** 24, oldestWal: null, isCut: false };
+  const behind = view(primary({ archiver: someArchiver({ backlog }) }));
+  expect(look([behind, behind, behind]).findings).toMatchObject([
+    { rule: "archiver-behind", evidence: expect.stringContaining("64 segments") },
   ]);
 });
 

@@ -1,5 +1,7 @@
 import type { DatabaseFacts, FileFacts } from "#shared/domain/facts.ts";
+import { defaultSlotLimits } from "#agent/decide/slot-limits.ts";
 import type { GuardView } from "#agent/decide/view.ts";
+import { someArchiver, someSlot } from "#test/unit/database-facts.ts";
 
 /** A healthy primary with one streaming standby; a test shows only what differs. */
 export function primary(database: Partial<DatabaseFacts> = {}): DatabaseFacts {
@@ -31,7 +33,7 @@ export function primary(database: Partial<DatabaseFacts> = {}): DatabaseFacts {
     tablespaces: [],
     extensions: [],
     clientSessions: 0,
-    archiver: { failedCount: 0, lastFailedWal: null },
+    archiver: someArchiver(),
     ...database,
   };
 }
@@ -56,15 +58,7 @@ export function slot(
   name: string,
   more: Partial<DatabaseFacts["slots"][number]> = {},
 ): DatabaseFacts["slots"][number] {
-  return {
-    name,
-    type: "physical",
-    active: true,
-    restartLsn: "0/4000000",
-    retainedBytes: 0x1000000,
-    xmin: null,
-    ...more,
-  };
+  return someSlot(name, more);
 }
 
 export function cronFile(maskedText: string): FileFacts {
@@ -90,6 +84,7 @@ export function view(
 ): GuardView {
   return {
     hasStalePid: more.hasStalePid ?? false,
+    limits: defaultSlotLimits,
     facts: {
       agent: {
         version: "0.1.0",
@@ -103,6 +98,7 @@ export function view(
         databasePort: 5432,
         startMode: "ctl",
         ownSlots: more.ownSlots ?? [],
+        droppedSlots: [],
       },
       host: {
         hostname: "srv127",

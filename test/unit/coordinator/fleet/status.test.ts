@@ -4,9 +4,10 @@ import type { AgentView } from "#coordinator/ports.ts";
 import type { DatabaseFacts, GuardFinding, NodeFacts } from "#shared/domain/facts.ts";
 import { someFacts } from "#test/integration/coordinator/some-facts.ts";
 import { someCluster } from "#test/integration/coordinator/some-plan.ts";
+import { someSlot } from "#test/unit/database-facts.ts";
 
 const whole = someFacts();
-const slot = { name: "slot_srv129", type: "physical", active: true, restartLsn: null, retainedBytes: 0, xmin: null }; // prettier-ignore
+const slot = someSlot("slot_srv129", { restartLsn: null, retainedBytes: 0 });
 const row = {
   applicationName: "srv129",
   clientAddress: "10.0.0.129",
@@ -92,7 +93,7 @@ test("findings are the database's and the pool's problems and the guard's rules"
   const finding = { rule: "database-dead", because: "the postmaster is gone", severity: "critical" as const, since: 1, would: [], evidence: "" } satisfies GuardFinding; // prettier-ignore
   const broken = facts(
     { status: "unreachable", problem: "too many clients" },
-    { guard: { mode: "observe", findings: [finding], checks: [] } },
+    { guard: { mode: "observe", walDisk: null, findings: [finding], checks: [] } },
   );
   const [first] = statuses({ srv127: broken });
   expect(first?.findings).toEqual(["too many clients", "database-dead: the postmaster is gone"]);

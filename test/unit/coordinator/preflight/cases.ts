@@ -2,6 +2,7 @@ import type { CommandResult } from "#shared/domain/commands.ts";
 import type { AddNodeRequest } from "#coordinator/api/contract.ts";
 import type { CheckResult } from "#coordinator/operations/plan.ts";
 import type { Asked, Probes } from "#coordinator/operations/add-node/situation.ts";
+import { someArchiver } from "#test/unit/database-facts.ts";
 import {
   change,
   changeDatabase,
@@ -417,7 +418,7 @@ export const cases: readonly Case[] = [
     status: "warn",
     edit: (world) =>
       changeDatabase(world, "srv127", {
-        archiver: { failedCount: 7, lastFailedWal: "000000010000000000000003" },
+        archiver: someArchiver({ failedCount: 7, lastFailedWal: "000000010000000000000003" }),
       }),
   },
   {

@@ -1,0 +1,36 @@
+import { stat } from "node:fs/promises";
+
+/**
+ * What tells a slot from another of the same name: the server makes a directory for each slot and removes it with the
+ * slot. Inodes are given out again at once (ext4), births are not. Devices get other numbers at a boot: left out.
+ */
+export type SlotIdentity = {
+  readonly inode: string;
+  /** "0" where the file system keeps no time of birth. */
+  readonly bornNs: string;
+};
+
+/** PostgreSQL's name, and KingbaseES's. */
+const folders = ["pg_replslot", "sys_replslot"];
+
+/** null where there is no such slot, or its directory can't be seen. */
+export async function slotIdentity(
+  dataDirectory: string,
+  name: string,
+): Promise<SlotIdentity | null> {
+  for (const folder of folders) {
+    try {
+      const { ino, birthtimeNs } = await stat(`${dataDirectory}/${folder}/${name}`, {
+        bigint: true,
+      });
+      return { inode: String(ino), bornNs: String(birthtimeNs) };
+    } catch {
+      // The other name, or none.
+    }
+  }
+  return null;
+}
+
+export function bornAt({ bornNs }: SlotIdentity): number | null {
+  return bornNs === "0" ? null : Number(BigInt(bornNs) / 1_000_000n);
+}
