@@ -2,13 +2,13 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
 import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
 import { createLab, type Lab } from "#test/harness/lab.ts";
+import { settledDifferences, takeSnapshot } from "#test/harness/snapshot.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { openConnection } from "#coordinator/store/connection.ts";
 import { speakAs } from "./support/agent-socket.ts";
 import { labHosts } from "./support/hosts.ts";
 import { addArguments, newestOperation, untilOperation, untilWell } from "./support/operations.ts";
 import { expectRefusal, type Refusal } from "./support/refusal.ts";
-import { traces } from "./support/traces.ts";
 
 /** Who may speak for a node, who may work on a cluster, and what the coordinator starts with. */
 let lab: Lab;
@@ -96,13 +96,13 @@ test("a password that only the login proof can find wrong is taken back without 
   const own = { mode: 0o600, owner: cluster.lane.osUser };
   await host.writeFile(secret, "not-the-password", own);
   onTestFinished(() => host.writeFile(secret, right, own));
-  const before = await traces(cluster, castellan);
+  const before = await takeSnapshot(cluster, castellan);
   const added = await castellan.cli(add("--on-failure=rollback"), { reject: false });
   expect(added.stdout).toContain("AUTHENTICATION_FAILED: ");
   expect(added.stdout).toContain("castellan-agent secret set");
   expect(added.stdout).not.toContain("not-the-password");
   expect(added.exitCode).toBe(5);
-  expect(await traces(cluster, castellan)).toEqual(before);
+  expect(await settledDifferences(before, cluster, castellan)).toEqual([]);
 });
 
 test("a second node add on one cluster names who holds it, and one on another cluster runs beside it", async () => {

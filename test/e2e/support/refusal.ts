@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import type { Castellan } from "#test/harness/castellan.ts";
 import type { TestCluster } from "#test/harness/cluster.ts";
-import { traces } from "./traces.ts";
+import { settledDifferences, takeSnapshot } from "#test/harness/snapshot.ts";
 
 export type Refusal = {
   readonly args: readonly string[];
@@ -16,7 +16,7 @@ export async function expectRefusal(
   castellan: Castellan,
   { args, exitCode, says }: Refusal,
 ): Promise<void> {
-  const before = await traces(cluster, castellan);
+  const before = await takeSnapshot(cluster, castellan);
   const answer = await castellan.cli(args, { reject: false });
   const said = `${answer.stdout}\n${answer.stderr}`;
   for (const words of says) {
@@ -25,5 +25,5 @@ export async function expectRefusal(
   }
   expect(answer.exitCode, said).toBe(exitCode);
   expect(said).not.toMatch(/\bat .*\.js:\d+/);
-  expect(await traces(cluster, castellan)).toEqual(before);
+  expect(await settledDifferences(before, cluster, castellan)).toEqual([]);
 }
