@@ -22,6 +22,11 @@ const osPackages = [
   { name: "openssl", file: "/usr/bin/openssl" },
   { name: "iproute2", file: "/usr/sbin/ip", forRoot: true },
   { name: "nftables", file: "/usr/sbin/nft", forRoot: true },
+  {
+    name: "libfaketime",
+    file: "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+    forRoot: true,
+  },
   { name: "iputils-arping", file: "/usr/bin/arping", forRoot: true },
   { name: "sudo", file: "/usr/bin/sudo", forRoot: true },
   { name: "e2fsprogs", file: "/sbin/mkfs.ext4", forRoot: true },

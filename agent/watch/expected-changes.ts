@@ -21,7 +21,9 @@ type Expected = { readonly hash: string | null; readonly since: number };
 /** An operation and its undo write a file a few times; older contents are drift again. */
 const keptPerPath = 8;
 
-export function createExpectedChanges(now: () => number = systemClock.elapsedMs): ExpectedChanges {
+export function createExpectedChanges(
+  now: () => number = () => systemClock.elapsedMs(),
+): ExpectedChanges {
   const known = new Map<string, readonly Expected[]>();
   const listeners: ((path: string) => void)[] = [];
   return {

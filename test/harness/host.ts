@@ -85,6 +85,8 @@ export interface Host {
   /** Carrier loss at the switch; addresses stay. Namespaces only. */
   cutLink(): Promise<void>;
   healLink(): Promise<void>;
+  /** Most kilobits a second that come in over the cable; null takes the limit away. Namespaces only. */
+  setLinkRate(kilobits: number | null): Promise<void>;
   /** Loads an nftables ruleset inside the host. Namespaces only. */
   nft(ruleset: string): Promise<void>;
 }

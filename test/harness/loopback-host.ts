@@ -88,6 +88,7 @@ export function createLoopbackHost(spec: HostSpec, base: string, labId: string):
     },
     cutLink: notThere,
     healLink: notThere,
+    setLinkRate: notThere,
     nft: notThere,
     killSync: () => {
       on = false;

@@ -94,6 +94,7 @@ export function createNamespaceHost(
     },
     cutLink: () => network.setLink(spec.name, "down"),
     healLink: () => network.setLink(spec.name, "up"),
+    setLinkRate: (kilobits) => network.setRate(spec.name, kilobits),
     nft: async (ruleset) => {
       const argv = ["nft", "-f", "-"];
       await run(enter(argv, {}), { env: environment({}), input: ruleset });

@@ -6,6 +6,8 @@ export type Network = {
   readonly switchNamespace: string;
   namespaceOf(host: string): string;
   setLink(host: string, state: "up" | "down"): Promise<void>;
+  /** Most kilobits a second that the cable takes to the host; null: all that the machine can. */
+  setRate(host: string, kilobits: number | null): Promise<void>;
 };
 
 /** First address of a host's /24: held by the switch itself, so that hosts have a gateway to ping. */
@@ -49,13 +51,22 @@ export async function createNetwork(labId: string, hosts: readonly HostSpec[]): 
       ),
     ),
   );
+  const cableOf = (host: string): string => {
+    const cable = cables.get(host);
+    if (cable === undefined) throw new Error(`no cable to ${host}`);
+    return cable;
+  };
   return {
     switchNamespace,
     namespaceOf,
     setLink: async (host, state) => {
-      const cable = cables.get(host);
-      if (cable === undefined) throw new Error(`no cable to ${host}`);
-      await execa("ip", ["-n", switchNamespace, "link", "set", cable, state]);
+      await execa("ip", ["-n", switchNamespace, "link", "set", cableOf(host), state]);
+    },
+    setRate: async (host, kilobits) => {
+      const change = kilobits === null ? "del" : "replace";
+      const shape = ["tbf", "rate", `${kilobits}kbit`, "burst", "16kb", "latency", "100ms"];
+      const qdisc = ["qdisc", change, "dev", cableOf(host), "root"];
+      await execa("tc", ["-n", switchNamespace, ...qdisc, ...(kilobits === null ? [] : shape)]);
     },
   };
 }
