@@ -1,3 +1,4 @@
+import type { SecretName } from "#shared/domain/commands.ts";
 import { Failure, type FailureCode } from "#shared/errors.ts";
 import { errnoOf } from "./file-failure.ts";
 
@@ -15,7 +16,7 @@ const table: readonly Row[] = [
     code: "28P01",
     failure: "AUTHENTICATION_FAILED",
     retryable: false,
-    hint: "Give this host the right password: castellan-agent secret set NAME.",
+    hint: "Give this host the right password: castellan-agent secret set NAME",
   },
   {
     code: "28000",
@@ -35,6 +36,12 @@ const table: readonly Row[] = [
   { code: "3D000", failure: "NOT_FOUND", retryable: false }, // no such database
   { code: "55006", failure: "OPERATION_CONFLICT", retryable: true }, // object_in_use
   { code: "40", failure: "OPERATION_CONFLICT", retryable: true }, // serialization, recovery conflict
+  {
+    code: "53400", // configuration_limit_exceeded: that of replication slots, of all that we ask for
+    failure: "RESOURCE_MISSING",
+    retryable: false,
+    hint: "Drop one that nobody needs; or raise the limit, which takes a restart of that server.",
+  },
   { code: "53", failure: "RESOURCE_MISSING", retryable: false }, // disk full, out of memory, limits
   { code: "ECONNREFUSED", failure: "DATABASE_UNREACHABLE", retryable: true },
   { code: "ENOENT", failure: "DATABASE_UNREACHABLE", retryable: true }, // no unix socket
@@ -53,14 +60,17 @@ const lost = /^(Connection terminated|timeout expired|Client was closed|Client h
 /** pg's words when the server asks for a password and there is none. */
 const noPassword = /password must be a (non-empty )?string/i;
 
-/** A driver's or server's error as a Failure with the SQLSTATE (or errno) in its message. */
-export function databaseFailure(where: string, error: unknown): Failure {
+/**
+ * A driver's or server's error as a Failure with the SQLSTATE (or errno) in its message; a hint about passwords names
+ * the secret.
+ */
+export function databaseFailure(where: string, error: unknown, secret: SecretName): Failure {
   if (error instanceof Failure) return error;
   const code = errnoOf(error);
   const text = error instanceof Error ? error.message || String(code) : String(error);
   if (code === null && noPassword.test(text)) {
     return new Failure("AUTHENTICATION_FAILED", `${where}: the server asks for a password`, {
-      hint: "This host has none for it: castellan-agent secret set NAME (database, replication).",
+      hint: `This host has none for it: castellan-agent secret set ${secret}`,
       cause: error,
     });
   }
@@ -76,7 +86,7 @@ export function databaseFailure(where: string, error: unknown): Failure {
   const said = code === null ? "" : ` (${isSqlState(code) ? "SQLSTATE " : ""}${code})`;
   return new Failure(row?.failure ?? "PROGRAM_FAILED", `${where}: ${text}${said}`, {
     retryable: row?.retryable ?? false,
-    ...(row?.hint === undefined ? {} : { hint: row.hint }),
+    ...(row?.hint === undefined ? {} : { hint: row.hint.replace("NAME", secret) }),
     cause: error,
   });
 }

@@ -1,4 +1,5 @@
 import pg from "pg";
+import type { SecretName } from "#shared/domain/commands.ts";
 import type { Secret } from "#shared/secret.ts";
 import type { Row, Session } from "../ports.ts";
 import { databaseFailure } from "./database-failure.ts";
@@ -12,6 +13,8 @@ export type SessionTarget = {
   readonly database: string;
   readonly replication: boolean;
   readonly password: Secret | null;
+  /** Its name in this host's store. */
+  readonly secret: SecretName;
   readonly connectTimeoutMs: number;
   /** null: no limit but the connection's own life. */
   readonly queryTimeoutMs: number | null;
@@ -63,7 +66,7 @@ export async function openSession(target: SessionTarget, onLost?: OnLost): Promi
           : await client.query<Row>(sql, [...parameters]);
       return result.rows.map(withLowerCaseNames);
     } catch (error) {
-      const failure = databaseFailure(where, error);
+      const failure = databaseFailure(where, error, target.secret);
       // The server said farewell: the socket's own end follows later, no query must come in between.
       if (failure.code === "DATABASE_UNREACHABLE" && isOpen) {
         ended(failure.message);
@@ -86,7 +89,7 @@ export async function openSession(target: SessionTarget, onLost?: OnLost): Promi
     };
   } catch (error) {
     await client.end().catch(() => undefined);
-    throw databaseFailure(where, error);
+    throw databaseFailure(where, error, target.secret);
   }
 }
 

@@ -49,6 +49,7 @@ export function createDatabases(options: DatabasesOptions): DatabasesWithEdges {
     database,
     replication: false,
     password: await options.secret("database"),
+    secret: "database",
     connectTimeoutMs: limits.connectMs,
     queryTimeoutMs: limits.queryMs,
     statementTimeoutMs: null,
@@ -81,7 +82,7 @@ export function createDatabases(options: DatabasesOptions): DatabasesWithEdges {
       emit("own-database-connected");
       return session;
     } catch (error) {
-      const failure = databaseFailure(`${settings.host}:${settings.port}`, error);
+      const failure = databaseFailure(`${settings.host}:${settings.port}`, error, "database");
       // Said once per reason: a database that stays down is told by its facts, not by the log.
       if (failure.message !== lastProblem && !closing.signal.aborted) {
         log.warn({ problem: failure.message }, "No connection to this host's database.");

@@ -20,7 +20,7 @@ test.each([
   ["55006", "OPERATION_CONFLICT", true],
   ["42601", "PROGRAM_FAILED", false],
 ])("SQLSTATE %s is %s, and stands in the message", (code, failure, retryable) => {
-  const found = databaseFailure("u@h:1/d", error(code));
+  const found = databaseFailure("u@h:1/d", error(code), "replication");
   expect(found).toMatchObject({ code: failure, retryable });
   expect(found.message).toBe(`u@h:1/d: said the server (SQLSTATE ${code})`);
 });
@@ -30,7 +30,7 @@ test.each([
   ["ENOENT", "DATABASE_UNREACHABLE", true],
   ["ENOTFOUND", "DATABASE_UNREACHABLE", false],
 ])("errno %s is %s", (code, failure, retryable) => {
-  const found = databaseFailure("u@h:1/d", error(code));
+  const found = databaseFailure("u@h:1/d", error(code), "replication");
   expect(found).toMatchObject({ code: failure, retryable });
   expect(found.message).toBe(`u@h:1/d: said the server (${code})`);
 });
@@ -42,5 +42,11 @@ test.each([
   ["SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string", "AUTHENTICATION_FAILED"],
   ["something that never happened before", "INTERNAL"],
 ])("the driver's words %j are %s", (message, failure) => {
-  expect(databaseFailure("u@h:1/d", error(null, message)).code).toBe(failure);
+  expect(databaseFailure("u@h:1/d", error(null, message), "pcp").code).toBe(failure);
+});
+
+test("a hint about a password names the secret, one about a limit says what to do", () => {
+  const { hint } = databaseFailure("u@h:1/d", error("28P01"), "database");
+  expect(hint).toBe("Give this host the right password: castellan-agent secret set database");
+  expect(databaseFailure("u@h:1/d", error("53400"), "database").hint).toContain("Drop one");
 });
