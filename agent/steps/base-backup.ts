@@ -4,6 +4,7 @@ import { incompleteMarker } from "#shared/domain/names.ts";
 import type { CommandArgs, CommandResult } from "#shared/domain/commands.ts";
 import type { JobState, StepContext } from "../ports.ts";
 import { backupArguments } from "./backup-command.ts";
+import { backupFailure } from "./backup-failure.ts";
 import {
   backupFacts,
   backupJobName,
@@ -177,7 +178,7 @@ async function follow(args: Args, context: StepContext): Promise<void> {
     throw error;
   });
   if (job?.status === "ended" && job.exitCode === 0) return finish(args, context, job);
-  throw ended(job);
+  throw backupFailure(job, args.source.node);
 }
 
 async function finish(args: Args, context: StepContext, job: JobState): Promise<void> {
@@ -220,16 +221,6 @@ async function verified(args: Args, context: StepContext): Promise<CommandResult
     copiedBytes: facts.copied.bytes,
     elapsedMs: facts.copied.elapsedMs,
   };
-}
-
-function ended(job: JobState | null): Failure {
-  const code = job?.exitCode ?? null;
-  const how = code === null ? "was killed or went down with the host" : `ended with ${code}`;
-  return new Failure("PROGRAM_FAILED", `the base backup ${how}`, {
-    hint: "Its own last lines say why. Trying again starts the copy from the beginning.",
-    evidence: (job?.stderr ?? []).slice(-12),
-    retryable: true,
-  });
 }
 
 async function writeMarker(args: Args, context: StepContext, generation: number): Promise<void> {

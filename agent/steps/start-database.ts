@@ -5,6 +5,7 @@ import { incompleteMarker } from "#shared/domain/names.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import { resolvedPath } from "../adapters/local-system.ts";
+import { readFrom } from "../adapters/pool-process.ts";
 import type { JobState, StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
@@ -21,6 +22,8 @@ type Args = CommandArgs<"start-database">;
 const ServerFacts = z.object({
   /** The start program's own log, when we made it outside the data directory. */
   madeLog: z.string().nullable(),
+  /** Of that log before the newest start: what was said earlier is about another one. */
+  logSize: z.number().default(0),
 });
 
 /**
@@ -45,7 +48,8 @@ export const startDatabase: ChangeStep<"start-database"> = {
       const known = await ownFacts(context, serverKey(args), ServerFacts);
       const madeLog =
         known?.madeLog ?? (isNew && !log.startsWith(`${args.dataDirectory}/`) ? log : null);
-      await noteOwn(context, serverKey(args), { madeLog });
+      const logSize = log === null ? 0 : ((await context.files.stat(log))?.size ?? 0);
+      await noteOwn(context, serverKey(args), { madeLog, logSize });
       await launch(args, context, log);
       crashPoint("step:server-launched");
     }
@@ -119,11 +123,18 @@ async function awaitServer(args: Args, context: StepContext): Promise<void> {
       // The control program ends a moment after the server is ready; it may still put files in order.
       if (standby !== null && job?.status !== "running") return { state: "done", value: null };
       if (job !== null && job.status !== "running" && job.exitCode !== 0) {
-        throw await startFailed(job, log, context);
+        throw await startFailed(args, job, log, context);
       }
       const postmaster = await findPostmaster(args.dataDirectory, context);
       if (postmaster === null && job?.status === "ended")
-        throw await startFailed(job, log, context);
+        throw await startFailed(args, job, log, context);
+      const said =
+        standby === null && postmaster !== null ? await saidSince(args, log, context) : [];
+      if (said.some(isTaken)) {
+        // It runs on what addresses it could get, and never takes the others later.
+        await stop(args, context);
+        throw portTaken(said, context);
+      }
       const token = await serverActivity(postmaster?.pid ?? null, log, context.files);
       const status = postmaster?.status ?? (postmaster === null ? "not there yet" : "running");
       context.progress({
@@ -138,19 +149,49 @@ async function awaitServer(args: Args, context: StepContext): Promise<void> {
 }
 
 async function startFailed(
+  args: Args,
   job: JobState,
   log: string | null,
   context: StepContext,
 ): Promise<Failure> {
-  const written = log === null ? null : await context.files.read(log);
-  // A server prints settings that it refuses, connection strings too.
-  const shown = maskSecrets("other", written?.text ?? "");
-  const tail = shown.trimEnd().split("\n").slice(-12);
+  const said = await saidSince(args, log, context);
+  if (said.some(isTaken)) return portTaken(said, context);
   return new Failure("PROGRAM_FAILED", `the server did not start (${job.exitCode ?? "killed"})`, {
     hint: log === null ? "Look into the unit's journal." : `Look into ${log}.`,
-    evidence: [...job.stderr.slice(-6), ...tail],
+    evidence: [...job.stderr.slice(-6), ...said.slice(-12)],
     retryable: true,
   });
+}
+
+/** PostgreSQL's own words, of which the last ones are the system's. */
+function isTaken(line: string): boolean {
+  return /could not (?:bind|create).*Address already in use/.test(line);
+}
+
+function portTaken(said: readonly string[], { settings }: StepContext): Failure {
+  const { port } = settings.database;
+  return new Failure(
+    "RESOURCE_MISSING",
+    `port ${port} is taken on this host: no server can start`,
+    {
+      hint: `See who has it (ss -ltnp 'sport = :${port}'), end that, then resume.`,
+      evidence: said.filter(isTaken),
+      retryable: true,
+    },
+  );
+}
+
+/** The log's lines since the newest start of ours. */
+async function saidSince(
+  args: Args,
+  log: string | null,
+  context: StepContext,
+): Promise<readonly string[]> {
+  if (log === null || (await context.files.stat(log)) === null) return [];
+  const facts = await ownFacts(context, serverKey(args), ServerFacts);
+  // A server prints settings that it refuses, connection strings too.
+  const text = maskSecrets("other", await readFrom(log, facts?.logSize ?? 0));
+  return text.trimEnd().split("\n");
 }
 
 /**
