@@ -1,6 +1,7 @@
 /**
  * A coordinator in a process of its own, so that a test can kill it: `crash-coordinator.js STATE PORT OPERATION.json`.
- * It starts the operation when its journal has none; SIGUSR2 aborts whatever is unfinished.
+ * It starts the operation when its journal has none; SIGUSR2 aborts whatever is unfinished, SIGHUP ends it without
+ * closing anything.
  */
 import { readFileSync } from "node:fs";
 import { startCore } from "#coordinator/core.ts";
@@ -18,3 +19,4 @@ process.once("SIGTERM", () => {
 process.on("SIGUSR2", () => {
   for (const { id } of core.ports.store.operations({ unfinished: true })) core.runner.abort(id);
 });
+process.once("SIGHUP", () => process.exit(3));

@@ -1,10 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import type { NewOperation } from "#coordinator/operations/start-operation.ts";
+import { openConnection } from "#coordinator/store/connection.ts";
+import { operationRecords } from "#coordinator/store/operation-records.ts";
 import { openStore } from "#coordinator/store/sqlite.ts";
 import type { OperationRecord, Store } from "#coordinator/store/store.ts";
 import { hashSecret } from "#coordinator/trust/hashes.ts";
@@ -42,7 +45,7 @@ export type CrashLab = AsyncDisposable & {
 };
 export type CrashCoordinator = {
   readonly ended: Promise<"SIGKILL" | number | null>;
-  readonly kill: (signal: "SIGTERM" | "SIGUSR2" | "SIGKILL") => void;
+  readonly kill: (signal: "SIGTERM" | "SIGUSR2" | "SIGHUP" | "SIGKILL") => void;
 };
 
 /** One agent that outlives the coordinators, which come and go on one state directory and port. */
@@ -76,7 +79,7 @@ export async function createCrashLab(operation: NewOperation, script: Script): P
       running.add(coordinator);
       return coordinator;
     },
-    journal: () => withStore(folder.path, (store) => store.operations()[0] ?? null),
+    journal: () => firstOperation(join(folder.path, "journal.db")),
     [Symbol.asyncDispose]: async () => {
       agent[Symbol.dispose]();
       for (const one of running) {
@@ -107,8 +110,27 @@ export async function endsAs(
 }
 
 function withStore<T>(stateDirectory: string, work: (store: Store) => T): T {
-  using store = openStore({ file: join(stateDirectory, "journal.db"), keptEvents: 1_000 });
+  using store = openStore({
+    file: join(stateDirectory, "journal.db"),
+    keptEvents: 1_000,
+    now: Date.now(),
+  });
   return work(store);
+}
+
+/** From a copy: the log first, so that what a checkpoint moves meanwhile is in both rather than in neither. */
+function firstOperation(file: string): OperationRecord | null {
+  const folder = mkdtempSync(join(tmpdir(), "castellan-journal-"));
+  const copy = join(folder, "journal.db");
+  if (existsSync(`${file}-wal`)) copyFileSync(`${file}-wal`, `${copy}-wal`);
+  copyFileSync(file, copy);
+  const connection = openConnection(copy);
+  try {
+    return operationRecords(connection).operations()[0] ?? null;
+  } finally {
+    connection.close();
+    rmSync(folder, { recursive: true });
+  }
 }
 
 async function freePort(): Promise<number> {

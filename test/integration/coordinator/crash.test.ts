@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
 import { waitFor } from "#test/harness/wait-for.ts";
-import { buildCrashCoordinator, createCrashLab, endsAs } from "./crash-lab.ts";
+import { buildCrashCoordinator, createCrashLab, endsAs, type CrashLab } from "./crash-lab.ts";
 import { done, failed, type Script } from "./scripted-agent.ts";
 import { told } from "./settled.ts";
 import { hbaStep, slotStep, someOperation, somePlan, startStep } from "./some-plan.ts";
@@ -96,3 +96,42 @@ test("stopped politely in the middle of a step nothing is journaled as failed, a
   lab.agent.end(lab.agent.commands[1]?.id ?? "", done());
   await endsAs(lab, second, "succeeded");
 });
+
+test.each(["store:sums-saved", "store:checkpointed", "store:closed", "store:committed@12"])(
+  "killed at %s, while the journal's log is emptied or just written, the journal is whole",
+  async (point) => {
+    await using lab = await createCrashLab(someOperation(plan), () => done());
+    const first = lab.start(point);
+    if (!point.startsWith("store:committed")) {
+      await succeeded(lab);
+      first.kill("SIGTERM");
+    }
+    expect(await first.ended).toBe("SIGKILL");
+    await endsAs(lab, lab.start(), "succeeded");
+    // Twice: the first start may have put something right for the second.
+    const third = lab.start();
+    await waitFor(() => lab.agent.isWelcome, { timeoutMs: 20_000 });
+    third.kill("SIGTERM");
+    expect(await third.ended).toBe(0);
+  },
+);
+
+test("a coordinator that ends without closing its journal leaves it whole, though SQLite empties the log behind it", async () => {
+  await using lab = await createCrashLab(someOperation(plan), () => done());
+  for (let round = 0; round < 3; round += 1) {
+    const coordinator = lab.start();
+    await succeeded(lab);
+    await waitFor(() => lab.agent.isWelcome, { timeoutMs: 20_000 });
+    lab.agent.received.length = 0;
+    coordinator.kill("SIGHUP");
+    expect(await coordinator.ended).toBe(3);
+  }
+  await endsAs(lab, lab.start(), "succeeded");
+});
+
+function succeeded(lab: CrashLab) {
+  return waitFor(() => lab.journal()?.state === "succeeded", {
+    timeoutMs: 20_000,
+    what: "an operation that succeeded",
+  });
+}
