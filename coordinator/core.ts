@@ -44,7 +44,11 @@ export async function startCore(settings: CoordinatorSettings, log: Log): Promis
   try {
     lifetimes.use(takeDaemonLock(settings.stateDirectory, process.pid));
     const store = lifetimes.use(
-      openStore({ file: inState("journal.db"), keptEvents: limits.keptEvents }),
+      openStore({
+        file: inState("journal.db"),
+        keptEvents: limits.keptEvents,
+        now: clock.now(),
+      }),
     );
     const events = createEvents(store, log, clock);
     const hub = lifetimes.use(new Hub({ settings, store, clock, events }));

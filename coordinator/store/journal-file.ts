@@ -1,8 +1,32 @@
-import { accessSync, chmodSync, constants, renameSync, rmSync, statSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import * as z from "zod";
+import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import { openConnection, type Connection } from "./connection.ts";
-import { migrate } from "./migrate.ts";
+import { corrupt, journalFailure, restoreHint } from "./journal-failure.ts";
+import { assertKnown, firstSealedSchema, migrate } from "./migrate.ts";
+import { syncDirectory } from "./replace-file.ts";
+import {
+  assertSeal,
+  findKeptLog,
+  journalSuffixes,
+  linkLog,
+  makeSeal,
+  partsOf,
+  unsealed,
+} from "./seal.ts";
+import { sealedConnection } from "./sealed-connection.ts";
 
 /**
  * Makes a new, empty journal of mode 0600; it appears whole or not at all. Its epochs count on from `firstEpoch`.
@@ -11,41 +35,78 @@ import { migrate } from "./migrate.ts";
 export function createJournalFile(file: string, firstEpoch = 0): void {
   if (statOf(file) !== null) throw new Failure("ALREADY_EXISTS", `${file} is there already.`);
   const unfinished = `${file}.new`;
-  for (const suffix of ["", "-wal", "-shm", "-journal"]) {
+  for (const suffix of [...journalSuffixes, "-journal"]) {
     rmSync(`${unfinished}${suffix}`, { force: true });
   }
   openUnder(file, () => {
     const connection = openConnection(unfinished);
     try {
       chmodSync(unfinished, 0o600);
-      // Not yet in WAL mode: a rename takes only the one file along.
-      migrate(connection, file);
+      // The mode stands in the file itself.
+      setDurable(connection);
+      migrate(connection);
       connection.run("UPDATE coordinator SET epoch = ? WHERE id = 1", [firstEpoch]);
+      // A rename takes only the one file along. (libsql closes when its statements are collected, not at once.)
+      connection.get("PRAGMA wal_checkpoint(TRUNCATE)");
     } finally {
       connection.close();
     }
+    crashPoint("store:journal-made");
+    placeJournal(unfinished, file);
   });
-  renameSync(unfinished, file);
+}
+
+/** Puts a closed, intact journal into its place, sealed. There must be none yet. */
+export function placeJournal(from: string, file: string): void {
+  syncFile(from);
+  makeSeal(from);
+  for (const suffix of ["-log", "-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true });
+  // The database last: without it there is no journal, whatever else a crash leaves.
+  for (const suffix of ["-sums", "-mark", ""]) renameSync(`${from}${suffix}`, `${file}${suffix}`);
+  syncDirectory(dirname(file));
 }
 
 /**
- * Opens an existing journal after looking at it: writable, intact, ours, not newer than this program.
+ * Opens an existing journal after looking at it: writable, intact, complete, ours, not newer than this program.
  * Nothing is guessed and nothing repaired.
  * @throws Failure STORE_UNUSABLE or VERSION_MISMATCH.
  */
 export function openJournalFile(file: string): Connection {
-  assertWritable(file);
-  const connection = openUnder(file, () => openConnection(file));
-  try {
-    openUnder(file, () => {
+  return openUnder(file, () => {
+    assertWritable(file);
+    const { isSealed, schema, applicationId } = assertSealWithLog(file);
+    assertKnown(file, schema, applicationId);
+    if (!isSealed && schema >= firstSealedSchema) {
+      throw unsealed(file, [partsOf(file).sums, partsOf(file).mark]);
+    }
+    linkLog(file);
+    const connection = openConnection(file);
+    try {
+      connection.exec("PRAGMA wal_autocheckpoint = 0");
       assertIntact(connection, file);
-      migrate(connection, file);
       setDurable(connection);
-    });
-    return connection;
+      if (!isSealed) {
+        connection.get("PRAGMA wal_checkpoint(TRUNCATE)");
+        makeSeal(file);
+      }
+      const sealed = sealedConnection(connection, file);
+      migrate(sealed);
+      return sealed;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  });
+}
+
+/** Another process's close (a person's look with sqlite3) may take the log's name away while we read. */
+function assertSealWithLog(file: string): ReturnType<typeof assertSeal> {
+  findKeptLog(file);
+  try {
+    return assertSeal(file);
   } catch (error) {
-    connection.close();
-    throw error;
+    if (!findKeptLog(file)) throw error;
+    return assertSeal(file);
   }
 }
 
@@ -55,6 +116,15 @@ function setDurable(connection: Connection): void {
   connection.exec("PRAGMA synchronous = FULL");
   connection.exec("PRAGMA foreign_keys = ON");
   connection.exec("PRAGMA busy_timeout = 5000");
+}
+
+function syncFile(file: string): void {
+  const handle = openSync(file, "r+");
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
 }
 
 function assertWritable(file: string): void {
@@ -94,32 +164,11 @@ function assertIntact(connection: Connection, file: string): void {
   throw corrupt(file, lines);
 }
 
-function corrupt(file: string, evidence: readonly string[], cause?: unknown): Failure {
-  return new Failure("STORE_UNUSABLE", `The journal ${file} is corrupt.`, {
-    hint: restoreHint,
-    evidence,
-    cause,
-  });
-}
-
-const restoreHint =
-  "restore it from a backup, or move it aside and run castellan init (agents join again; unfinished operations are lost); the file was not changed";
-
-/** What SQLite says, as a failure that names the file and what to do. */
 function openUnder<T>(file: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof Failure) throw error;
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    const message = error instanceof Error ? error.message : String(error);
-    if (/CORRUPT|NOTADB/.test(code) || /malformed|not a database/.test(message)) {
-      throw corrupt(file, [message], error);
-    }
-    throw new Failure("STORE_UNUSABLE", `The journal ${file} can't be used: ${message}.`, {
-      hint: "check the disk (full? read-only?) and the owner of the state directory",
-      cause: error,
-    });
+    throw journalFailure(file, error);
   }
 }
 

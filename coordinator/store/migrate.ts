@@ -1,21 +1,23 @@
 import { Failure } from "#shared/errors.ts";
 import { initial } from "./migrations/0001-initial.ts";
+import { restores } from "./migrations/0002-restores.ts";
 import { pragmaNumber, type Connection } from "./connection.ts";
 
 /** Applied in order, each in its own transaction; never edited after a release. */
-const migrations: readonly string[] = [initial];
+const migrations: readonly string[] = [initial, restores];
 
 const schemaVersion = migrations.length;
 
 /** "CSTL": tells a journal of ours from any other SQLite file. */
 const applicationId = 0x4353544c;
 
-/** Brings an older journal to this program's schema; refuses a newer one before touching anything. */
-export function migrate(connection: Connection, file: string): void {
-  const found = pragmaNumber(connection, "user_version");
-  const id = pragmaNumber(connection, "application_id");
-  if (id !== applicationId && !(id === 0 && found === 0 && isEmpty(connection))) {
-    throw new Failure("STORE_UNUSABLE", `${file} is an SQLite file, but not a Castellan journal.`, {
+/** Schemas below this one were written without a seal. */
+export const firstSealedSchema = 2;
+
+/** @throws Failure STORE_UNUSABLE for another program's file, VERSION_MISMATCH for a newer program's. */
+export function assertKnown(file: string, found: number, id: number): void {
+  if (id !== applicationId) {
+    throw new Failure("STORE_UNUSABLE", `${file} is not a Castellan journal.`, {
       hint: "check the state directory; the file was not changed",
     });
   }
@@ -26,6 +28,11 @@ export function migrate(connection: Connection, file: string): void {
       { hint: "run the newer castellan that wrote it; the file was not changed" },
     );
   }
+}
+
+/** Brings a new or an older journal to this program's schema. */
+export function migrate(connection: Connection): void {
+  const found = pragmaNumber(connection, "user_version");
   for (let version = found; version < schemaVersion; version += 1) {
     connection.transaction(() => {
       connection.exec(migrations[version] ?? "");
@@ -33,8 +40,4 @@ export function migrate(connection: Connection, file: string): void {
       connection.exec(`PRAGMA user_version = ${version + 1}`);
     });
   }
-}
-
-function isEmpty(connection: Connection): boolean {
-  return connection.all("SELECT name FROM sqlite_schema").length === 0;
 }

@@ -8,8 +8,10 @@ import type { Plan } from "../operations/plan.ts";
 
 /** The journal: everything the coordinator must still know after kill -9. Every write is on disk when it returns. */
 export type Store = Disposable & {
-  /** Counted up at every start of a coordinator: fences older ones. */
+  /** Higher at every start of a coordinator: fences older ones. */
   readonly epoch: number;
+  /** Of the last start on this journal. An agent that has obeyed one in between knows what this journal does not. */
+  readonly epochBefore: number;
 
   // agents
   createToken(record: TokenRecord): void;
