@@ -28,9 +28,10 @@ export async function delayConnections(host: Host, { to, delayMs }: DelayOptions
     `table ${table} { chain output { type nat hook output priority -100;\n${match} redirect to :${port}\n}\n}\n`,
   );
   return faultUntil(async () => {
-    await host.nft(`delete table ${table}\n`);
+    // Before the rule goes: the farewell of what goes through it must still be translated.
     proxy.kill("SIGKILL");
     await proxy.exited;
+    await host.nft(`delete table ${table}\n`);
   });
 }
 

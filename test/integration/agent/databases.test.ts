@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { connect, createServer, type AddressInfo } from "node:net";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { createDatabases, type ConnectionEdge } from "#agent/adapters/databases.ts";
 import { asFailure, type Failure } from "#shared/errors.ts";
 import { createLog } from "#shared/log.ts";
@@ -123,4 +124,25 @@ test("a query whose backend is terminated fails as unreachable, and the next one
   );
   expect(await sleeping).toMatchObject({ code: "DATABASE_UNREACHABLE", retryable: true });
   expect(await databases.own.query("SELECT 3 AS three")).toEqual([{ three: 3 }]);
+});
+
+test("a session whose server vanished without a word is closed all the same", async () => {
+  let isSilent = false;
+  const path = createServer({ allowHalfOpen: true }, (inner) => {
+    const outer = connect(server.port, "127.0.0.1");
+    inner.on("data", (chunk) => isSilent || outer.write(chunk));
+    outer.on("data", (chunk) => isSilent || inner.write(chunk));
+    for (const end of [inner, outer]) end.on("error", () => undefined);
+    onTestFinished(() => {
+      inner.destroy();
+      outer.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => path.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void path.close());
+  const { port } = path.address() as AddressInfo; // a TCP server that listens
+  await using databases = open();
+  const session = await databases.connect({ ...login(false), port });
+  isSilent = true;
+  await session[Symbol.asyncDispose]();
 });

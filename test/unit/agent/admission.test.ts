@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { admissionRefusal, preconditionRefusal } from "#agent/admission.ts";
+import { admissionRefusal, expiryRefusal, preconditionRefusal } from "#agent/admission.ts";
 import type { CommandEnvelope } from "#shared/domain/commands.ts";
 import { nodeFacts } from "./node-facts.ts";
 
@@ -46,6 +46,10 @@ describe("a command is admitted", () => {
     const refusal = admissionRefusal({ ...command, ...more }, facts);
     expect(refusal).toMatchObject({ code: "REFUSED", message: expect.stringMatching(says) });
   });
+});
+
+test("what came too late may come again: a host that slept, or whose clock was set, is no reason to stop", () => {
+  expect(expiryRefusal({ ...command, expiresAt: 999 }, 1_000)).toMatchObject({ retryable: true });
 });
 
 describe("right before the effect", () => {
