@@ -1,7 +1,9 @@
-import { readFile, readdir, stat } from "node:fs/promises";
+import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { baseBackup } from "#agent/steps/base-backup.ts";
+import { backupMarker } from "#agent/steps/backup-records.ts";
 import { claimTree } from "#agent/steps/own-directory.ts";
 import { createSlot } from "#agent/steps/create-slot.ts";
 import { openHba } from "#agent/steps/open-hba.ts";
@@ -84,6 +86,87 @@ test("a copy that was killed is begun anew in a directory of its own, and the ol
   expect(after.birthtimeMs).toBeGreaterThan(before.birthtimeMs);
   await baseBackup.undo(args.backup, second);
   await expectNothingLeft(second);
+});
+
+test("a copy that is begun anew takes away what it made, and nothing that lies beside", async () => {
+  const beside = join(lab.folder, "n2");
+  const foreign = [join(beside, "notes.txt"), join(beside, "data.other-copy", "PG_VERSION")];
+  await mkdir(join(beside, "data.other-copy"));
+  for (const file of foreign) await writeFile(file, "a person's");
+  const controller = new AbortController();
+  const first = await lab.agent("n2", { signal: controller.signal });
+  process.kill(-(await beginAndLeave(first, controller)), "SIGKILL");
+  const second = await lab.agent("n2");
+  await runStep(baseBackup, args.backup, second);
+  await baseBackup.undo(args.backup, second);
+  for (const file of foreign) expect(await readFile(file, "utf8")).toBe("a person's");
+  for (const name of ["notes.txt", "data.other-copy"]) {
+    await rm(join(beside, name), { recursive: true });
+  }
+  await expectNothingLeft(second);
+});
+
+test("a directory in the copy's place whose files are not the copy's is left alone, at a new attempt as in an undo", async () => {
+  const controller = new AbortController();
+  const first = await lab.agent("n2", { signal: controller.signal });
+  process.kill(-(await beginAndLeave(first, controller)), "SIGKILL");
+  const second = await lab.agent("n2");
+  await waitFor(async () => (await second.jobs.look(jobName))?.status === "lost");
+  // Device and inode are still the copy's: a removed directory's number is soon given to another one.
+  const { stagingDirectory } = args.backup;
+  for (const name of await readdir(stagingDirectory)) {
+    await rm(join(stagingDirectory, name), { recursive: true });
+  }
+  await writeFile(join(stagingDirectory, "notes.txt"), "a person's");
+  const refused = { code: "REFUSED", message: expect.stringContaining(stagingDirectory) };
+  await expect(baseBackup.apply(args.backup, second)).rejects.toMatchObject(refused);
+  await expect(baseBackup.undo(args.backup, second)).rejects.toMatchObject(refused);
+  expect(await readFile(join(stagingDirectory, "notes.txt"), "utf8")).toBe("a person's");
+
+  await rm(join(stagingDirectory, "notes.txt"));
+  await baseBackup.undo(args.backup, second);
+  await expectNothingLeft(second);
+});
+
+test("a copy whose marker names another attempt is left alone", async () => {
+  const controller = new AbortController();
+  const first = await lab.agent("n2", { signal: controller.signal });
+  process.kill(-(await beginAndLeave(first, controller)), "SIGKILL");
+  const second = await lab.agent("n2");
+  await waitFor(async () => (await second.jobs.look(jobName))?.status === "lost");
+  const marker = backupMarker(args.backup.stagingDirectory);
+  const right = await readFile(marker, "utf8");
+  await writeFile(marker, right.replace('"generation":1', '"generation":7'));
+  await expect(baseBackup.apply(args.backup, second)).rejects.toMatchObject({
+    code: "REFUSED",
+    message: expect.stringContaining(marker),
+  });
+  expect(await hasFiles(args.backup.stagingDirectory)).toBe(true);
+  await writeFile(marker, right);
+  await baseBackup.undo(args.backup, second);
+  await expectNothingLeft(second);
+});
+
+test("an undo that was killed while it removed the copy goes on when it is told again", async () => {
+  const target = await lab.agent("n2");
+  await runStep(baseBackup, args.backup, target);
+  const { files } = target;
+  const dies = {
+    ...target,
+    files: {
+      ...files,
+      removeTree: async (path: string) => {
+        // What a crash leaves depends on the order in which the names came.
+        await rm(join(path, "backup_label"));
+        await rm(join(path, incompleteMarker));
+        throw new Error("killed");
+      },
+    },
+  };
+  await expect(baseBackup.undo(args.backup, dies)).rejects.toThrow("killed");
+  const next = await lab.agent("n2");
+  await baseBackup.undo(args.backup, next);
+  await expectNothingLeft(next);
 });
 
 test("undo in the middle of a copy ends exactly that job and leaves nothing", async () => {
@@ -183,6 +266,49 @@ test("a directory into which another operation still copies is not used, though 
   await baseBackup.undo(args.backup, other);
   await expectNothingLeft(await lab.agent("n2"));
 });
+
+test("two commands at once, and an agent that forgot its job, never have two copies in one directory", async () => {
+  const controller = new AbortController();
+  const first = await lab.agent("n2", { signal: controller.signal });
+  const pid = await beginAndLeave(first, controller);
+  const second = await lab.agent("n2");
+  const third = await lab.agent("n2");
+  const both = { ...args.backup, maxRateBytesPerSecond: slow };
+  const [one, other] = [baseBackup.apply(both, second), baseBackup.apply(both, third)];
+  expect(await copiesInto(args.backup.stagingDirectory)).toEqual([pid]);
+  await Promise.all([one, other.catch(() => undefined)]);
+  expect(await copiesInto(args.backup.stagingDirectory)).toEqual([]);
+  expect((await baseBackup.verify(both, second)).copiedBytes).toBeGreaterThan(10e6);
+  await baseBackup.undo(args.backup, second);
+  await expectNothingLeft(second);
+});
+
+test("a copy whose job folder is gone is found by what it writes into, and no second one joins it", async () => {
+  const controller = new AbortController();
+  const first = await lab.agent("n2", { signal: controller.signal });
+  const pid = await beginAndLeave(first, controller);
+  const folder = join(lab.folder, "n2", "state", "jobs", jobName);
+  await rename(folder, `${folder}-away`);
+  const second = await lab.agent("n2");
+  await expect(baseBackup.apply(args.backup, second)).rejects.toMatchObject({
+    code: "OPERATION_CONFLICT",
+    message: expect.stringMatching(/pid \d+/),
+  });
+  expect(await copiesInto(args.backup.stagingDirectory)).toEqual([pid]);
+  await rename(`${folder}-away`, folder);
+  await baseBackup.undo(args.backup, second);
+  await expectNothingLeft(second);
+});
+
+/** Process groups in which a pg_basebackup has that directory as its target. */
+async function copiesInto(directory: string): Promise<readonly number[]> {
+  const { stdout } = await execa("ps", ["-eo", "pgid=,args="]);
+  const lines = stdout.split("\n").filter((line) => {
+    const [, program = "", ...rest] = line.trim().split(/\s+/);
+    return program.endsWith("/pg_basebackup") && rest.includes(directory);
+  });
+  return [...new Set(lines.map((line) => Number.parseInt(line, 10)))];
+}
 
 test("a copy that can't be begun leaves no password behind", async () => {
   const target = await lab.agent("n2");
