@@ -175,6 +175,8 @@ export type Jobs = {
   end(name: string): Promise<void>;
   /** Forgets an ended job's folder. */
   remove(name: string): Promise<void>;
+  /** Pids of programs, jobs or not, that were told to work on this directory (`-D DIRECTORY`). */
+  writersInto(directory: string): Promise<readonly number[]>;
 };
 export type JobRequest = {
   readonly name: string;

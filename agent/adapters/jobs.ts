@@ -17,6 +17,7 @@ import {
   type JobProcess,
 } from "./job-folder.ts";
 import { jobWrapper } from "./job-wrapper.ts";
+import { processesWorkingOn } from "./local-processes.ts";
 import { findProgram } from "./programs.ts";
 
 export type JobsOptions = {
@@ -126,7 +127,8 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
     crashPoint("job:ended");
   };
 
-  return { start, look, end, remove: (name) => removeJobFolder(folderOf(name)) };
+  const remove = (name: string): Promise<void> => removeJobFolder(folderOf(name));
+  return { start, look, end, remove, writersInto: processesWorkingOn };
 }
 
 async function spawnWrapper(

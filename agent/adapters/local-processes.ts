@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { readSmallFile } from "./local-system.ts";
 
 export type LocalProcess = {
@@ -28,6 +29,19 @@ export function liveProcess(pid: number): LocalProcess | null {
 /** The very same process, not another one that got its number. */
 export function isStillAlive(process: LocalProcess): boolean {
   return liveProcess(process.pid)?.startTicks === process.startTicks;
+}
+
+/** Those whose command line has `-D DIRECTORY`, as every server, control and backup program takes it. */
+export async function processesWorkingOn(directory: string): Promise<readonly number[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const found: number[] = [];
+  for (const pid of pids) {
+    const words = (await readSmallFile(`/proc/${pid}/cmdline`))?.split("\0") ?? [];
+    if (words.some((word, at) => word === "-D" && words[at + 1] === directory)) {
+      found.push(Number(pid));
+    }
+  }
+  return found;
 }
 
 /** null where it is missing or may not be read. */

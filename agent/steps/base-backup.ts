@@ -12,6 +12,7 @@ import {
   forgetBackup,
   noteBackup,
 } from "./backup-records.ts";
+import { assertIsOwnCopy } from "./backup-proof.ts";
 import { readBackupProgress } from "./backup-progress.ts";
 import { freeSlot, waitForSource } from "./backup-source.ts";
 import { evidence } from "./evidence.ts";
@@ -57,6 +58,8 @@ export const baseBackup: ChangeStep<"base-backup"> = {
     if (isOurs && job.status === "ended" && job.exitCode === 0) return finish(args, context, job);
     if (facts?.copied != null) return;
     await context.jobs.end(backupJobName(context));
+    // Before its slot is freed: a copy that we know nothing of would be cut off by that.
+    for (const tree of treesOf(args)) await assertNobodyCopies(tree, context);
     if (facts !== null) await freeSlot(args, context);
     await waitForSource(args, context);
     await start(args, context, (facts?.generation ?? 0) + 1);
@@ -71,7 +74,7 @@ export const baseBackup: ChangeStep<"base-backup"> = {
     const lines = [job === null ? "no copy was running" : `the copy (pid ${job.pid}) is ended`];
     await assertNotStarted(args, context);
     for (const tree of treesOf(args)) {
-      const line = await removeOwnTree(context, tree);
+      const line = await removeCopy(tree, args, context);
       if (line !== null) lines.push(line);
     }
     await forgetBackup(context, args);
@@ -86,10 +89,9 @@ export const baseBackup: ChangeStep<"base-backup"> = {
 
 async function start(args: Args, context: StepContext, generation: number): Promise<void> {
   const name = backupJobName(context);
-  for (const tree of treesOf(args)) await assertNobodyCopies(tree, context);
   await assertNotStarted(args, context);
   await context.jobs.remove(name);
-  for (const tree of treesOf(args)) await removeOwnTree(context, tree);
+  for (const tree of treesOf(args)) await removeCopy(tree, args, context);
   await noteBackup(context, args, { generation, copied: null });
   for (const tree of treesOf(args)) await claimTree(context, tree, generation);
   // Beside, because the program demands an empty directory; inside as soon as it has ended.
@@ -121,20 +123,33 @@ async function start(args: Args, context: StepContext, generation: number): Prom
   crashPoint("backup:job-started");
 }
 
+function removeCopy(tree: string, args: Args, context: StepContext): Promise<string | null> {
+  return removeOwnTree(context, tree, (facts) => assertIsOwnCopy(args, tree, facts, context));
+}
+
 /**
  * The tree may be an empty directory while another operation's copy waits for its checkpoint: two copies into one
  * directory would mix.
  */
 async function assertNobodyCopies(tree: string, context: StepContext): Promise<void> {
   const entry = await context.ledger.get(ledgerKey.tree(tree));
-  if (entry === null || entry.operationId === context.operationId) return;
-  const job = await context.jobs.look(backupJobName(entry));
-  if (job?.status !== "running") return;
-  throw new Failure(
-    "OPERATION_CONFLICT",
-    `operation ${entry.operationId} still copies into ${tree} (pid ${job.pid})`,
-    { hint: `Abort it first: castellan operation abort ${entry.operationId}` },
-  );
+  const isOurs = entry?.operationId === context.operationId;
+  const job = entry === null || isOurs ? null : await context.jobs.look(backupJobName(entry));
+  if (entry !== null && job?.status === "running") {
+    throw new Failure(
+      "OPERATION_CONFLICT",
+      `operation ${entry.operationId} still copies into ${tree} (pid ${job.pid})`,
+      { hint: `Abort it first: castellan operation abort ${entry.operationId}` },
+    );
+  }
+  const names = (await context.files.stat(tree)) === null ? [] : await context.files.list(tree);
+  // What somebody else works on is refused where the directory is claimed.
+  if (!isOurs && names.length > 0) return;
+  const [pid] = await context.jobs.writersInto(tree);
+  if (pid === undefined) return;
+  throw new Failure("OPERATION_CONFLICT", `a program works on ${tree} already (pid ${pid})`, {
+    hint: `It is no job that this agent knows. Look at it (ps -fp ${pid}), end it, then resume.`,
+  });
 }
 
 /** A copy that somebody has started is in use, with all its tablespaces, whatever its name is by now. */

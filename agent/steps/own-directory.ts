@@ -58,6 +58,8 @@ export const TreeFacts = z.object({
   identity: z.object({ device: z.number(), inode: z.number() }).nullable(),
   /** There before us (a mount point): emptied, never removed. */
   preexisting: z.boolean(),
+  /** Was seen to be ours and is being removed: what a crash leaves of it proves nothing any more. */
+  removing: z.boolean().optional(),
 });
 export type TreeFacts = z.infer<typeof TreeFacts>;
 
@@ -90,8 +92,15 @@ export async function claimTree(
   return identity;
 }
 
-/** Takes the tree away if it still is the one that we made; the ledger forgets it. Answers a line for people. */
-export async function removeOwnTree(context: StepContext, path: string): Promise<string | null> {
+/**
+ * Takes the tree away if it still is the one that we made and `assertOurs` has nothing against what it holds; the
+ * ledger forgets it. Answers a line for people.
+ */
+export async function removeOwnTree(
+  context: StepContext,
+  path: string,
+  assertOurs: (tree: TreeFacts) => Promise<void>,
+): Promise<string | null> {
   const key = ledgerKey.tree(path);
   const known = await ownFacts(context, key, TreeFacts);
   if (known === null) return null;
@@ -103,9 +112,13 @@ export async function removeOwnTree(context: StepContext, path: string): Promise
       if ((await context.files.list(path)).length > 0)
         return `${path} is kept: not empty, not ours`;
       if (!known.preexisting) await context.files.removeTree(path, found);
-    } else if (known.preexisting) {
+    } else if (isSame(found, known.identity) && known.removing !== true) {
+      await assertOurs(known);
+      await noteOwn(context, key, { ...known, removing: true });
+    }
+    if (known.identity !== null && known.preexisting) {
       await emptyTree(context, path, known.identity, found);
-    } else {
+    } else if (known.identity !== null) {
       await context.files.removeTree(path, known.identity);
     }
     line = known.preexisting ? `${path} emptied` : `${path} removed`;
@@ -120,7 +133,7 @@ async function emptyTree(
   identity: FileIdentity,
   found: FileIdentity,
 ): Promise<void> {
-  if (found.device !== identity.device || found.inode !== identity.inode) {
+  if (!isSame(found, identity)) {
     throw new Failure("REFUSED", `${path} is not the directory that was used: left alone`);
   }
   // The control file first: without it no server starts on what a crash leaves here, standby marker or not.
@@ -133,4 +146,8 @@ async function emptyTree(
     if (stat.kind === "directory") await context.files.removeTree(entry, stat);
     else await context.files.remove(entry);
   }
+}
+
+function isSame(found: FileIdentity, { device, inode }: FileIdentity): boolean {
+  return found.device === device && found.inode === inode;
 }
