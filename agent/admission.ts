@@ -1,6 +1,6 @@
 import { commands, isUndoable, type CommandEnvelope } from "#shared/domain/commands.ts";
 import type { NodeFacts } from "#shared/domain/facts.ts";
-import { Failure } from "#shared/errors.ts";
+import { Failure, type FailureDetails } from "#shared/errors.ts";
 
 export type AdmissionFacts = {
   readonly highestEpoch: number;
@@ -49,6 +49,7 @@ export function expiryRefusal(command: CommandEnvelope, now: number): Failure | 
   return refused(
     `command ${command.id} expired ${Math.round(now - command.expiresAt)} ms before it could begin`,
     "Resume the operation; if this repeats, compare the clocks of this host and the coordinator.",
+    { retryable: true },
   );
 }
 
@@ -64,10 +65,14 @@ export function preconditionRefusal(
   return refused(
     `command ${id}: ${told.join("; ")}`,
     "The node changed since the plan was made: look at `castellan status`, then abort or plan anew.",
-    [`database ${found.status}${found.problem === null ? "" : `: ${found.problem}`}`],
+    { evidence: [`database ${found.status}${found.problem === null ? "" : `: ${found.problem}`}`] },
   );
 }
 
-function refused(message: string, hint: string | null, evidence: readonly string[] = []): Failure {
-  return new Failure("REFUSED", message, { evidence, ...(hint === null ? {} : { hint }) });
+function refused(
+  message: string,
+  hint: string | null,
+  more: Pick<FailureDetails, "evidence" | "retryable"> = {},
+): Failure {
+  return new Failure("REFUSED", message, { ...more, ...(hint === null ? {} : { hint }) });
 }

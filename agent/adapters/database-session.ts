@@ -70,7 +70,7 @@ export async function openSession(target: SessionTarget, onLost?: OnLost): Promi
       // The server said farewell: the socket's own end follows later, no query must come in between.
       if (failure.code === "DATABASE_UNREACHABLE" && isOpen) {
         ended(failure.message);
-        void client.end().catch(() => undefined);
+        void close(client);
       }
       throw failure;
     }
@@ -84,13 +84,22 @@ export async function openSession(target: SessionTarget, onLost?: OnLost): Promi
       versionNumber,
       [Symbol.asyncDispose]: async () => {
         isOpen = false;
-        await client.end().catch(() => undefined); // it may be gone already
+        await close(client);
       },
     };
   } catch (error) {
-    await client.end().catch(() => undefined);
+    await close(client);
     throw databaseFailure(where, error, target.secret);
   }
+}
+
+/** A server that is there answers a farewell at once; one that vanished never will, and TCP says so only after minutes. */
+const farewellMs = 1_000;
+
+async function close(client: pg.Client): Promise<void> {
+  const hurry = setTimeout(() => client.connection.stream.destroy(), farewellMs);
+  await client.end().catch(() => undefined); // it may be gone already
+  clearTimeout(hurry);
 }
 
 async function askVersion(

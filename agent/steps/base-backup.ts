@@ -168,9 +168,12 @@ async function follow(args: Args, context: StepContext): Promise<void> {
   const startedAt = context.clock.elapsedMs();
   const rate = createRate();
   const patience = createSyncPatience(args.stallMs);
+  const { node, host, port } = args.source;
+  const what = `the base backup from ${node} (${host}:${port})`;
+  const hint = `Look at the network between this host and ${node}, at ${node}'s disk and at this one's. Then resume: this copy is ended, and a new one begins. One that moves, however slowly, is never ended (addNode.stallMs in the coordinator's settings says how long nothing may move).`;
   const job = await watchProgress(
     context,
-    { stallMs: args.stallMs, everyMs: 50, what: "the base backup" },
+    { stallMs: args.stallMs, everyMs: 50, what, hint },
     async () => {
       const state = await context.jobs.look(backupJobName(context));
       if (state === null || state.status !== "running") return { state: "done", value: state };

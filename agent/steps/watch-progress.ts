@@ -11,6 +11,8 @@ export type ProgressLimits = {
   readonly everyMs: number;
   /** What is awaited, as it stands in "WHAT made no progress for 30 s: MISSING". */
   readonly what: string;
+  /** What to look at, and what happens then. */
+  readonly hint?: string;
 };
 
 /**
@@ -19,23 +21,24 @@ export type ProgressLimits = {
  */
 export async function watchProgress<T>(
   context: Pick<StepContext, "clock" | "signal">,
-  { stallMs, everyMs, what }: ProgressLimits,
+  limits: ProgressLimits,
   look: () => Promise<Look<T>>,
 ): Promise<T> {
   const { clock, signal } = context;
+  const { stallMs, everyMs } = limits;
   let token: string | null = null;
   let changedAt = clock.elapsedMs();
   for (;;) {
     signal.throwIfAborted();
     const seen = await within(Math.max(stallMs, leastAnswerMs), signal, look);
-    if (seen === "no answer") throw stalled(what, stallMs, seen, []);
+    if (seen === "no answer") throw stalled(limits, stallMs, seen, []);
     if (seen.state === "done") return seen.value;
     const now = clock.elapsedMs();
     if (seen.token !== token) {
       token = seen.token;
       changedAt = now;
     } else if (now - changedAt >= stallMs) {
-      throw stalled(what, now - changedAt, seen.missing, [seen.token]);
+      throw stalled(limits, now - changedAt, seen.missing, [seen.token]);
     }
     await clock.sleep(everyMs, signal);
   }
@@ -71,11 +74,12 @@ async function within<T>(
 }
 
 function stalled(
-  what: string,
+  { what, hint }: ProgressLimits,
   forMs: number,
   missing: string,
   evidence: readonly string[],
 ): Failure {
   const message = `${what} made no progress for ${Math.round(forMs / 1000)} s: ${missing}`;
-  return new Failure("STALLED", message, { retryable: true, evidence });
+  const details = { retryable: true, evidence };
+  return new Failure("STALLED", message, hint === undefined ? details : { ...details, hint });
 }
