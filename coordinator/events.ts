@@ -28,6 +28,13 @@ type EventData = {
     readonly summary: string;
     readonly detail: string;
   };
+  /** An operator said that its cause is gone. */
+  "alert:closed": {
+    readonly id: number;
+    readonly cause: string;
+    readonly summary: string;
+    readonly by: string;
+  };
   "baseline:accepted": {
     readonly path: string;
     readonly hash: string | null;
@@ -108,6 +115,7 @@ const logLines: { readonly [K in EventKind]: LogLine<K> } = {
     line: (d, node) => `the agent of ${node} sent a bad message: ${d.reason}`,
   },
   "host:reported": { level: "info", line: (d, node) => `${node}: ${d.summary}` },
+  "alert:closed": { level: "info", line: (d) => `${d.by} closed: ${d.summary}` },
   "baseline:accepted": {
     level: "debug",
     line: (d, node) => `${d.path} on ${node} is accepted (${d.why})`,

@@ -1,5 +1,6 @@
 import { asFailure, Failure } from "#shared/errors.ts";
 import { version } from "#shared/version.ts";
+import { slotLedger } from "../fleet/slot-ledger.ts";
 import { nodeStatuses, unassignedStatus } from "../fleet/status.ts";
 import { addNode, preflightAddNode } from "../operations/add-node/request.ts";
 import type { AddNodeLimits } from "../operations/add-node/situation.ts";
@@ -10,13 +11,16 @@ import type { CoordinatorPorts } from "../ports.ts";
 import { createJoinToken } from "../trust/tokens.ts";
 import {
   AddNodeRequest,
+  CloseAlertRequest,
   ImportRequest,
   PoolPrepareRequest,
   TokenRequest,
   type ClusterStatus,
+  type SlotsAnswer,
   type StatusAnswer,
   type TokenAnswer,
 } from "./contract.ts";
+import { closeAlert } from "./close-alert.ts";
 import { get, post, postEmpty, watch, type Route } from "./routes.ts";
 import { streamOperation } from "./watch-stream.ts";
 import { why } from "./why.ts";
@@ -65,6 +69,15 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     postEmpty("/api/operations/:id/abort", ({ parameters }) => runner.abort(parameters["id"] ?? "")), // prettier-ignore
     postEmpty("/api/operations/:id/leave", ({ parameters }) => runner.leave(parameters["id"] ?? "")), // prettier-ignore
     get("/api/why/:subject", ({ parameters }) => why(ports, parameters["subject"] ?? "")),
+    get("/api/slots", () => slots(ports, clusterFiles.names())),
+    get("/api/clusters/:name/slots", ({ parameters }) => {
+      const name = parameters["name"] ?? "";
+      clusterFiles.load(name); // one that was asked for by name has to be readable
+      return slots(ports, [name]);
+    }),
+    post("/api/alerts/:id/close", CloseAlertRequest, ({ parameters, body }) =>
+      closeAlert(ports, parameters["id"] ?? "", body.requestedBy),
+    ),
     get("/api/alerts", ({ query }) => store.alerts({ open: query.get("all") !== "1" })),
     get("/api/events", ({ query }) => {
       const after = Number(query.get("after") ?? 0);
@@ -111,4 +124,17 @@ function status({ store, fleet, clusterFiles, clock }: ApiPorts): StatusAnswer {
     .filter((view) => !named.has(view.node))
     .map(unassignedStatus);
   return { version, epoch: store.epoch, at: clock.now(), clusters, unassigned };
+}
+
+function slots({ fleet, clusterFiles, clock }: ApiPorts, names: readonly string[]): SlotsAnswer {
+  const agents = new Map(fleet.agents().map((view) => [view.node, view]));
+  const clusters = names.map((name): SlotsAnswer["clusters"][number] => {
+    try {
+      const { declaration } = clusterFiles.load(name);
+      return { name, problem: null, nodes: slotLedger(declaration, agents) };
+    } catch (error) {
+      return { name, problem: asFailure(error).message, nodes: [] };
+    }
+  });
+  return { at: clock.now(), clusters };
 }

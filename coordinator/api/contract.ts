@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { VerifyLevel } from "#shared/domain/commands.ts";
 import type { ClusterDeclaration } from "#shared/domain/cluster.ts";
-import type { NodeFacts } from "#shared/domain/facts.ts";
+import type { ArchiverFacts, NodeFacts, WalDisk } from "#shared/domain/facts.ts";
 import { AbsolutePath, Address, Name, Port } from "#shared/domain/names.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import type { Progress } from "#shared/domain/commands.ts";
@@ -28,7 +28,10 @@ import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.t
  *  POST /api/operations/:id/abort            OperationRecord
  *  POST /api/operations/:id/leave            OperationRecord
  *  GET  /api/why/:subject                    WhyAnswer (operation id or node)
+ *  GET  /api/slots                           SlotsAnswer
+ *  GET  /api/clusters/:name/slots            SlotsAnswer
  *  GET  /api/alerts?all=1                    AlertRecord[]
+ *  POST /api/alerts/:id/close                CloseAlertRequest → AlertRecord (REFUSED for one that agents end)
  *  GET  /api/events?after=N                  EventRecord[]
  */
 
@@ -74,6 +77,8 @@ export const AddNodeRequest = z.strictObject({
   /** Node to copy from; the primary when null. */
   source: Name.nullable(),
   maxRateBytesPerSecond: z.number().positive().nullable(),
+  /** The most WAL that its slot may hold back; the coordinator's setting when left out. */
+  walBudgetBytes: z.int().positive().nullable().optional(),
   verify: VerifyLevel,
   onFailure: z.enum(["pause", "rollback"]),
   dryRun: z.boolean(),
@@ -147,6 +152,47 @@ export type StatusAnswer = {
   /** Joined agents that no declaration names yet. */
   readonly unassigned: readonly NodeStatus[];
 };
+
+export type SlotLine = {
+  readonly slot: string;
+  /** Made by an operation of ours, and still the one that it made. */
+  readonly isOurs: boolean;
+  /** The node that it is for; null where nobody knows. */
+  readonly owner: string | null;
+  readonly operationId: string | null;
+  readonly purpose: string;
+  /** When it was made (dropped, where it was); where only our first look is known, that. */
+  readonly since: number;
+  readonly isSinceSeen: boolean;
+  /** missing: someone dropped ours. dropped: the WAL budget did. lost: the server invalidated it. */
+  readonly state: "active" | "inactive" | "missing" | "dropped" | "lost";
+  readonly client: string | null;
+  readonly pid: number | null;
+  readonly retainedBytes: number | null;
+  readonly budgetBytes: number | null;
+  /** Transactions since the oldest that it keeps from vacuum. */
+  readonly xminAge: number | null;
+  /** What is wrong, and what to type next. */
+  readonly note: string | null;
+};
+export type NodeSlots = {
+  readonly node: string;
+  readonly agent: NodeStatus["agent"];
+  readonly role: "primary" | "standby" | null;
+  readonly slots: readonly SlotLine[];
+  readonly walDisk: WalDisk | null;
+  readonly archiver: ArchiverFacts | null;
+};
+export type SlotsAnswer = {
+  readonly at: number;
+  readonly clusters: readonly {
+    readonly name: string;
+    readonly problem: string | null;
+    readonly nodes: readonly NodeSlots[];
+  }[];
+};
+
+export const CloseAlertRequest = z.strictObject({ requestedBy: z.string().max(200) });
 
 /** One line of a watch stream: the record whenever it changed, progress in between. */
 export type OperationUpdate =

@@ -82,6 +82,7 @@ function whyNode({ store, clock }: CoordinatorPorts, view: AgentView): WhyAnswer
               : [`receiver: ${facts.database.receiver.status}, slot ${facts.database.receiver.slot ?? "none"}`]), // prettier-ignore
             ...facts.database.replication.map((r) => `sends to ${r.applicationName} (${r.clientAddress ?? "local"}): ${r.state}, ${r.syncState}, replayed ${r.replayLsn ?? "?"}`), // prettier-ignore
             ...facts.database.slots.map((s) => `slot ${s.name}: ${s.active ? "active" : "inactive"}, keeps ${s.retainedBytes ?? 0} bytes of WAL`), // prettier-ignore
+            ...facts.agent.droppedSlots.map((s) => `slot ${s.name} for ${s.forNode}: dropped at ${time(s.droppedAt)} by rule ${s.rule}: ${s.reason}`), // prettier-ignore
             ...(facts.pool === null
               ? []
               : [`pool: ${facts.pool.status}${facts.pool.isLeader === true ? ", leader" : ""}`, ...facts.pool.rows.map((row) => `  row ${row.id} ${row.hostname}:${row.port}: ${row.status}, ${row.role}`)]), // prettier-ignore

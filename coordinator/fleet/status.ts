@@ -41,7 +41,7 @@ function nodeStatus(
     lagBytes: lag(facts, sender, row),
     slotActive: sender?.database.slots.find((slot) => slot.name === node.slot)?.active ?? null,
     pools: poolColumns(node, declaration, agents),
-    findings: findings(view, facts),
+    findings: [...rebuildFindings(node.name, declaration, agents), ...findings(view, facts)],
   };
 }
 
@@ -145,4 +145,20 @@ function findings(view: AgentView | undefined, facts: NodeFacts | null): readonl
     ...(pool?.problem == null ? [] : [`pool: ${pool.problem}`]),
     ...guard.findings.map((f) => `${f.rule}: ${f.because}`),
   ];
+}
+
+/** Told by the nodes that dropped its slot: this node's own agent can only see that nothing comes. */
+function rebuildFindings(
+  node: string,
+  declaration: ClusterDeclaration,
+  agents: AgentViews,
+): readonly string[] {
+  return declaration.nodes.flatMap(({ name }) =>
+    (present(agents.get(name))?.agent.droppedSlots ?? [])
+      .filter(({ forNode, needsRebuild }) => needsRebuild && forNode === node)
+      .map(
+        ({ name: slot, rule, reason }) =>
+          `needs a rebuild: its slot ${slot} was dropped on ${name} (${rule}: ${reason}); castellan slot list ${declaration.name}`,
+      ),
+  );
 }

@@ -5,6 +5,7 @@ import type { AgentMessage } from "#shared/protocol/messages.ts";
 import { protocolVersion, version } from "#shared/version.ts";
 import type { Clock } from "#shared/time.ts";
 import type { Events } from "../events.ts";
+import { droppedSlotAlerts } from "../fleet/dropped-slots.ts";
 import type { AgentView } from "../ports.ts";
 import type { CoordinatorSettings } from "../settings.ts";
 import type { Store } from "../store/store.ts";
@@ -19,7 +20,7 @@ import {
 } from "./command-board.ts";
 import { applyDelta } from "./facts-board.ts";
 import { judgeEpoch } from "./epoch-alert.ts";
-import { recordHostEvent } from "./host-events.ts";
+import { alertCause, recordHostEvent } from "./host-events.ts";
 import { createPresence, type Presence } from "./presence.ts";
 
 export type HubPorts = {
@@ -222,6 +223,7 @@ export class Hub {
         state.heldIsCurrent = true;
         this.#hostSeen(state, facts);
         this.#filesSeen(state);
+        this.#slotsSeen(state.node, facts);
         for (const settle of state.waiters) settle(null);
       },
       "facts-changed": (delta) => {
@@ -232,6 +234,7 @@ export class Hub {
         // An unchanged host is not told again: what is held of it says nothing about the clock of now.
         if (delta.sections.host !== undefined) this.#hostSeen(state, outcome.held.facts);
         if (delta.sections.files !== undefined) this.#filesSeen(state);
+        if (delta.sections.agent !== undefined) this.#slotsSeen(state.node, outcome.held.facts);
       },
       // Known to be there: only interesting to whoever reads the traffic.
       "command-accepted": () => undefined,
@@ -265,6 +268,14 @@ export class Hub {
     if (acceptSeenFiles(this.#ports, state.node, facts, now)) {
       state.link?.send(baselinesMessage(this.#ports.store, state.node));
     }
+  }
+
+  /** What an agent did for its WAL with nobody listening is told by its facts. */
+  #slotsSeen(node: string, facts: NodeFacts): void {
+    const { store, clock } = this.#ports;
+    const { raise, over } = droppedSlotAlerts(node, facts, store.alerts(), alertCause);
+    for (const alert of raise) store.raiseAlert(alert, clock.now());
+    for (const cause of over) store.resolveAlert(cause, clock.now());
   }
 
   #acceptChanges(node: string, request: CommandRequest, result: unknown): void {

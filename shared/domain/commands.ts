@@ -219,7 +219,7 @@ export const commands = {
       forNode: Name,
       /** Reserve WAL at once: only on the node that will be streamed from. */
       reserve: z.boolean(),
-      /** Most WAL that this slot may hold back, for ever; null for an unreserved slot. */
+      /** Most WAL that this slot may hold back, for ever; null: as the host's own settings say. */
       walBudgetBytes: z.number().positive().nullable(),
     }),
     result: Evidence,

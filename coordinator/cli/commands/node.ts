@@ -20,6 +20,7 @@ type NodeOptions = {
   readonly like?: string;
   readonly source?: string;
   readonly maxRate?: number;
+  readonly walBudget?: number;
   readonly verify?: string;
   readonly onFailure?: string;
   readonly dryRun?: boolean;
@@ -132,6 +133,11 @@ function nodeOptions(command: Command): Command {
     )
     .option("--source <node>", "node to copy from (default: the primary)")
     .option("--max-rate <size>", "most bytes per second to copy, e.g. 50M", sizeOption)
+    .option(
+      "--wal-budget <size>",
+      "most WAL that its slot may hold back on the primary, for ever, e.g. 20G (default: the coordinator's setting)",
+      sizeOption,
+    )
     .option("--accept-not-promotable", "add it although the vendor's scripts could not promote it");
 }
 
@@ -150,6 +156,7 @@ function toRequest(
     like: options.like ?? null,
     source: options.source ?? null,
     maxRateBytesPerSecond: options.maxRate ?? null,
+    walBudgetBytes: options.walBudget ?? null,
     verify: options.verify ?? "counts",
     onFailure: options.onFailure ?? "pause",
     dryRun,

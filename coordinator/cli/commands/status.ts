@@ -59,6 +59,17 @@ export function addStatusCommands(program: Command, context: CliContext): void {
       .get<AlertRecord[]>(`/alerts${options.all === true ? "?all=1" : ""}`);
     printResult(context, options.json, alerts, renderAlerts(alerts));
   });
+  withJson(
+    alert
+      .command("close")
+      .description("say that the cause of a standing alert is gone; others end by themselves")
+      .argument("<id>"),
+  ).action(async (id: string, options: { json?: boolean }) => {
+    const { requestedBy } = context;
+    const path = `/alerts/${encodeURIComponent(id)}/close`;
+    const closed = await context.client().post<AlertRecord>(path, { requestedBy });
+    printResult(context, options.json, closed, renderAlerts([closed]));
+  });
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

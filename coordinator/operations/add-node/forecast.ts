@@ -2,7 +2,7 @@ import { slotBudgetBytes } from "#shared/domain/slot-budget.ts";
 import type { Forecast } from "../plan.ts";
 import { printBytes, printRate, printSeconds } from "./print-units.ts";
 import { freeBytesAt, freeBytesOfWal } from "./free-space.ts";
-import { settingNumber, type Situation } from "./situation.ts";
+import { type KnownNode, settingNumber, type Situation } from "./situation.ts";
 
 /** What a copy has beside the databases: template0, shared catalogs, transaction state, a WAL segment. */
 const overheadBytes = 32 * 1024 * 1024;
@@ -32,13 +32,7 @@ export function forecastCopy(situation: Situation): CopyForecast | null {
     source === primary ? 0 : (settingNumber(source, "checkpoint_timeout") ?? 300);
   const secondsToCopy = Math.ceil(bytesToCopy / bytesPerSecond) + secondsToWait;
   const slotBytes = segmentBytes + Math.ceil(walBytesPerSecond * (secondsToCopy + startSeconds));
-  const walFreeBytes = freeBytesOfWal(primary);
-  const walBudgetBytes = slotBudgetBytes({
-    settingBytes: limits.walBudgetBytes,
-    walFreeBytes,
-    share: limits.walShare,
-    serverLimitBytes: serverLimit(settingNumber(primary, "max_slot_wal_keep_size")),
-  });
+  const walBudgetBytes = walBudgetOn(situation, primary);
   const targetFreeBytes = freeBytesAt(probes, situation.stagingDirectory) ?? 0;
   const figures = {
     bytesToCopy,
@@ -51,6 +45,16 @@ export function forecastCopy(situation: Situation): CopyForecast | null {
     targetFreeBytes,
   };
   return { ...figures, refusals: refusals(situation, figures) };
+}
+
+/** What the new node's slot may hold back on this node: by the site's setting, its disk and its server's own limit. */
+export function walBudgetOn({ request, limits }: Situation, node: KnownNode): number {
+  return slotBudgetBytes({
+    settingBytes: request.walBudgetBytes ?? limits.walBudgetBytes,
+    walFreeBytes: freeBytesOfWal(node),
+    share: limits.walShare,
+    serverLimitBytes: serverLimit(settingNumber(node, "max_slot_wal_keep_size")),
+  });
 }
 
 /** Databases with their tablespaces, and what every cluster has beside them. */

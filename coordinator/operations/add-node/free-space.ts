@@ -7,6 +7,9 @@ const walFolders = ["pg_wal", "sys_wal", "pg_xlog", "sys_xlog"] as const;
 
 /** Free bytes where this node's WAL lies; null if its agent doesn't say. */
 export function freeBytesOfWal(node: KnownNode): number | null {
+  // Measured where the WAL really lies; known from the agent's second look on.
+  const measured = node.facts?.guard.walDisk;
+  if (measured != null) return measured.freeBytes;
   const { dataDirectory } = node.declared.paths;
   const filesystems = node.facts?.host.filesystems ?? [];
   const wal = filesystems.find(({ directory }) =>

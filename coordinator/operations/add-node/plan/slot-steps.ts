@@ -1,4 +1,5 @@
 import type { PlanStep } from "../../plan.ts";
+import { walBudgetOn } from "../forecast.ts";
 import { printBytes } from "../print-units.ts";
 import type { KnownNode } from "../situation.ts";
 import { type PlanContext, samePrimary, stillStandby } from "./common.ts";
@@ -8,7 +9,8 @@ import { type PlanContext, samePrimary, stillStandby } from "./common.ts";
  * node that is not streamed from must hold nothing back.
  */
 export function slotSteps(context: PlanContext, walBudgetBytes: number): readonly PlanStep[] {
-  const { existing, newcomer, product } = context.situation;
+  const { situation } = context;
+  const { existing, newcomer, product } = situation;
   const { name: forNode, slot } = newcomer.declared;
   const version = context.primary.facts?.database.versionNumber ?? 0;
   const sql = product.dialect(version).createSlot;
@@ -33,10 +35,15 @@ export function slotSteps(context: PlanContext, walBudgetBytes: number): readonl
         id: `create-slot/${name}`,
         phase: "slots",
         title: `Make slot ${slot} on ${name}, holding nothing back, for the day it becomes primary`,
-        preview: [printSql(sql, slot, false)],
+        preview: [printSql(sql, slot, false), printSpareBudget(walBudgetOn(situation, node))],
         on: name,
         kind: "create-slot",
-        args: { slot, forNode, reserve: false, walBudgetBytes: null },
+        args: {
+          slot,
+          forNode,
+          reserve: false,
+          walBudgetBytes: walBudgetOn(situation, node),
+        },
         preconditions: stillStandby(context),
       };
     }),
@@ -59,7 +66,7 @@ export function slotAfterCopyStep(context: PlanContext): readonly PlanStep[] {
       preview: [dropSlot.replace("$1", `'${slot}'`), printSql(createSlot, slot, false)],
       on: name,
       kind: "create-slot",
-      args: { slot, forNode, reserve: false, walBudgetBytes: null },
+      args: { slot, forNode, reserve: false, walBudgetBytes: walBudgetOn(situation, source) },
       preconditions: stillStandby(context),
     },
   ];
@@ -71,6 +78,7 @@ export function slotsOnNewcomer(context: PlanContext): readonly PlanStep[] {
   const version = context.primary.facts?.database.versionNumber ?? 0;
   const sql = product.dialect(version).createSlot;
   const on = newcomer.declared.name;
+  const walBudgetBytes = walBudgetOn(context.situation, newcomer);
   return existing.map(({ declared }: KnownNode): PlanStep => ({
     id: `create-slot/${on}/${declared.slot}`,
     phase: "start",
@@ -78,9 +86,13 @@ export function slotsOnNewcomer(context: PlanContext): readonly PlanStep[] {
     preview: [printSql(sql, declared.slot, false)],
     on,
     kind: "create-slot",
-    args: { slot: declared.slot, forNode: declared.name, reserve: false, walBudgetBytes: null },
+    args: { slot: declared.slot, forNode: declared.name, reserve: false, walBudgetBytes },
     preconditions: stillStandby(context),
   }));
+}
+
+function printSpareBudget(walBudgetBytes: number): string {
+  return `may hold back ${printBytes(walBudgetBytes)} of WAL from the day that it is streamed from`;
 }
 
 function printSql(sql: string, slot: string, reserve: boolean): string {

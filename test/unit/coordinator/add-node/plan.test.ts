@@ -7,6 +7,7 @@ import { runPreflight } from "#coordinator/operations/add-node/preflight/preflig
 import { phases, type Plan } from "#coordinator/operations/plan.ts";
 import type { AddNodeRequest } from "#coordinator/api/contract.ts";
 import {
+  change,
   changeDatabase,
   changePool,
   changeFile,
@@ -67,8 +68,34 @@ test("only the slot on the primary reserves WAL, and it has a budget", () => {
   );
   const reserved = slots.filter((step) => step.kind === "create-slot" && step.args.reserve);
   expect(reserved.map(({ id }) => id)).toEqual(["create-slot/srv127"]);
-  expect(reserved[0]?.args).toMatchObject({ walBudgetBytes: 64 * 1024 ** 3 });
+  // The others have theirs from the day that they are streamed from: roles change without us.
+  for (const { args } of slots) expect(args).toMatchObject({ walBudgetBytes: 64 * 1024 ** 3 });
 });
+
+test("a slot's budget is what was asked for, and half of what is free where the WAL really lies", () => {
+  const world = createWorld({ pool: true });
+  const asked = { walBudgetBytes: 1024 ** 3 };
+  expect(budgets(planOf(world, asked))).toEqual({ srv127: 1024 ** 3, srv129: 1024 ** 3 });
+  const walDisk = {
+    directory: "/wal",
+    freeBytes: 1024 ** 2,
+    totalBytes: 1024 ** 3,
+    fillBytesPerSecond: null,
+    secondsToFull: null,
+  };
+  change(world, "srv129", (facts) => ({ ...facts, guard: { ...facts.guard, walDisk } }));
+  expect(budgets(planOf(world, asked))).toEqual({ srv127: 1024 ** 3, srv129: 1024 ** 2 / 2 });
+});
+
+function budgets(plan: Plan): Record<string, unknown> {
+  return Object.fromEntries(
+    plan.steps.flatMap((step) =>
+      step.kind === "create-slot" && step.args.forNode === "srv159"
+        ? [[step.on ?? "", step.args.walBudgetBytes]]
+        : [],
+    ),
+  );
+}
 
 test("tablespaces keep their place on another host, and move beside the data on one host", () => {
   const tablespace = { oid: 16_400, name: "fast", location: "/srv/ts", bytes: 1_000 };

@@ -35,6 +35,28 @@ const standby = facts({
   },
 });
 
+test("a standby whose slot was dropped is told to need a rebuild, by the node that dropped it", () => {
+  const dropped = {
+    name: "slot_srv129",
+    operationId: "op-12345678",
+    forNode: "srv129",
+    droppedAt: 5,
+    rule: "slot-over-budget",
+    reason: "it holds back 2 of 1 bytes of WAL",
+    needsRebuild: true,
+  };
+  const agent = { ...whole.agent, droppedSlots: [dropped] };
+  const lost = facts({ role: "standby", receiver: null });
+  const views = { srv127: { ...primary, agent }, srv129: lost };
+  const [first, second] = statuses(views);
+  expect(first?.findings).toEqual([]);
+  expect(second?.findings).toEqual([
+    "needs a rebuild: its slot slot_srv129 was dropped on srv127 (slot-over-budget: it holds back 2 of 1 bytes of WAL); castellan slot list ESHA",
+  ]);
+  const spare = { ...agent, droppedSlots: [{ ...dropped, needsRebuild: false }] };
+  expect(statuses({ ...views, srv127: { ...primary, agent: spare } })[1]?.findings).toEqual([]);
+});
+
 function statuses(views: Readonly<Record<string, NodeFacts | null>>, away: readonly string[] = []) {
   const agents = new Map(
     Object.entries(views).map(([node, f]) => [node, view(node, f, !away.includes(node))]),

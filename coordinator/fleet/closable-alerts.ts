@@ -1,0 +1,23 @@
+import type { AlertRecord } from "../store/store.ts";
+
+/**
+ * Alerts that only a person can know to be over. All others follow what agents see: closed by hand they would hide
+ * what is still so, as nobody tells it a second time.
+ */
+const closable: readonly { readonly part: RegExp; readonly closesWhen: string }[] = [
+  { part: /^not-promotable:/, closesWhen: "the vendor's scripts can promote the node" },
+  {
+    part: /^node:[^:]+:slot-dropped:/,
+    closesWhen: "the node streams again, is added anew, or was given up",
+  },
+];
+
+export function isClosable({ cause }: Pick<AlertRecord, "cause">): boolean {
+  return closable.some(({ part }) => part.test(cause));
+}
+
+/** For `alert list`: what there is to do with it. */
+export function closingHint({ cause, id }: Pick<AlertRecord, "cause" | "id">): string | null {
+  const found = closable.find(({ part }) => part.test(cause));
+  return found === undefined ? null : `when ${found.closesWhen}: castellan alert close ${id}`;
+}
