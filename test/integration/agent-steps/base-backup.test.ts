@@ -88,6 +88,22 @@ test("a copy that was killed is begun anew in a directory of its own, and the ol
   await expectNothingLeft(second);
 });
 
+test("the copying program alone is killed: its second process ends with it, and the copy is begun anew", async () => {
+  const controller = new AbortController();
+  const first = await lab.agent("n2", { signal: controller.signal });
+  const group = await beginAndLeave(first, controller);
+  const members = await programsOf(group);
+  // With -X stream one process copies and its child takes the WAL.
+  expect(members).toHaveLength(2);
+  process.kill(Math.min(...members), "SIGKILL");
+  const second = await lab.agent("n2");
+  await waitFor(async () => (await second.jobs.look(jobName))?.status === "ended");
+  await runStep(baseBackup, args.backup, second);
+  expect(await programsOf(group)).toEqual([]);
+  await baseBackup.undo(args.backup, second);
+  await expectNothingLeft(second);
+});
+
 test("a copy that is begun anew takes away what it made, and nothing that lies beside", async () => {
   const beside = join(lab.folder, "n2");
   const foreign = [join(beside, "notes.txt"), join(beside, "data.other-copy", "PG_VERSION")];
@@ -299,6 +315,15 @@ test("a copy whose job folder is gone is found by what it writes into, and no se
   await baseBackup.undo(args.backup, second);
   await expectNothingLeft(second);
 });
+
+async function programsOf(group: number): Promise<readonly number[]> {
+  const { stdout } = await execa("ps", ["-eo", "pid=,pgid=,stat=,comm="]);
+  return stdout.split("\n").flatMap((line) => {
+    const [pid, of, state = "", name] = line.trim().split(/\s+/);
+    const isAlive = !state.startsWith("Z");
+    return isAlive && Number(of) === group && name === "pg_basebackup" ? [Number(pid)] : [];
+  });
+}
 
 /** Process groups in which a pg_basebackup has that directory as its target. */
 async function copiesInto(directory: string): Promise<readonly number[]> {
