@@ -171,8 +171,11 @@ export type Jobs = {
   start(job: JobRequest): Promise<JobState>;
   /** null where there is none of that name. Re-reads pid, /proc start time, boot id, exit status. */
   look(name: string): Promise<JobState | null>;
-  /** SIGTERM, then SIGKILL, to the job's exact process group; waits until it is gone. */
-  end(name: string): Promise<void>;
+  /**
+   * SIGTERM, then SIGKILL, to the job's exact process group; waits until it is gone. What an ended job left running
+   * (a server; or the rest of a program that was killed) goes only where `leftovers` says so.
+   */
+  end(name: string, options?: { readonly leftovers?: boolean }): Promise<void>;
   /** Forgets an ended job's folder. */
   remove(name: string): Promise<void>;
   /** Pids of programs, jobs or not, that were told to work on this directory (`-D DIRECTORY`). */

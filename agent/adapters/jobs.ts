@@ -114,10 +114,11 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
     return state;
   };
 
-  const end = async (name: string): Promise<void> => {
+  const end: Jobs["end"] = async (name, { leftovers = false } = {}) => {
     const process = await loadJobProcess(folderOf(name));
+    if (process === null) return;
     // What an ended job left running on purpose is not its own any more.
-    if (process === null || (await loadExitStatus(folderOf(name))) !== null) return;
+    if (!leftovers && (await loadExitStatus(folderOf(name))) !== null) return;
     const killAt = clock.elapsedMs() + (options.killAfterMs ?? 10_000);
     for (let signal: NodeJS.Signals | null = "SIGTERM"; await isAlive(process);) {
       if (signal !== null) signalGroup(process, signal);

@@ -57,7 +57,8 @@ export const baseBackup: ChangeStep<"base-backup"> = {
     if (isOurs && job.status === "running") return follow(args, context);
     if (isOurs && job.status === "ended" && job.exitCode === 0) return finish(args, context, job);
     if (facts?.copied != null) return;
-    await context.jobs.end(backupJobName(context));
+    // Its second process, which takes the WAL, goes on for seconds when the program itself was killed.
+    await context.jobs.end(backupJobName(context), { leftovers: true });
     // Before its slot is freed: a copy that we know nothing of would be cut off by that.
     for (const tree of treesOf(args)) await assertNobodyCopies(tree, context);
     if (facts !== null) await freeSlot(args, context);
@@ -69,7 +70,7 @@ export const baseBackup: ChangeStep<"base-backup"> = {
   undo: async (args, context) => {
     const name = backupJobName(context);
     const job = await context.jobs.look(name);
-    await context.jobs.end(name);
+    await context.jobs.end(name, { leftovers: true });
     await context.jobs.remove(name);
     const lines = [job === null ? "no copy was running" : `the copy (pid ${job.pid}) is ended`];
     await assertNotStarted(args, context);
