@@ -4,7 +4,7 @@ import { renderBytes, renderTime } from "./units.ts";
 
 /** The table of `castellan status`: one block a cluster, agents without a cluster last. */
 export function renderStatus(status: StatusAnswer): readonly string[] {
-  const lines = status.clusters.flatMap(renderCluster);
+  const lines = status.clusters.flatMap((cluster) => renderCluster(cluster, status.version));
   if (status.unassigned.length > 0) {
     lines.push(
       "Agents that belong to no cluster yet (castellan cluster import, castellan node add):",
@@ -12,7 +12,12 @@ export function renderStatus(status: StatusAnswer): readonly string[] {
     lines.push(
       ...renderTable(
         ["NODE", "AGENT", "DATABASE", "ROLE"],
-        status.unassigned.map((node) => [node.name, node.agent, node.database, node.role ?? "-"]),
+        status.unassigned.map((node) => [
+          node.name,
+          renderAgent(node, status.version),
+          node.database,
+          node.role ?? "-",
+        ]),
       ),
     );
     lines.push("");
@@ -26,7 +31,7 @@ export function renderStatus(status: StatusAnswer): readonly string[] {
   return lines;
 }
 
-function renderCluster(cluster: ClusterStatus): string[] {
+function renderCluster(cluster: ClusterStatus, version: string): string[] {
   const pool = cluster.pool === "none" ? "no pool" : `pool ${cluster.pool}`;
   const lines = [`${cluster.name} (${cluster.product}, ${pool})`];
   if (cluster.problem !== null) lines.push(`  ${cluster.problem}`);
@@ -45,7 +50,7 @@ function renderCluster(cluster: ClusterStatus): string[] {
         "SLOT",
         "POOL",
       ],
-      cluster.nodes.map(nodeCells),
+      cluster.nodes.map((node) => nodeCells(node, version)),
     ),
   );
   for (const node of cluster.nodes) {
@@ -61,11 +66,11 @@ function renderCluster(cluster: ClusterStatus): string[] {
   return lines;
 }
 
-function nodeCells(node: NodeStatus): readonly string[] {
+function nodeCells(node: NodeStatus, version: string): readonly string[] {
   return [
     node.name,
     `${node.address}:${node.port}`,
-    node.agent,
+    renderAgent(node, version),
     node.database,
     node.role ?? "-",
     node.upstream ?? "-",
@@ -75,6 +80,11 @@ function nodeCells(node: NodeStatus): readonly string[] {
     node.slotActive === null ? "-" : node.slotActive ? "active" : "inactive",
     renderPools(node),
   ];
+}
+
+/** Its version too where it is not the coordinator's: an upgrade is done host by host. */
+function renderAgent({ agent, agentVersion }: NodeStatus, version: string): string {
+  return agentVersion === null || agentVersion === version ? agent : `${agent} (${agentVersion})`;
 }
 
 /** The pools' views, once when they agree: `up`, or `srv127:up srv129:down`. */

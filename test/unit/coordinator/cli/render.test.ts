@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { StatusAnswer } from "#coordinator/api/contract.ts";
+import type { NodeStatus, StatusAnswer } from "#coordinator/api/contract.ts";
 import { renderChecks } from "#coordinator/cli/render/checks.ts";
 import { renderCompletion } from "#coordinator/cli/render/completion.ts";
 import { renderProgress } from "#coordinator/cli/render/operation-tree.ts";
@@ -68,28 +68,29 @@ test("progress shows share, rate and the time that is left", () => {
   );
 });
 
-test("a node that the pools see differently shows each pool's view", () => {
-  const node = {
-    name: "srv159",
-    address: "192.168.4.159",
-    port: 54_321,
-    agent: "connected",
-    agentVersion: "0.1.0",
-    lastSeenAt: 0,
-    database: "running",
-    role: "standby",
-    upstream: "srv127",
-    replicationState: "streaming",
-    syncState: "async",
-    lagBytes: 0,
-    slotActive: true,
-    pools: [
-      { on: "srv127", status: "up", role: "standby" },
-      { on: "srv129", status: "down", role: "standby" },
-    ],
-    findings: [],
-  } as const;
-  const status: StatusAnswer = {
+const added = {
+  name: "srv159",
+  address: "192.168.4.159",
+  port: 54_321,
+  agent: "connected",
+  agentVersion: "0.1.0",
+  lastSeenAt: 0,
+  database: "running",
+  role: "standby",
+  upstream: "srv127",
+  replicationState: "streaming",
+  syncState: "async",
+  lagBytes: 0,
+  slotActive: true,
+  pools: [
+    { on: "srv127", status: "up", role: "standby" },
+    { on: "srv129", status: "down", role: "standby" },
+  ],
+  findings: [],
+} as const satisfies NodeStatus;
+
+function statusWith(node: NodeStatus): StatusAnswer {
+  return {
     version: "0.1.0",
     epoch: 3,
     at: 0,
@@ -106,7 +107,17 @@ test("a node that the pools see differently shows each pool's view", () => {
       },
     ],
   };
-  expect(renderStatus(status).join("\n")).toContain("srv127:up srv129:down");
+}
+
+test("a node that the pools see differently shows each pool's view", () => {
+  expect(renderStatus(statusWith(added)).join("\n")).toContain("srv127:up srv129:down");
+});
+
+test("an agent of another version than the coordinator's says which", () => {
+  const shown = (agentVersion: string) =>
+    renderStatus(statusWith({ ...added, agentVersion })).join("\n");
+  expect(shown("0.1.0")).not.toContain("(0.1.0)");
+  expect(shown("0.2.0")).toContain("connected (0.2.0)");
 });
 
 test("the completion script offers subcommands and options by their place in the tree", () => {
