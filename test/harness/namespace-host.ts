@@ -90,6 +90,7 @@ export function createNamespaceHost(
       await waitFor(() => !existsSync(`/proc/${pid}`), { what: `${spec.name} to be off` });
       const group = network.namespaceOf(spec.name);
       await waitFor(() => removeControlGroups(group), { what: `${spec.name}'s processes to end` });
+      await network.forgetAdded(spec.name);
       init = null;
     },
     cutLink: () => network.setLink(spec.name, "down"),

@@ -8,6 +8,8 @@ export type Network = {
   setLink(host: string, state: "up" | "down"): Promise<void>;
   /** Most kilobits a second that the cable takes to the host; null: all that the machine can. */
   setRate(host: string, kilobits: number | null): Promise<void>;
+  /** What programs have put into a host's kernel goes with its power: a VIP, packet filter rules. */
+  forgetAdded(host: string): Promise<void>;
 };
 
 /** First address of a host's /24: held by the switch itself, so that hosts have a gateway to ping. */
@@ -67,6 +69,11 @@ export async function createNetwork(labId: string, hosts: readonly HostSpec[]): 
       const shape = ["tbf", "rate", `${kilobits}kbit`, "burst", "16kb", "latency", "100ms"];
       const qdisc = ["qdisc", change, "dev", cableOf(host), "root"];
       await execa("tc", ["-n", switchNamespace, ...qdisc, ...(kilobits === null ? [] : shape)]);
+    },
+    forgetAdded: async (host) => {
+      const namespace = namespaceOf(host);
+      await execa("ip", ["-n", namespace, "addr", "flush", "dev", "eth0", "label", "eth0:*"]);
+      await execa("ip", ["netns", "exec", namespace, "nft", "flush", "ruleset"]);
     },
   };
 }
