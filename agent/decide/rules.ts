@@ -82,9 +82,10 @@ export const rules: readonly Rule[] = [
     looks: 3,
     when: ({ facts: { database } }) => {
       if (database.status !== "running" || database.role !== "standby") return null;
-      const { receiver } = database;
-      if (receiver === null) return "no WAL receiver is running";
-      return receiver.status === "streaming" ? null : `the WAL receiver is ${receiver.status}`;
+      const { receiver, upstreamProblem } = database;
+      if (receiver?.status === "streaming") return null;
+      const seen = receiver === null ? "no WAL receiver is running" : `the WAL receiver is ${receiver.status}`; // prettier-ignore
+      return upstreamProblem === null ? seen : `${seen}; ${upstreamProblem}`;
     },
     would: [
       "point it to the primary that a majority sees",

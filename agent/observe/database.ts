@@ -62,6 +62,7 @@ const absent: DatabaseFacts = {
   replication: [],
   slots: [],
   receiver: null,
+  upstreamProblem: null,
   databases: [],
   tablespaces: [],
   extensions: [],

@@ -5,6 +5,7 @@ import { createDatabaseObserver } from "./database.ts";
 import { createFileObserver, type FileObserver } from "./files.ts";
 import { createHostObserver } from "./host.ts";
 import { createPoolObserver } from "./pool.ts";
+import { createUpstreamObserver } from "./upstream.ts";
 
 /** Everything but the guard's own section. */
 export type ObservedFacts = Omit<NodeFacts, "guard">;
@@ -32,6 +33,7 @@ export function createObserver(ports: ObserverPorts, startedAt: number): Observe
   const pool = createPoolObserver(ports);
   const host = createHostObserver(ports);
   const files = createFileObserver(ports);
+  const upstream = createUpstreamObserver(ports);
   let last: ObservedFacts | null = null;
 
   async function observe(want: ObserveWant): Promise<ObservedFacts> {
@@ -52,7 +54,10 @@ export function createObserver(ports: ObserverPorts, startedAt: number): Observe
     const seen: ObservedFacts = {
       agent: agentFacts,
       host: hostFacts,
-      database: databaseFacts,
+      database: {
+        ...databaseFacts,
+        upstreamProblem: upstream.problem(databaseFacts, fileFacts),
+      },
       pool: poolFacts,
       files: fileFacts,
     };

@@ -142,6 +142,7 @@ function findings(view: AgentView | undefined, facts: NodeFacts | null): readonl
   const { database, pool, guard } = facts;
   return [
     ...(database.problem === null ? [] : [database.problem]),
+    ...(database.upstreamProblem === null ? [] : [`receives no WAL: ${database.upstreamProblem}`]),
     ...(pool?.problem == null ? [] : [`pool: ${pool.problem}`]),
     ...guard.findings.map((f) => `${f.rule}: ${f.because}`),
   ];

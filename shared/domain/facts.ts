@@ -141,6 +141,8 @@ export const DatabaseFacts = z.strictObject({
       timeline: z.int().nullable(),
     })
     .nullable(),
+  /** Of a standby that receives nothing: why, as its upstream says. */
+  upstreamProblem: z.string().nullable(),
   databases: z.array(
     z.strictObject({
       name: z.string(),

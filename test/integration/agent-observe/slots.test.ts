@@ -76,3 +76,33 @@ test.each(lanes)(
     expect(seen.database).toMatchObject({ role: "standby", problem: null });
   },
 );
+
+test.each([lanes[0], lanes[2]])(
+  "a standby whose slot was dropped says itself why nothing comes: $product $version",
+  async (lane) => {
+    await using lab = await createLab({ hosts: ownHosts("srv127", "srv129"), mode: "loopback" });
+    await using cluster = await createCluster(lab, { ...lane, nodes: ["srv127", "srv129"] });
+    await using node = await createNodePorts({
+      settings: clusterNodeSettings(cluster, "srv129"),
+      databasePassword: cluster.passwords.superuser,
+    });
+    const observer = createObserver(node.ports, 1);
+    const want = { fresh: true, settings: false, host: false };
+    const streaming = await observer.observe(want);
+    expect(streaming.database).toMatchObject({
+      receiver: { status: "streaming" },
+      upstreamProblem: null,
+    });
+    const sql = (text: string) => cluster.sql("srv127", text);
+    await waitFor(async () => {
+      await sql("select pg_terminate_backend(active_pid) from pg_replication_slots");
+      await sql("select pg_drop_replication_slot('slot_srv129')");
+      return true;
+    });
+    const told = await waitFor(
+      async () => (await observer.observe(want)).database.upstreamProblem,
+      { timeoutMs: 30_000 },
+    );
+    expect(told).toMatch(/:\d+ is a primary and has no slot slot_srv129: it was dropped there/);
+  },
+);

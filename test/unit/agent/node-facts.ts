@@ -56,6 +56,7 @@ export function nodeFacts(more: Partial<NodeFacts> = {}): NodeFacts {
       replication: [],
       slots: [],
       receiver: null,
+      upstreamProblem: null,
       databases: [],
       tablespaces: [],
       extensions: [],

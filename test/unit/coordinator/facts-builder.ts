@@ -386,6 +386,7 @@ function baseFacts(
       replication: [],
       slots: [],
       receiver: null,
+      upstreamProblem: null,
       databases: [],
       tablespaces: [],
       extensions: [],

@@ -29,6 +29,7 @@ export function primary(database: Partial<DatabaseFacts> = {}): DatabaseFacts {
     replication: [walsender("srv129")],
     slots: [slot("slot_srv129")],
     receiver: null,
+    upstreamProblem: null,
     databases: [],
     tablespaces: [],
     extensions: [],
