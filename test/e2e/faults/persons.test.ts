@@ -3,12 +3,23 @@ import type { HostProcess } from "#test/harness/host.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import {
   createFaultScene,
+  expectAbort,
+  expectAsBefore,
   expectPause,
+  follow,
   inTheInstant,
+  pastTheInstant,
   run,
   type FaultScene,
 } from "../support/fault-scene.ts";
-import { addArguments, stepOf } from "../support/operations.ts";
+import {
+  addArguments,
+  backupProcess,
+  newestOperation,
+  stepOf,
+  untilOperation,
+} from "../support/operations.ts";
+import { expectRefusal } from "../support/refusal.ts";
 
 /** What people do to a run while it is under way: it stops with what to type, and goes on when it is mended. */
 let scene: FaultScene;
@@ -22,6 +33,183 @@ afterAll(async () => {
 });
 
 const add = (...more: string[]) => addArguments(scene.cluster, ...more);
+
+/** About ten seconds of copying: long enough for whatever a test does meanwhile. */
+const slowly = ["--max-rate", "5M"];
+
+test("a file edited between the dry run and the run is refused with that edit and the new diff, until the plan is read again", async () => {
+  const { cluster, castellan } = scene;
+  const planned = await castellan.cli(add("--dry-run"));
+  const digest = digestIn(planned.stdout);
+  const hba = cluster.node("srv127");
+  const text = await hba.host.readFile(hba.paths.hbaFile);
+  const own = { mode: 0o600, owner: cluster.lane.osUser };
+  await hba.host.writeFile(
+    hba.paths.hbaFile,
+    `${text}host app dba 10.1.1.1/32 md5 # Li, for the audit\n`,
+    own,
+  );
+  await expectRefusal(cluster, castellan, {
+    args: add("--plan", digest),
+    exitCode: 18,
+    says: [
+      `The plan is not the one that was shown: that was ${digest}`,
+      `srv127:${hba.paths.hbaFile} was edited meanwhile:`,
+      "+host app dba 10.1.1.1/32 md5 # Li, for the audit",
+      "Step open-hba/srv127 is now:",
+      /next: .*--plan [0-9a-f]{16}/,
+    ],
+  });
+  expect(await newestOperation(castellan)).toBe(null);
+  // Read again it is what runs; here only as far as the next instant.
+  const again = digestIn((await castellan.cli(add("--dry-run"))).stdout);
+  expect(again).not.toBe(digest);
+  await hba.host.writeFile(hba.paths.hbaFile, text, own);
+  await expectRefusal(cluster, castellan, {
+    args: add("--plan", again),
+    exitCode: 18,
+    says: ["-host app dba 10.1.1.1/32 md5"],
+  });
+  expect(digestIn((await castellan.cli(add("--dry-run"))).stdout)).toBe(digest);
+});
+
+test("edits of an hba file before and after our own survive the run and its undo byte for byte; two operators end it as one", async () => {
+  const { cluster, castellan } = scene;
+  const { host, paths } = cluster.node("srv127");
+  const own = { mode: 0o600, owner: cluster.lane.osUser };
+  const text = await host.readFile(paths.hbaFile);
+  const digest = digestIn((await castellan.cli(add("--dry-run", ...slowly))).stdout);
+  const first = await pastTheInstant(
+    scene,
+    { of: "srv127", point: "agent:checked:open-hba" },
+    add("--plan", digest, ...slowly).filter((word) => word !== "--yes"),
+    () => host.writeFile(paths.hbaFile, `${text}host app dba 10.1.1.1/32 md5\n`, own),
+  );
+  await waitFor(async () => backupProcess(cluster.node("srv159")), { timeoutMs: 30_000 });
+  const id = (await newestOperation(castellan))?.id ?? "";
+  const written = await host.readFile(paths.hbaFile);
+  expect(written).toContain("host app dba 10.1.1.1/32 md5\n# castellan op-");
+  await host.writeFile(paths.hbaFile, `# by hand\n${written}# the end\n`, own);
+
+  // A second operator comes.
+  const busy = `ESHA is held by add-node srv159 (${id}, running), started by`;
+  for (const command of [
+    add(),
+    ["node", "add", "ESHA", "srv160", "--address", "192.168.4.160", "--yes"],
+    ["operation", "resume", id],
+  ]) {
+    const second = await castellan.cli(command, { reject: false });
+    expect(second.exitCode, second.stderr).toBe(7);
+    expect(second.stderr).toContain(command[1] === "resume" ? `${id} is running` : busy);
+  }
+  // The first one's Ctrl-C ends his looking, not the operation.
+  first.interrupt();
+  const interrupted = await first.ended();
+  expect(interrupted.exitCode).toBe(130);
+  expect(interrupted.said).toContain(`castellan operation watch ${id}`);
+  expect(interrupted.operation).toMatchObject({ id, state: "running" });
+  expect(await backupProcess(cluster.node("srv159"))).not.toBe("");
+
+  // One looks on while two others abort it in the same moment.
+  const watching = await follow(castellan, ["operation", "watch", id]);
+  const aborts = await Promise.all([
+    castellan.cli(["operation", "abort", id], { reject: false }),
+    castellan.cli(["operation", "abort", id], { reject: false }),
+  ]);
+  expect(aborts.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+  for (const { stdout } of aborts) expect(stdout).toContain("is rolled-back");
+  expect((await watching.ended()).exitCode).toBe(5);
+  const late = await castellan.cli(["operation", "abort", id], { reject: false });
+  expect(late.exitCode).toBe(7);
+  expect(late.stderr).toContain(`${id} is rolled-back`);
+
+  expect(await host.readFile(paths.hbaFile)).toBe(
+    `# by hand\n${text}host app dba 10.1.1.1/32 md5\n# the end\n`,
+  );
+  const { evidence } = stepOf(interrupted.operation, "open-hba", "srv127");
+  expect(JSON.stringify(evidence)).toContain("edited by somebody after the plan was made");
+  await host.writeFile(paths.hbaFile, text, own);
+  await cluster.sql("srv127", "SELECT pg_reload_conf()");
+  await expectAsBefore(scene);
+});
+
+test("a file saved by an editor in the very moment of our write loses nothing", async () => {
+  const { cluster, castellan } = scene;
+  const { host, paths } = cluster.node("srv127");
+  const own = { mode: 0o600, owner: cluster.lane.osUser };
+  const text = await host.readFile(paths.hbaFile);
+  const edited = `${text}host app dba 10.1.1.1/32 md5\n`;
+  const running = await pastTheInstant(
+    scene,
+    { of: "srv127", point: "file:written-beside:pg_hba.conf" },
+    add(...slowly),
+    () => host.writeFile(paths.hbaFile, edited, own),
+  );
+  await waitFor(async () => backupProcess(cluster.node("srv159")), { timeoutMs: 30_000 });
+  expect((await host.readFile(paths.hbaFile)).startsWith(`${edited}# castellan op-`)).toBe(true);
+  const id = (await newestOperation(castellan))?.id ?? "";
+  await castellan.cli(["operation", "abort", id]);
+  expect((await running.ended()).exitCode).toBe(5);
+  expect(await host.readFile(paths.hbaFile)).toBe(edited);
+  await host.writeFile(paths.hbaFile, text, own);
+  await cluster.sql("srv127", "SELECT pg_reload_conf()");
+  await expectAsBefore(scene);
+});
+
+test("the last replication slot taken between preflight and step pauses it; aborted, nothing is left", async () => {
+  const { cluster } = scene;
+  const spare = (n: number) => [`spare_${n}`];
+  const many = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+  const full = await inTheInstant(
+    scene,
+    { of: "srv127", point: "agent:checked:create-slot" },
+    add(),
+    async () => {
+      const create = "SELECT pg_create_physical_replication_slot($1)";
+      for (const n of many) await cluster.sql("srv127", create, spare(n));
+    },
+  );
+  expectPause(full, "create-slot/srv127", [
+    "RESOURCE_MISSING",
+    "all replication slots are in use (SQLSTATE 53400)",
+    "next: Drop one that nobody needs",
+  ]);
+  for (const n of many) {
+    await cluster.sql("srv127", "SELECT pg_drop_replication_slot($1)", spare(n));
+  }
+  await expectAbort(scene, full);
+});
+
+test("a verb taken out of a host's allow-list in the middle pauses it there; put back, the run goes on", async () => {
+  const { cluster, castellan } = scene;
+  const { host } = cluster.node("srv159");
+  const file = "/etc/castellan/agent.yaml";
+  const yaml = await host.readFile(file);
+  expect(yaml).toMatch(/base-backup/);
+  const restart = async (text: string): Promise<void> => {
+    await host.writeFile(file, text, { mode: 0o644 });
+    await castellan.killAgent("srv159");
+    await castellan.startAgent("srv159");
+    await castellan.connected(["srv159"]);
+  };
+  const refused = await inTheInstant(
+    scene,
+    { of: "srv127", point: "agent:checked:create-slot" },
+    add(...slowly),
+    () => restart(yaml.replace(/^.*\bbase-backup\b.*\n/m, "")),
+  );
+  expectPause(refused, "base-backup/srv159", [
+    "REFUSED: base-backup is not among allow.verbs of this host",
+    "add base-backup to allow.verbs in agent.yaml and restart the agent",
+  ]);
+  await restart(yaml);
+  const { id } = refused.operation;
+  const going = await follow(castellan, ["operation", "resume", id]);
+  await waitFor(async () => backupProcess(cluster.node("srv159")), { timeoutMs: 30_000 });
+  await untilOperation(castellan, id, ({ state }) => state === "running");
+  await expectAbort(scene, refused);
+  expect((await going.ended()).exitCode).toBe(5);
+});
 
 test("six wrong hands in one run: each pauses it with what to type, and when it is mended the run goes on to its end", async () => {
   const { cluster, castellan } = scene;
@@ -144,3 +332,8 @@ test("six wrong hands in one run: each pauses it with what to type, and when it 
   );
   expect(await host.readFile(`${paths.dataDir}.mine/precious`)).toBe("data");
 });
+
+/** Of the plan that a dry run printed. */
+function digestIn(printed: string): string {
+  return /^Plan ([0-9a-f]{16})$/m.exec(printed)?.[1] ?? "";
+}

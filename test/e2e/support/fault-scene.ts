@@ -77,16 +77,35 @@ export type Ended = {
   readonly operation: Operation;
 };
 
+/** A command that is under way. */
+export type Following = {
+  hasEnded(): boolean;
+  ended(): Promise<Ended>;
+  /** Ctrl-C on its terminal. */
+  interrupt(): void;
+  fail(why: string): never;
+};
+
 /**
  * Runs a command that drives an operation, stops a program at a named instant of it, changes the world meanwhile, lets it
  * go on, and waits until the command ends.
  */
 export async function inTheInstant(
+  scene: Pick<FaultScene, "castellan">,
+  instant: Instant,
+  command: readonly string[],
+  change: () => Promise<unknown>,
+): Promise<Ended> {
+  return (await pastTheInstant(scene, instant, command, change)).ended();
+}
+
+/** The same, not waiting for the end. */
+export async function pastTheInstant(
   { castellan }: Pick<FaultScene, "castellan">,
   { of, point }: Instant,
   command: readonly string[],
   change: () => Promise<unknown>,
-): Promise<Ended> {
+): Promise<Following> {
   const env = { CASTELLAN_STOP_AT: point };
   if (of === null) {
     await castellan.killCoordinator();
@@ -107,7 +126,7 @@ export async function inTheInstant(
   } finally {
     stopped.kill("SIGCONT");
   }
-  return running.ended();
+  return running;
 }
 
 /** A command of the CLI, to its end. */
@@ -118,13 +137,7 @@ export async function run(
   return (await follow(castellan, command)).ended();
 }
 
-type Following = {
-  hasEnded(): boolean;
-  ended(): Promise<Ended>;
-  fail(why: string): never;
-};
-
-async function follow(castellan: Castellan, command: readonly string[]): Promise<Following> {
+export async function follow(castellan: Castellan, command: readonly string[]): Promise<Following> {
   const cli = await castellan.spawnCli(command);
   let said = "";
   for (const stream of [cli.stdout, cli.stderr]) {
@@ -134,6 +147,7 @@ async function follow(castellan: Castellan, command: readonly string[]): Promise
   }
   return {
     hasEnded: () => !cli.isRunning(),
+    interrupt: () => cli.kill("SIGINT"),
     fail: (why) => {
       throw new Error(`${command.join(" ")}: ${why}; it said ${said}`);
     },

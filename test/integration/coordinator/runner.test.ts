@@ -150,6 +150,22 @@ test("an abort cancels the step under way, waits for its end, and then undoes", 
   expect(told(agent).slice(2)).toEqual(["start-database/srv127 undo", "create-slot/srv127 undo"]);
 });
 
+test("a second abort, while the first one takes back, is the same one", async () => {
+  await using coordinator = await startTestCoordinator();
+  const agent = coordinator.agent("srv127", {
+    script: ({ phase }) => (phase === "undo" ? null : done()),
+  });
+  const { runner } = coordinator.core;
+  const { id } = runner.start(someOperation(somePlan(slotStep("srv127"), proofStep("srv129"))));
+  await waitFor(() => agent.commands.length === 1);
+  runner.abort(id);
+  await waitFor(() => agent.commands.length === 2);
+  expect(runner.abort(id).state).toBe("rolling-back");
+  agent.end(`${id}/0/undo/2`, done());
+  await settled(coordinator, id, "rolled-back");
+  expect(told(agent)).toEqual(["create-slot/srv127 run", "create-slot/srv127 undo"]);
+});
+
 test("what can't be undone is named with the way to do it by hand; abort tries it again", async () => {
   await using coordinator = await startTestCoordinator();
   let isStuck = true;
