@@ -66,8 +66,12 @@ export class Runner implements AsyncDisposable {
     return this.#existing(id);
   }
 
-  /** Stops it and takes back what it made; from needs-attention the taking back is tried again. */
+  /**
+   * Stops it and takes back what it made; from needs-attention the taking back is tried again. Asked for a second time
+   * while it is under way, it is the same one.
+   */
   abort(id: string): OperationRecord {
+    if (this.#existing(id).state === "rolling-back") return this.#existing(id);
     const current = this.#runs.get(id);
     if (current === undefined || current.run.isOver) {
       moveOperation(this.#ports, this.#existing(id), "abort");
