@@ -9,7 +9,9 @@ import { openPcp, type Pcp } from "../adapters/pcp.ts";
 import { isAlive, poolChildren, readFrom } from "../adapters/pool-process.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
+import { editedFile, restoredFile } from "./edited-file.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
+import { hashOf } from "./own-file.ts";
 import { assertOwnPlace } from "./own-place.ts";
 import { keptEdits } from "./planned-file.ts";
 import { poolLog, readPoolConf, runningPool, type ReadPoolConf } from "./pool-place.ts";
@@ -25,6 +27,7 @@ const OwnBackend = z.object({
   /** Settings of this id that were not in the file before. */
   added: z.array(z.string()),
   hashBefore: z.string(),
+  hashAfter: z.string().optional(),
   parent: z.number().nullable(),
   children: z.array(z.number()),
   log: z.object({ file: z.string(), size: z.number() }).nullable(),
@@ -38,7 +41,7 @@ const limits = { loadedMs: 10_000, everyMs: 25, calmMs: 400 };
 
 export const appendBackend: ChangeStep<"append-backend"> = {
   check: async (args, context) => {
-    const { conf, snapshot } = await readOwnConf(args, context);
+    const { conf } = await readOwnConf(args, context);
     if (rowInFile(conf, args.row, args.file) === null) return null;
     await using pcp = await openPcp(context);
     const loaded = await rowInPool(pcp, args.row);
@@ -47,7 +50,6 @@ export const appendBackend: ChangeStep<"append-backend"> = {
       return null;
     return evidence([`backend ${args.row.id} is ${placeOf(args.row)} already, ${loaded.status}`], {
       alreadyDone: true,
-      files: [{ path: args.file, hash: snapshot.hash }],
     });
   },
   apply: async (args, context) => {
@@ -57,8 +59,9 @@ export const appendBackend: ChangeStep<"append-backend"> = {
     const { conf, snapshot } = await readOwnConf(args, context);
     rowInFile(conf, args.row, args.file);
     const parent = await runningPool(conf, context);
-    if ((await ownFacts(context, ledgerKey(args), OwnBackend)) === null) {
-      const facts: OwnBackend = {
+    let facts = await ownFacts(context, ledgerKey(args), OwnBackend);
+    if (facts === null) {
+      facts = {
         added: settingsOf(args.row).filter((name) => !conf.settings.has(name)),
         hashBefore: snapshot.hash,
         parent,
@@ -69,6 +72,8 @@ export const appendBackend: ChangeStep<"append-backend"> = {
     }
     const text = withRow(snapshot.text, args);
     if (text !== snapshot.text) {
+      facts = { ...facts, hashBefore: snapshot.hash, hashAfter: hashOf(text) };
+      await noteOwn(context, ledgerKey(args), facts);
       await context.files.replace(args.file, text, undefined, snapshot.hash);
     }
     await reloadPool(parent, pcp, context);
@@ -88,7 +93,7 @@ export const appendBackend: ChangeStep<"append-backend"> = {
     const own = await ownFacts(context, ledgerKey(args), OwnBackend);
     const kept = keptEdits(args.planned, args.file, own?.hashBefore ?? snapshot.hash);
     return evidence([`${row} is in ${args.file} and loaded, ${status}`, ...health, ...kept], {
-      files: [{ path: args.file, hash: snapshot.hash }],
+      files: editedFile(args.file, own),
     });
   },
   undo: async (args, context) => {
@@ -103,10 +108,9 @@ export const appendBackend: ChangeStep<"append-backend"> = {
     const isRunning = !(await isStopped(pcp, args.row, context));
     if (isRunning) done.push(...(await detachIfUp(pcp, args.row, context)));
     else done.push("no pool runs here: it reads the file when it is started");
-    let hash = snapshot.hash;
     if (lines.length > 0) {
       const text = removeLines(snapshot.text, new Set(lines.map(({ line }) => line)));
-      hash = await context.files.replace(args.file, text, undefined, snapshot.hash);
+      const hash = await context.files.replace(args.file, text, undefined, snapshot.hash);
       const exact = hash === own.hashBefore ? ", which is byte for byte as it was before" : "";
       done.push(`took ${lines.length} lines out of ${args.file}${exact}`);
       if (isRunning) done.push(await reloadPool(await runningPool(conf, context), pcp, context));
@@ -115,7 +119,7 @@ export const appendBackend: ChangeStep<"append-backend"> = {
     if (isRunning && (await pcp.node(args.row.id)) !== null) {
       done.push(`the running pool keeps backend ${args.row.id}: down until its next restart`);
     }
-    return evidence(done, { files: [{ path: args.file, hash }] });
+    return evidence(done, { files: restoredFile(args.file, own) });
   },
 };
 

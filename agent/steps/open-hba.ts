@@ -90,18 +90,20 @@ export const openHba: ChangeStep<"open-hba"> = {
     }
     const cleaned = takeOutRules(file.text, args.rules, hbaMarker(context.operationId));
     const lines: string[] = [];
-    let hash = file.hash;
     if (cleaned === file.text) {
       lines.push(`${args.file}: its lines were gone already`);
     } else {
-      hash = await context.files.replace(args.file, cleaned, undefined, file.hash);
+      const hash = await context.files.replace(args.file, cleaned, undefined, file.hash);
       const exact = hash === ours.previousHash ? "byte for byte as before" : "other edits kept";
       lines.push(`${args.file}: lines removed, ${exact}`);
     }
     // Even where the lines were gone: an undo that was cut off may not have come to this.
     lines.push(await reloadIfRunning(context));
     await context.ledger.delete(key);
-    return evidence(lines, { files: [{ path: args.file, hash }] });
+    // Without anybody's edits it would be as before: that is what is accepted.
+    return evidence(lines, {
+      files: [{ path: args.file, hash: ours.previousHash, from: ours.writtenHash }],
+    });
   },
 };
 
@@ -156,7 +158,8 @@ function report(
   verdicts: readonly HbaVerdict[],
   ours: z.infer<typeof HbaFacts> | null,
 ): Evidence {
-  const files = ours === null ? [] : [{ path: args.file, hash: file.hash }];
+  const files =
+    ours === null ? [] : [{ path: args.file, hash: ours.writtenHash, from: ours.previousHash }];
   const kept = keptEdits(args.planned, args.file, ours?.previousHash ?? file.hash);
   return evidence([...verdicts.map(describe), ...kept], { alreadyDone: ours === null, files });
 }

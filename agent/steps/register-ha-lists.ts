@@ -5,7 +5,9 @@ import { appendToArray, removeFromArray } from "#shared/config-files/ha-module-e
 import { Failure } from "#shared/errors.ts";
 import type { FileSnapshot, StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
+import { editedFile, restoredFile } from "./edited-file.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
+import { hashOf } from "./own-file.ts";
 import { assertOwnPlace } from "./own-place.ts";
 import { keptEdits } from "./planned-file.ts";
 import type { ChangeStep } from "./step.ts";
@@ -16,6 +18,7 @@ type Args = CommandArgs<"register-ha-lists">;
 const OwnEntries = z.object({
   added: z.array(z.object({ key: z.string(), value: z.string() })),
   hashBefore: z.string(),
+  hashAfter: z.string().optional(),
 });
 
 const ledgerKey = (file: string): string => `ha-lists:${file}`;
@@ -27,7 +30,7 @@ export const registerHaLists: ChangeStep<"register-ha-lists"> = {
     for (const file of args.files) {
       const snapshot = await mustRead(file, context);
       if (missingEntries(snapshot.text, file, args).length > 0) return null;
-      files.push({ path: file, hash: snapshot.hash });
+      files.push(...editedFile(file, await ownFacts(context, ledgerKey(file), OwnEntries)));
     }
     return evidence([`${args.node} is in every list already`], { alreadyDone: true, files });
   },
@@ -39,11 +42,12 @@ export const registerHaLists: ChangeStep<"register-ha-lists"> = {
       const added = missingEntries(snapshot.text, file, args);
       if (added.length === 0) continue;
       const earlier = await ownFacts(context, ledgerKey(file), OwnEntries);
+      const text = added.reduce((t, { key, value }) => appendToArray(t, key, value), snapshot.text);
       await noteOwn(context, ledgerKey(file), {
         added: [...(earlier?.added ?? []), ...added],
-        hashBefore: earlier?.hashBefore ?? snapshot.hash,
+        hashBefore: snapshot.hash,
+        hashAfter: hashOf(text),
       });
-      const text = added.reduce((t, { key, value }) => appendToArray(t, key, value), snapshot.text);
       await context.files.replace(file, text, undefined, snapshot.hash);
     }
   },
@@ -61,7 +65,7 @@ export const registerHaLists: ChangeStep<"register-ha-lists"> = {
       const own = await ownFacts(context, ledgerKey(file), OwnEntries);
       lines.push(`${file}: ALL_NODE_NAME=(${names.join(" ")})`);
       lines.push(...keptEdits(args.planned, file, own?.hashBefore ?? snapshot.hash));
-      files.push({ path: file, hash: snapshot.hash });
+      files.push(...editedFile(file, own));
     }
     return evidence(lines, { files });
   },
@@ -83,7 +87,7 @@ export const registerHaLists: ChangeStep<"register-ha-lists"> = {
             : await context.files.replace(file, text, undefined, snapshot.hash);
         const exact = hash === own.hashBefore ? ", byte for byte as it was before" : "";
         lines.push(`${file}: took out ${args.node}${exact}`);
-        files.push({ path: file, hash });
+        files.push(...restoredFile(file, own));
       }
       await context.ledger.delete(ledgerKey(file));
     }

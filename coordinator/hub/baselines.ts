@@ -11,7 +11,13 @@ type BaselinePorts = {
 
 /** Evidence of a change names the files that it left behind. */
 const ChangedFiles = z.looseObject({
-  files: z.array(z.object({ path: z.string(), hash: z.string().nullable() })),
+  files: z.array(
+    z.object({
+      path: z.string(),
+      hash: z.string().nullable(),
+      from: z.string().nullable().optional(),
+    }),
+  ),
 });
 
 /**
@@ -56,7 +62,13 @@ export function acceptEvidence(
 ): boolean {
   const changed = ChangedFiles.safeParse(result);
   if (!changed.success) return false;
-  for (const { path, hash } of changed.data.files) {
+  const known = new Map(store.baselines(node).map((b) => [b.path, b.hash]));
+  // An edit on top of somebody's own must not accept that one with it.
+  const files = changed.data.files.filter(
+    ({ path, hash, from }) =>
+      from === undefined || !known.has(path) || [from, hash].includes(known.get(path) ?? null),
+  );
+  for (const { path, hash } of files) {
     const seen = facts?.files.find((file) => file.path === path && file.hash === hash);
     store.setBaseline(node, path, hash, seen?.maskedText ?? null, now);
     events.emit(
@@ -65,7 +77,7 @@ export function acceptEvidence(
       { path, hash, why: `changed by ${about.stepId}` },
     );
   }
-  return changed.data.files.length > 0;
+  return files.length > 0;
 }
 
 export function baselinesMessage(

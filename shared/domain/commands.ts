@@ -90,8 +90,17 @@ export const Evidence = z.strictObject({
   alreadyDone: z.boolean(),
   /** Lines for people: what was seen when it was read back. */
   lines: z.array(z.string()),
-  /** Files that this command changed: they become the accepted baselines. */
-  files: z.array(z.strictObject({ path: z.string(), hash: z.string().nullable() })),
+  /**
+   * Files that this command changed, as our own edit alone makes them: they become the accepted baselines, but for those
+   * that were not made `from` what is accepted. There somebody else's edit is still to be looked at.
+   */
+  files: z.array(
+    z.strictObject({
+      path: z.string(),
+      hash: z.string().nullable(),
+      from: z.string().nullable().optional(),
+    }),
+  ),
 });
 export type Evidence = z.infer<typeof Evidence>;
 
