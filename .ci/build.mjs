@@ -18,6 +18,8 @@ const programs = [
   { entry: "test/demo/main.ts", out: "dist/demo.js", external: ["libsql"] },
   { entry: "test/harness/load-generator/main.ts", out: "dist/load.js" },
   { entry: "test/bench/main.ts", out: "dist/bench.js", external: ["libsql"] },
+  { entry: "test/walk/main.ts", out: "dist/walk.js", external: ["libsql"] },
+  { entry: "test/matrix/main.ts", out: "dist/matrix.js", external: ["libsql"] },
 ];
 
 await Promise.all(

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import type { Host } from "./host.ts";
 import type { Lab } from "./lab.ts";
 import { chooseLane, type Lane, type LaneOptions, type NodePaths } from "./postgres.ts";
@@ -28,6 +28,8 @@ export type ClusterOptions = LaneOptions & {
   readonly synchronous?: boolean;
   /** KingbaseES: vendor cron lines active (the scripts are loggers that do nothing) or commented (the default). */
   readonly cronActive?: boolean;
+  /** Clusters of one phrase have the same passwords, so that their files can be compared; fresh ones otherwise. */
+  readonly passwordPhrase?: string;
 };
 
 type Passwords = {
@@ -61,7 +63,7 @@ export type ClusterModel = {
   readonly newNode: ClusterNode | null;
 };
 
-/** Names, ports, paths and fresh passwords of a cluster: nothing is made yet. */
+/** Names, ports, paths and passwords of a cluster: nothing is made yet. */
 export function clusterModel(lab: Lab, options: ClusterOptions): ClusterModel {
   const lane = chooseLane(lab, options);
   const name = options.name ?? "ESHA";
@@ -71,7 +73,9 @@ export function clusterModel(lab: Lab, options: ClusterOptions): ClusterModel {
     const paths = lane.paths(host, name);
     return { name: hostName, host, address: host.address, port, paths, slot: `slot_${hostName}` };
   };
-  const superuser = `su-${randomBytes(6).toString("hex")}`;
+  const password = (prefix: string): string =>
+    `${prefix}-${randomHex(prefix, options.passwordPhrase)}`;
+  const superuser = password("su");
   return {
     lab,
     name,
@@ -82,15 +86,17 @@ export function clusterModel(lab: Lab, options: ClusterOptions): ClusterModel {
     newNode: options.newNode === undefined ? null : describe(options.newNode),
     passwords: {
       superuser,
-      replication:
-        lane.replicationUser === lane.superuser
-          ? superuser
-          : `re-${randomBytes(6).toString("hex")}`,
-      app: `app-${randomBytes(6).toString("hex")}`,
-      pcp: `pcp-${randomBytes(6).toString("hex")}`,
+      replication: lane.replicationUser === lane.superuser ? superuser : password("re"),
+      app: password("app"),
+      pcp: password("pcp"),
       maintenance: "KINGBASEADMIN",
     },
   };
+}
+
+function randomHex(what: string, phrase: string | undefined): string {
+  if (phrase === undefined) return randomBytes(6).toString("hex");
+  return createHash("sha256").update(`${phrase} ${what}`).digest("hex").slice(0, 12);
 }
 
 export function superuserLogin(model: ClusterModel, node: ClusterNode, database: string): Login {

@@ -128,8 +128,14 @@ export async function poolsReady(pools: Pools): Promise<void> {
 }
 
 async function isComplete(pools: Pools, name: string): Promise<boolean> {
-  const rows = await pools.show(name);
-  // A pool that looked before the databases ran has put them aside.
+  // A pool that looked before the databases ran has put them aside; with all of them aside it answers nobody.
+  const rows = await pools.show(name).catch(() => null);
+  if (rows === null) {
+    for (const id of pools.nodes.keys()) {
+      await pools.pcp(name, "pcp_attach_node", ["-n", String(id)]);
+    }
+    return false;
+  }
   for (const row of rows.filter(({ status }) => status === "down")) {
     await pools.pcp(name, "pcp_attach_node", ["-n", String(row["node_id"])]);
   }

@@ -26,6 +26,8 @@ export type TestDisk = AsyncDisposable & {
    */
   failReadOnly(): Promise<Fault>;
   freeBytes(): Promise<number>;
+  /** After a power loss, what fstab does at boot. */
+  mountAgain(): Promise<void>;
 };
 
 const ballast = ".ballast-of-the-test";
@@ -61,8 +63,14 @@ export async function mountDisk(
       if (most > 0) await inRoot(["fallocate", "-l", String(most), file]);
       if (leave.bytes === 0) {
         const rest = ["dd", "if=/dev/zero", `of=${file}`, "oflag=append", "conv=notrunc", "bs=4k"];
-        await host.exec(rest, { reject: false });
-        if ((await freeBytes()) > 0) throw new Error(`${mountPoint} could not be filled`);
+        // Whoever else writes there frees a little now and then.
+        await waitFor(
+          async () => {
+            await host.exec(rest, { reject: false });
+            return (await freeBytes()) === 0;
+          },
+          { what: `${mountPoint} to be full` },
+        );
       }
       return faultUntil(async () => {
         await inRoot(["rm", "-f", file]);
@@ -91,6 +99,7 @@ export async function mountDisk(
       });
     },
     freeBytes,
+    mountAgain: () => inHostMount(mountPoint),
     [Symbol.asyncDispose]: async () => {
       if (host.isUp()) await detach();
       await waitFor(async () => (await deviceOf(image)) === null, {
