@@ -46,6 +46,7 @@ export type CommandRunner = {
 
 type Running = {
   readonly abort: AbortController;
+  readonly operationId: string | null;
   /** Of the newest coordinator that asked for it. */
   epoch: number;
   ended: Promise<void>;
@@ -116,16 +117,30 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
       return;
     }
     const { kind, phase } = command;
+    if (phase === "undo") endOrphansOf(command);
     crashPoint("agent:received", kind, phase);
     refusals.delete(command.id);
     listener.onAccepted(command.id);
     const waits = commands[kind].effect !== "read" && !neverWaits.has(kind);
     const abort = new AbortController();
     const before = waits ? lastChange : Promise.resolve();
-    const state: Running = { abort, epoch: command.epoch, ended: Promise.resolve() };
+    const { operationId, epoch } = command;
+    const state: Running = { abort, operationId, epoch, ended: Promise.resolve() };
     running.set(command.id, state);
     state.ended = before.then(() => run(command, state));
     if (waits) lastChange = state.ended;
+  };
+
+  /**
+   * A coordinator whose journal was restored takes back under new ids what it does not know to be running. One that
+   * knows ends it before, and has taken it over by then.
+   */
+  const endOrphansOf = ({ operationId, epoch }: CommandEnvelope): void => {
+    if (operationId === null) return;
+    for (const state of running.values()) {
+      if (state.operationId !== operationId || state.epoch >= epoch) continue;
+      state.abort.abort(new Failure("INTERRUPTED", "a newer coordinator takes the operation back"));
+    }
   };
 
   /** Sent again while it waits or runs: by a newer coordinator, it is that one's from now on. */

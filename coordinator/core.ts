@@ -20,6 +20,7 @@ import { createShownPlans } from "./operations/shown-plans.ts";
 import type { CoordinatorPorts } from "./ports.ts";
 import type { CoordinatorSettings } from "./settings.ts";
 import { takeDaemonLock } from "./store/daemon-lock.ts";
+import { restoredCause } from "./store/hold-operations.ts";
 import { openStore } from "./store/sqlite.ts";
 import { createAuthenticator } from "./trust/authenticator.ts";
 import { certificateFingerprint } from "./trust/certificate.ts";
@@ -33,8 +34,15 @@ export type Core = AsyncDisposable & {
   readonly fingerprint: string;
 };
 
-/** Opens the journal, accepts agents, goes on with what was under way: in this order. */
-export async function startCore(settings: CoordinatorSettings, log: Log): Promise<Core> {
+/**
+ * Opens the journal, accepts agents, goes on with what was under way: in this order. `onUnusable`: the journal can't be
+ * read or written any more, and whoever runs this ends it.
+ */
+export async function startCore(
+  settings: CoordinatorSettings,
+  log: Log,
+  onUnusable: (failure: Failure) => void = () => undefined,
+): Promise<Core> {
   const inState = (name: string): string => join(settings.stateDirectory, name);
   const certificatePem = readOwnFile(inState("certificate.pem"));
   const keyPem = readOwnFile(inState("key.pem"));
@@ -48,10 +56,19 @@ export async function startCore(settings: CoordinatorSettings, log: Log): Promis
         file: inState("journal.db"),
         keptEvents: limits.keptEvents,
         now: clock.now(),
+        onUnusable,
       }),
     );
     const events = createEvents(store, log, clock);
-    const hub = lifetimes.use(new Hub({ settings, store, clock, events }));
+    const hub = lifetimes.use(
+      new Hub({
+        settings,
+        store,
+        clock,
+        events,
+        onMissedPast: (because) => runner.holdAll(because),
+      }),
+    );
     const clusterFiles = createClusterFiles(settings.clustersDirectory);
     const fleet = createFleet({ agents: hub, clock, askMs: limits.askMs, newId: randomUUID });
     const runner = lifetimes.use(
@@ -76,6 +93,9 @@ export async function startCore(settings: CoordinatorSettings, log: Log): Promis
         },
         onRest: (operation) => {
           if (!terminalStates.has(operation.state)) return;
+          if (!store.operations({ unfinished: true }).some(({ restores }) => restores > 0)) {
+            store.resolveAlert(restoredCause, clock.now());
+          }
           const copy = forecastError(operation);
           if (copy !== null) events.emit("forecast:judged", { operationId: operation.id }, copy);
           if (operation.kind !== "add-node" || operation.state === "succeeded") return;

@@ -1,10 +1,12 @@
 import { join } from "node:path";
+import type { Failure } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import { apiRoutes } from "./api/api-routes.ts";
 import { startApiServer } from "./api/server.ts";
 import { startCore } from "./core.ts";
 import { createLifetimes } from "./lifetimes.ts";
 import { advertisedHost, type CoordinatorSettings } from "./settings.ts";
+import { makeBackup } from "./store/make-backup.ts";
 
 /** A running coordinator; disposing it ends it without touching what is under way on the hosts. */
 export type Daemon = AsyncDisposable & {
@@ -13,11 +15,15 @@ export type Daemon = AsyncDisposable & {
 };
 
 /** The coordinator with its API. */
-export async function runDaemon(settings: CoordinatorSettings, log: Log): Promise<Daemon> {
+export async function runDaemon(
+  settings: CoordinatorSettings,
+  log: Log,
+  onUnusable: (failure: Failure) => void = () => undefined,
+): Promise<Daemon> {
   const socketPath = join(settings.stateDirectory, "api.sock");
   const lifetimes = createLifetimes();
   try {
-    const core = lifetimes.use(await startCore(settings, log));
+    const core = lifetimes.use(await startCore(settings, log, onUnusable));
     const { agentPort, fingerprint } = core;
     const host = advertisedHost(settings);
     const place = `${host.includes(":") ? `[${host}]` : host}:${settings.advertise?.port ?? agentPort}`;
@@ -25,6 +31,12 @@ export async function runDaemon(settings: CoordinatorSettings, log: Log): Promis
       ...core.ports,
       runner: core.runner,
       sendBufferBytes: settings.limits.sendBufferBytes,
+      backup: () =>
+        makeBackup({
+          ...settings,
+          snapshot: (file) => core.ports.store.snapshot(file),
+          now: Date.now(),
+        }),
       addNodeLimits: settings.addNode,
       joinLine: (node, token) => joinLine(place, fingerprint, node, token),
     });

@@ -7,9 +7,11 @@ import { asFailure, Failure, failures } from "#shared/errors.ts";
 import { createApiClient } from "./cli/client.ts";
 import { createCommandLine } from "./cli/command-line.ts";
 import { addCoordinatorCommands } from "./cli/commands/coordinator.ts";
+import { addStoreCommands } from "./cli/commands/store.ts";
 import type { CliContext, Terminal } from "./cli/context.ts";
 import { runDaemon } from "./daemon.ts";
 import { initCoordinator } from "./init.ts";
+import { finishInterruptedRestore, offlineStore } from "./offline-store.ts";
 import { loadSettings } from "./settings.ts";
 import { createLog } from "#shared/log.ts";
 
@@ -40,6 +42,18 @@ async function main(argv: readonly string[]): Promise<number> {
       init: initCoordinator,
       run: ({ stateDirectory }) => runUntilStopped(stateDirectory, interrupt.signal),
     },
+  );
+  addStoreCommands(
+    program,
+    createContext(terminal, interrupt.signal, {
+      options: () => program.opts<{ socket?: string; stateDir: string }>(),
+      setExitCode: () => undefined,
+    }),
+    () =>
+      offlineStore(program.opts<{ stateDir: string }>().stateDir, {
+        pid: process.pid,
+        uid: userInfo().uid,
+      }),
   );
   const stop = () => {
     // The second signal is a hurry.
@@ -74,16 +88,25 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function runUntilStopped(stateDirectory: string, stopped: AbortSignal): Promise<void> {
+  finishInterruptedRestore(stateDirectory, process.pid);
   const settings = loadSettings(stateDirectory);
-  await using _daemon = await runDaemon(
-    settings,
-    createLog("castellan-coordinator", settings.logLevel),
-  );
-  if (!stopped.aborted) {
+  const log = createLog("castellan-coordinator", settings.logLevel);
+  let unusable: Failure | null = null;
+  const ended = new AbortController();
+  await using _daemon = await runDaemon(settings, log, (failure) => {
+    if (unusable === null) {
+      log.fatal({ err: failure, evidence: failure.evidence, next: failure.hint }, failure.message);
+    }
+    unusable ??= failure;
+    ended.abort();
+  });
+  const over = AbortSignal.any([stopped, ended.signal]);
+  if (!over.aborted) {
     await new Promise<void>((resolve) => {
-      stopped.addEventListener("abort", () => resolve(), { once: true });
+      over.addEventListener("abort", () => resolve(), { once: true });
     });
   }
+  if (unusable !== null) throw unusable;
 }
 
 function createContext(

@@ -28,6 +28,8 @@ import { why } from "./why.ts";
 export type ApiPorts = CoordinatorPorts & {
   readonly runner: Runner;
   readonly sendBufferBytes: number;
+  /** The coordinator's whole state in one file. Secret. */
+  readonly backup: () => Buffer;
   readonly addNodeLimits: AddNodeLimits;
   /** The line to paste on a host so that it joins with this token. */
   readonly joinLine: (node: string, token: string) => string;
@@ -66,8 +68,16 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
       streamOperation(runner, parameters["id"] ?? "", response, ports.sendBufferBytes),
     ),
     postEmpty("/api/operations/:id/resume", ({ parameters }) => runner.resume(parameters["id"] ?? "")), // prettier-ignore
-    postEmpty("/api/operations/:id/abort", ({ parameters }) => runner.abort(parameters["id"] ?? "")), // prettier-ignore
+    postEmpty("/api/operations/:id/abort", ({ parameters, query }) =>
+      runner.abort(parameters["id"] ?? "", { afterRestore: query.get("after-restore") === "1" }),
+    ),
     postEmpty("/api/operations/:id/leave", ({ parameters }) => runner.leave(parameters["id"] ?? "")), // prettier-ignore
+    postEmpty("/api/store/check", () => store.check()),
+    watch("/api/store/backup", (_, response) => {
+      const bytes = ports.backup();
+      response.writeHead(200, { "content-type": "application/octet-stream", "content-length": bytes.length }); // prettier-ignore
+      response.end(bytes);
+    }),
     get("/api/why/:subject", ({ parameters }) => why(ports, parameters["subject"] ?? "")),
     get("/api/slots", () => slots(ports, clusterFiles.names())),
     get("/api/clusters/:name/slots", ({ parameters }) => {

@@ -25,8 +25,10 @@ import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.t
  *  GET  /api/operations/:id                  OperationRecord
  *  GET  /api/operations/:id/watch            stream of OperationUpdate until a state that does not go on by itself
  *  POST /api/operations/:id/resume           OperationRecord
- *  POST /api/operations/:id/abort            OperationRecord
+ *  POST /api/operations/:id/abort            OperationRecord (?after-restore=1 for one that a restore holds)
  *  POST /api/operations/:id/leave            OperationRecord
+ *  POST /api/store/check                     JournalReport
+ *  GET  /api/store/backup                    the backup's bytes
  *  GET  /api/why/:subject                    WhyAnswer (operation id or node)
  *  GET  /api/slots                           SlotsAnswer
  *  GET  /api/clusters/:name/slots            SlotsAnswer

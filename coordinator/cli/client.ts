@@ -7,6 +7,8 @@ import { Failure } from "#shared/errors.ts";
 export type ApiClient = {
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body: unknown): Promise<T>;
+  /** An answer that is no JSON, whole. */
+  download(path: string): Promise<Buffer>;
   /** One parsed JSON value a line, until the coordinator ends the stream or the signal says stop. */
   watch<T>(path: string, signal: AbortSignal): AsyncIterable<T>;
 };
@@ -24,6 +26,15 @@ export function createApiClient(socketPath: string, interrupted?: AbortSignal): 
   return {
     get: async <T>(path: string) => (await call("GET", path)) as T, // shape by contract.ts
     post: async <T>(path: string, body: unknown) => (await call("POST", path, body)) as T, // shape by contract.ts
+    download: async (path: string) => {
+      const response = await send(socketPath, "GET", path, undefined, interrupted);
+      if (response.statusCode !== 200) await readJson(response);
+      try {
+        return await readBytes(response);
+      } catch (error) {
+        throw cutOff(socketPath, error);
+      }
+    },
     async *watch<T>(path: string, signal: AbortSignal) {
       const response = await send(socketPath, "GET", path, undefined, signal);
       if (response.statusCode !== 200) await readJson(response);
@@ -109,10 +120,14 @@ function unreachable(socketPath: string, cause: NodeJS.ErrnoException): Failure 
   );
 }
 
-async function readJson(response: IncomingMessage): Promise<unknown> {
+async function readBytes(response: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer); // no encoding set: chunks are buffers
-  const value: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  return Buffer.concat(chunks);
+}
+
+async function readJson(response: IncomingMessage): Promise<unknown> {
+  const value: unknown = JSON.parse((await readBytes(response)).toString("utf8"));
   if (response.statusCode === 200) return value;
   const error =
     typeof value === "object" && value !== null && "error" in value ? value.error : null;

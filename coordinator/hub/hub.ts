@@ -28,6 +28,8 @@ export type HubPorts = {
   readonly store: Store;
   readonly clock: Clock;
   readonly events: Events;
+  /** An agent knows of a coordinator that this journal does not know: nothing may simply go on. */
+  readonly onMissedPast: (because: string) => void;
 };
 
 /** The agents as the coordinator knows them: who is connected, their facts, the commands under way. */
@@ -37,6 +39,7 @@ export class Hub {
   readonly #commands: CommandBoard;
   readonly #presence: Presence;
   #isClosed = false;
+  #isHeld = false;
 
   constructor(ports: HubPorts) {
     this.#ports = ports;
@@ -95,7 +98,12 @@ export class Hub {
     state.agentVersion = hello.agentVersion;
     state.clock = { atMs: hello.clockMs, elapsedMs: clock.elapsedMs() };
     this.#presence.connected(hello.node);
-    judgeEpoch(this.#ports, hello, store.epoch, clock.now());
+    const missed = judgeEpoch(this.#ports, hello, clock.now());
+    // Before anything is sent to this agent, and once: what a person has taken up again goes on.
+    if (missed !== null && !this.#isHeld) {
+      this.#isHeld = true;
+      this.#ports.onMissedPast(missed);
+    }
     const { agentVersion, instanceId } = hello;
     events.emit("agent:connected", { node: hello.node }, { address, agentVersion, instanceId });
     link.send({

@@ -17,12 +17,13 @@ export class OperationRun {
   readonly #id: string;
   readonly #cancel = new AbortController();
   readonly #stop: AbortSignal;
+  readonly #halt = new AbortController();
   #isOver = false;
 
   constructor(ports: RunPorts, id: string, stop: AbortSignal) {
     this.#ports = ports;
     this.#id = id;
-    this.#stop = stop;
+    this.#stop = AbortSignal.any([stop, this.#halt.signal]);
   }
 
   /** Rejects only with the stop's reason or a defect. */
@@ -47,6 +48,16 @@ export class OperationRun {
   abort(): void {
     this.#move("abort");
     this.#cancel.abort(new Failure("REFUSED", "The operation was aborted."));
+  }
+
+  /** The journal says something else of it now: nothing more is told to agents, nothing more is journaled. */
+  halt(): void {
+    this.#isOver = true;
+    this.#halt.abort(new Failure("INTERRUPTED", "The operation was held."));
+  }
+
+  get isHalted(): boolean {
+    return this.#halt.signal.aborted;
   }
 
   async #forward(): Promise<void> {

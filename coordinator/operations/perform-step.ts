@@ -34,7 +34,7 @@ export async function performStep(
   signals: StepSignals,
   onProgress: (progress: Progress) => void,
 ): Promise<CommandOutcome> {
-  const id = commandId(operation.id, attempt.index, attempt.phase, attempt.attempt);
+  const id = commandId(operation, attempt.index, attempt.phase, attempt.attempt);
   const send = (
     node: string,
     kind: CommandKind,

@@ -67,11 +67,28 @@ export class Runner implements AsyncDisposable {
   }
 
   /**
-   * Stops it and takes back what it made; from needs-attention the taking back is tried again. Asked for a second time
-   * while it is under way, it is the same one.
+   * This journal is older than the world: everything that is under way waits for a person, from this instant on.
    */
-  abort(id: string): OperationRecord {
+  holdAll(because: string): void {
+    const held = this.#ports.store.holdOperations({
+      message: because,
+      now: this.#ports.clock.now(),
+    });
+    for (const id of held) {
+      this.#runs.get(id)?.run.halt();
+      this.#runs.delete(id);
+      this.#ports.onChange(id);
+    }
+  }
+
+  /**
+   * Stops it and takes back what it made; from needs-attention the taking back is tried again. One that is held since
+   * a restore may have succeeded in the world that its journal has missed: taking it back must be meant. Asked for a
+   * second time while it is under way, it is the same one.
+   */
+  abort(id: string, options: { readonly afterRestore?: boolean } = {}): OperationRecord {
     if (this.#existing(id).state === "rolling-back") return this.#existing(id);
+    if (options.afterRestore !== true) assertNotHeld(this.#existing(id));
     const current = this.#runs.get(id);
     if (current === undefined || current.run.isOver) {
       moveOperation(this.#ports, this.#existing(id), "abort");
@@ -84,9 +101,19 @@ export class Runner implements AsyncDisposable {
 
   /**
    * Ends an operation of which something is left that nobody can take back, and frees its cluster. What is left
-   * stays in its record. @throws Failure OPERATION_CONFLICT in any state but needs-attention.
+   * stays in its record. @throws Failure OPERATION_CONFLICT in any state but needs-attention, or held since a restore.
    */
   leave(id: string): OperationRecord {
+    const { state } = this.#existing(id);
+    if (state === "paused" && !isHeld(this.#existing(id))) {
+      throw new Failure(
+        "OPERATION_CONFLICT",
+        `${id} is paused: what it made can still be taken back.`,
+        {
+          hint: `castellan operation abort ${id}`,
+        },
+      );
+    }
     moveOperation(this.#ports, this.#existing(id), "leave");
     this.#onRest(this.#existing(id));
     return this.#existing(id);
@@ -113,14 +140,14 @@ export class Runner implements AsyncDisposable {
   /** A defect or an unusable journal (disk full) does not end a run: it is taken up again, ever more slowly. */
   async #driveToRest(id: string, run: OperationRun): Promise<void> {
     const { clock, log, random } = this.#ports;
-    for (let failures = 0; !this.#stop.signal.aborted; failures += 1) {
+    for (let failures = 0; !this.#stop.signal.aborted && !run.isHalted; failures += 1) {
       try {
         await run.drive();
         if (this.#runs.get(id)?.run === run) this.#runs.delete(id);
         this.#onRest(this.#existing(id));
         return;
       } catch (error) {
-        if (this.#stop.signal.aborted) return;
+        if (this.#stop.signal.aborted || run.isHalted) return;
         const delayMs = backoffMs({ firstMs: 1_000, mostMs: 60_000 }, failures, random());
         log.error(
           { operation: id, err: error },
@@ -140,4 +167,26 @@ export class Runner implements AsyncDisposable {
     }
     return operation;
   }
+}
+
+/** Paused since its journal was restored, and not taken up again. */
+function isHeld({ state, restores, failure, steps }: OperationRecord): boolean {
+  return (
+    state === "paused" &&
+    restores > 0 &&
+    failure?.code === "INTERRUPTED" &&
+    steps.every((step) => step.state === "pending")
+  );
+}
+
+function assertNotHeld(operation: OperationRecord): void {
+  if (!isHeld(operation)) return;
+  const { id, subject, cluster } = operation;
+  throw new Failure(
+    "OPERATION_CONFLICT",
+    `${id} is held since its journal was restored: whether ${subject} became a node of ${cluster} since is not known here.`,
+    {
+      hint: `look first (castellan status). If ${subject} is in use: castellan operation abort ${id} --leave. To take everything back that it made, its database included: castellan operation abort ${id} --after-restore`,
+    },
+  );
 }

@@ -24,3 +24,13 @@ export function journalFailure(file: string, error: unknown): Failure {
     cause: error,
   });
 }
+
+/**
+ * Damaged, or a disk that fails: after a failed fsync nobody knows what is on it. A full disk is none of these: it
+ * passes.
+ */
+export function isBeyondUse(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof Failure) return false;
+  const code = "code" in error ? String(error.code) : "";
+  return /SQLITE_(?:CORRUPT|NOTADB|IOERR)/.test(code) || /malformed|not a database|disk I\/O error/.test(error.message); // prettier-ignore
+}

@@ -111,7 +111,7 @@ function assertSealWithLog(file: string): ReturnType<typeof assertSeal> {
 }
 
 /** A commit is on disk when it returns: WAL with an fsync per commit. */
-function setDurable(connection: Connection): void {
+export function setDurable(connection: Connection): void {
   connection.get("PRAGMA journal_mode = WAL");
   connection.exec("PRAGMA synchronous = FULL");
   connection.exec("PRAGMA foreign_keys = ON");
@@ -157,7 +157,7 @@ function assertWritable(file: string): void {
   }
 }
 
-function assertIntact(connection: Connection, file: string): void {
+export function assertIntact(connection: Connection, file: string): void {
   const rows = connection.all("PRAGMA quick_check(5)");
   const lines = rows.map((row) => z.object({ quick_check: z.string() }).parse(row).quick_check);
   if (lines.length === 1 && lines[0] === "ok") return;

@@ -30,6 +30,7 @@ export const OperationRow = z
     started_at: z.number().nullable(),
     ended_at: z.number().nullable(),
     failure: StoredFailure,
+    restores: z.number(),
   })
   .transform((row): Omit<OperationRecord, "steps"> => ({
     id: row.id,
@@ -44,6 +45,7 @@ export const OperationRow = z
     startedAt: row.started_at,
     endedAt: row.ended_at,
     failure: row.failure,
+    restores: row.restores,
   }));
 
 export const StepRow = z

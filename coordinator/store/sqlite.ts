@@ -1,5 +1,11 @@
 import * as z from "zod";
+import type { Failure } from "#shared/errors.ts";
+import type { Connection } from "./connection.ts";
+import { isBeyondUse, journalFailure } from "./journal-failure.ts";
+import { checkJournal } from "./check-journal.ts";
+import { holdOperations } from "./hold-operations.ts";
 import { openJournalFile } from "./journal-file.ts";
+import { snapshotJournal } from "./make-backup.ts";
 import { operationRecords } from "./operation-records.ts";
 import type { Store } from "./store.ts";
 import { trustRecords } from "./trust-records.ts";
@@ -9,6 +15,8 @@ export type StoreOptions = {
   readonly file: string;
   readonly keptEvents: number;
   readonly now: number;
+  /** The disk or the file is not to be trusted any more; the call that met it throws as well. */
+  readonly onUnusable?: (failure: Failure) => void;
 };
 
 /**
@@ -16,8 +24,8 @@ export type StoreOptions = {
  * were started on copies of one journal never share one: the later start fences the earlier.
  * @throws Failure STORE_UNUSABLE or VERSION_MISMATCH; the file is then as it was.
  */
-export function openStore({ file, keptEvents, now }: StoreOptions): Store {
-  const db = openJournalFile(file);
+export function openStore({ file, keptEvents, now, onUnusable }: StoreOptions): Store {
+  const db = watched(openJournalFile(file), file, onUnusable ?? (() => undefined));
   const row = db.get("SELECT epoch FROM coordinator WHERE id = 1");
   const { epoch: epochBefore } = z.object({ epoch: z.int().nonnegative() }).parse(row);
   const epoch = Math.max(now, epochBefore + 1);
@@ -28,8 +36,33 @@ export function openStore({ file, keptEvents, now }: StoreOptions): Store {
     ...trustRecords(db),
     ...operationRecords(db),
     ...watchRecords(db, keptEvents),
+    holdOperations: (cause) => holdOperations(db, cause),
+    check: () => checkJournal(db, file),
+    snapshot: (copy) => snapshotJournal(db, copy),
     [Symbol.dispose]: () => {
       db.close();
     },
+  };
+}
+
+/** What SQLite says of a damaged file or a failing disk, told once more to whoever can end the daemon. */
+function watched(db: Connection, file: string, onUnusable: (failure: Failure) => void): Connection {
+  const watch = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBeyondUse(error)) throw error;
+      const failure = journalFailure(file, error);
+      onUnusable(failure);
+      throw failure;
+    }
+  };
+  return {
+    exec: (sql) => watch(() => db.exec(sql)),
+    run: (sql, parameters) => watch(() => db.run(sql, parameters)),
+    get: (sql, parameters) => watch(() => db.get(sql, parameters)),
+    all: (sql, parameters) => watch(() => db.all(sql, parameters)),
+    transaction: (work) => watch(() => db.transaction(work)),
+    close: () => db.close(),
   };
 }

@@ -5,6 +5,8 @@ import type {
   FailureRecord,
 } from "#shared/domain/operation.ts";
 import type { Plan } from "../operations/plan.ts";
+import type { JournalReport } from "./check-journal.ts";
+import type { HoldCause } from "./hold-operations.ts";
 
 /** The journal: everything the coordinator must still know after kill -9. Every write is on disk when it returns. */
 export type Store = Disposable & {
@@ -46,6 +48,14 @@ export type Store = Disposable & {
   ): void;
   setStep(id: string, index: number, step: Partial<StepRecord>): void;
   leaseHolder(cluster: string): OperationRecord | null;
+  /** Every unfinished operation waits for a person: this journal is older than the world. Answers their ids. */
+  holdOperations(cause: HoldCause): readonly string[];
+
+  // the journal itself
+  /** Looks at every page and record. */
+  check(): JournalReport;
+  /** Writes a consistent copy into a new file. */
+  snapshot(file: string): void;
 
   // drift, alerts, events
   setBaseline(
@@ -105,6 +115,8 @@ export type OperationRecord = OperationHeader &
     readonly startedAt: number | null;
     readonly endedAt: number | null;
     readonly failure: FailureRecord | null;
+    /** How often it was held because its journal was restored: part of its commands' ids. */
+    readonly restores: number;
   };
 
 export type BaselineRecord = {

@@ -43,6 +43,12 @@ export const transitions: readonly Transition[] = [
   { from: "running", event: "abort", to: "rolling-back", comment: "An operator, or --on-failure." },
   { from: "paused", event: "resume", to: "running", comment: "From the first unfinished step." },
   { from: "paused", event: "abort", to: "rolling-back", comment: "Undo in reverse order." },
+  {
+    from: "paused",
+    event: "leave",
+    to: "rolled-back",
+    comment: "Held since a restore of the journal: an operator takes what it made upon himself.",
+  },
   { from: "rolling-back", event: "undone", to: "rolled-back", comment: "Nothing is left behind." },
   {
     from: "rolling-back",

@@ -48,20 +48,32 @@ export function addOperationCommands(program: Command, context: CliContext): voi
       .option(
         "--leave",
         "end one that needs attention although something is left, as operation show lists it: its host is gone for good",
+      )
+      .option(
+        "--after-restore",
+        "take back one that is held since the journal was restored, although its node may be in use",
       ),
-  ).action(async (id: string, options: { detach?: boolean; leave?: boolean; json?: boolean }) => {
+  ).action(async (id: string, options: AbortOptions) => {
     if (options.leave === true) {
       const record = await context.client().post<OperationRecord>(`${path(id)}/leave`, {});
       printResult(context, options.json, record, renderChoices(record));
       return;
     }
-    await change(context, `${path(id)}/abort`, id, options);
+    const query = options.afterRestore === true ? "?after-restore=1" : "";
+    await change(context, `${path(id)}/abort${query}`, id, options);
     if (options.detach === true) return;
     // Rolled back is what was asked for here.
     const { state } = await context.client().get<OperationRecord>(path(id));
     if (state === "rolled-back" || state === "cancelled") context.setExitCode(0);
   });
 }
+
+type AbortOptions = {
+  readonly detach?: boolean;
+  readonly leave?: boolean;
+  readonly afterRestore?: boolean;
+  readonly json?: boolean;
+};
 
 async function change(
   context: CliContext,

@@ -61,12 +61,8 @@ async function run(command: CommandEnvelope): Promise<object> {
   try {
     const own = { operationId: command.operationId ?? "op-00000000", stepId: command.stepId };
     const signal = new AbortController().signal;
-    const result = await executeCommand(executors, command, {
-      ...context,
-      ...own,
-      signal,
-      progress: () => undefined,
-    });
+    const stepContext = { ...context, ...own, signal, progress: () => undefined };
+    const result = await executeCommand(executors, command, stepContext, async () => undefined);
     return { result };
   } catch (error) {
     const { code, message, hint, evidence, retryable } = asFailure(error);

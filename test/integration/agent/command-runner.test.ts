@@ -448,3 +448,21 @@ test("an agent that stood still between look and effect does nothing, and lets i
   await runner.receive(command({ id: "op-abcdefgh/0/run/2" }));
   expect(await endOf("op-abcdefgh/0/run/2")).toMatchObject({ outcome: "done" });
 });
+
+test("an undo from a newer coordinator ends what runs for the same operation and was not asked for again", async () => {
+  await using home = await openPorts();
+  const calls: string[] = [];
+  const { runner, endOf } = await openRunner(home, {
+    "create-slot": change(calls, held().promise),
+  });
+  await runner.receive(command());
+  await waitFor(() => calls.includes("apply"));
+  await runner.receive(command({ id: "other", operationId: "op-bcdefghi", phase: "undo", epoch: 6 })); // prettier-ignore
+  await runner.receive(command({ id: "op-abcdefgh.1/0/undo/2", phase: "undo", epoch: 6 }));
+  expect(await endOf(command().id)).toMatchObject({
+    outcome: "failed",
+    failure: { code: "INTERRUPTED" },
+  });
+  expect(await endOf("op-abcdefgh.1/0/undo/2")).toMatchObject({ outcome: "done" });
+  expect(calls).toEqual(["check", "apply", "undo", "undo"]);
+});

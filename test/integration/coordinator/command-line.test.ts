@@ -13,7 +13,7 @@ function createContext(client: Partial<ApiClient>, said: Said): CliContext {
     throw new Error("nobody should ask this");
   };
   return {
-    client: () => ({ get: unasked, post: unasked, watch: unasked, ...client }),
+    client: () => ({ get: unasked, post: unasked, download: unasked, watch: unasked, ...client }),
     terminal: {
       isInteractive: false,
       print: (lines) => said.out.push(...lines),

@@ -48,6 +48,7 @@ async function startLab() {
     sendBufferBytes: settings.limits.sendBufferBytes,
     addNodeLimits: settings.addNode,
     joinLine: () => "",
+    backup: () => Buffer.alloc(0),
   });
   const api = await startApiServer({ socketPath, maxBodyBytes: 1_000, log: quietLog, routes });
   return {

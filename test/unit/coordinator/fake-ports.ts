@@ -111,6 +111,7 @@ export function operationRecord(operation: NewOperation): OperationRecord {
     startedAt: 0,
     endedAt: null,
     failure: null,
+    restores: 0,
   };
 }
 

@@ -17,6 +17,7 @@ function contextOf(turns: readonly Turn[], secondsPerLook: number) {
   const client: ApiClient = {
     get: () => Promise.reject(unreachable()),
     post: () => Promise.reject(unreachable()),
+    download: () => Promise.reject(unreachable()),
     async *watch<T>() {
       const { says, breaks } = turns[turn] ?? { says: [], breaks: true };
       turn += 1;

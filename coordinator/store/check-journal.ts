@@ -1,0 +1,65 @@
+import { readFileSync } from "node:fs";
+import * as z from "zod";
+import { asFailure } from "#shared/errors.ts";
+import type { Connection } from "./connection.ts";
+import { operationRecords } from "./operation-records.ts";
+import { damagedPages, loadPageSums, readIfThere } from "./page-sums.ts";
+import { partsOf } from "./seal.ts";
+
+export type JournalReport = {
+  readonly file: string;
+  readonly bytes: number;
+  readonly operations: number;
+  readonly unfinished: readonly { readonly id: string; readonly state: string }[];
+  readonly agents: readonly string[];
+  readonly events: number;
+  readonly epoch: number;
+  /** Empty when it is in order. */
+  readonly problems: readonly string[];
+};
+
+/** Looks at every page, every index and every record of an open journal. */
+export function checkJournal(db: Connection, file: string): JournalReport {
+  const number = (sql: string): number => z.object({ n: z.number() }).parse(db.get(sql)).n;
+  const problems: string[] = [];
+  const attempt = <T>(what: string, otherwise: T, work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      problems.push(`${what}: ${asFailure(error).message}`);
+      return otherwise;
+    }
+  };
+  const bytes = attempt("the files", 0, () => {
+    const database = readFileSync(file);
+    const sums = loadPageSums(partsOf(file).sums);
+    const wal = readIfThere(partsOf(file).wal) ?? Buffer.alloc(0);
+    if (sums !== null) problems.push(...damagedPages(sums, database, wal));
+    return database.length + wal.length;
+  });
+  attempt("the structure", null, () => {
+    const rows = db.all("PRAGMA integrity_check(20)");
+    const lines = rows.map((row) => z.object({ integrity_check: z.string() }).parse(row));
+    problems.push(...lines.map((l) => l.integrity_check).filter((line) => line !== "ok"));
+    return null;
+  });
+  const operations = attempt("the operations", [], () => operationRecords(db).operations());
+  const finished = new Set(["succeeded", "rolled-back", "cancelled"]);
+  return {
+    file,
+    bytes,
+    operations: operations.length,
+    unfinished: operations
+      .filter(({ state }) => !finished.has(state))
+      .map(({ id, state }) => ({ id, state })),
+    agents: attempt(
+      "the agents",
+      [],
+      () =>
+      db.all("SELECT node FROM agent ORDER BY node").map((row) => z.object({ node: z.string() }).parse(row).node), // prettier-ignore
+    ),
+    events: attempt("the events", 0, () => number("SELECT count(*) AS n FROM event")),
+    epoch: attempt("the epoch", 0, () => number("SELECT epoch AS n FROM coordinator")),
+    problems,
+  };
+}
