@@ -7,7 +7,7 @@ import { withJournalCopy } from "./store/copy-journal.ts";
 import { takeDaemonLock } from "./store/daemon-lock.ts";
 import { finishRestore, readyFolder } from "./store/finish-restore.ts";
 import { makeBackup, snapshotJournal } from "./store/make-backup.ts";
-import { stageRestore, type RestoreReport } from "./store/stage-restore.ts";
+import { readSource, stageRestore, type RestoreReport } from "./store/stage-restore.ts";
 
 export type OfflineStore = {
   check(): JournalReport;
@@ -28,7 +28,11 @@ export function offlineStore(
     return work();
   };
   return {
-    check: () => locked(() => withJournalCopy(stateDirectory, checkJournal)),
+    check: () =>
+      locked(() => ({
+        ...withJournalCopy(stateDirectory, checkJournal),
+        file: join(stateDirectory, "journal.db"),
+      })),
     backup: (now) =>
       locked(() =>
         withJournalCopy(stateDirectory, (db) =>
@@ -40,6 +44,8 @@ export function offlineStore(
         ),
       ),
     restore: (file, now) => {
+      // A directory is made only for what can be restored into it.
+      readSource(file);
       mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
       return locked(() => {
         const report = stageRestore(stateDirectory, file, now);

@@ -51,6 +51,8 @@ export function createJournalFile(file: string, firstEpoch = 0): void {
     } finally {
       connection.close();
     }
+    // Empty; libsql takes them away when its statements are collected, which may be later.
+    for (const suffix of ["-wal", "-shm"]) rmSync(`${unfinished}${suffix}`, { force: true });
     crashPoint("store:journal-made");
     placeJournal(unfinished, file);
   });

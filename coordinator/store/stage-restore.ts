@@ -32,10 +32,32 @@ export type RestoreReport = {
  * by whoever comes next. Nothing of the present state is touched here.
  */
 export function stageRestore(stateDirectory: string, file: string, now: number): RestoreReport {
+  const source = readSource(file);
   const staging = join(stateDirectory, ".restore-staging");
   rmSync(staging, { recursive: true, force: true });
+  try {
+    const report = prepare(stateDirectory, staging, file, source, now);
+    crashPoint("restore:staged");
+    renameSync(staging, join(stateDirectory, readyFolder));
+    syncDirectory(stateDirectory);
+    crashPoint("restore:decided");
+    return report;
+  } catch (error) {
+    rmSync(staging, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+type Source = { readonly madeAt: number | null; readonly entries: readonly BackupEntry[] };
+
+function prepare(
+  stateDirectory: string,
+  staging: string,
+  file: string,
+  { madeAt, entries }: Source,
+  now: number,
+): RestoreReport {
   mkdirSync(staging, { mode: 0o700 });
-  const { madeAt, entries } = readSource(file);
   for (const { name, bytes } of entries) {
     mkdirSync(dirname(join(staging, name)), { recursive: true, mode: 0o700 });
     writeSynced(join(staging, name), bytes, name === "certificate.pem" ? 0o644 : 0o600);
@@ -49,10 +71,6 @@ export function stageRestore(stateDirectory: string, file: string, now: number):
   for (const folder of [join(staging, "clusters"), staging]) {
     if (existsSync(folder)) syncDirectory(folder);
   }
-  crashPoint("restore:staged");
-  renameSync(staging, join(stateDirectory, readyFolder));
-  syncDirectory(stateDirectory);
-  crashPoint("restore:decided");
   return {
     madeAt,
     files: madeAt === null ? ["journal.db"] : entries.map(({ name }) => name),
@@ -63,7 +81,8 @@ export function stageRestore(stateDirectory: string, file: string, now: number):
   };
 }
 
-function readSource(file: string): { madeAt: number | null; entries: readonly BackupEntry[] } {
+/** @throws Failure STORE_UNUSABLE or VERSION_MISMATCH */
+export function readSource(file: string): Source {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
@@ -132,6 +151,8 @@ function prepareJournal(
     }
     makeSeal(journal);
     db.close();
+    // Empty; libsql takes them away when its statements are collected, which may be later.
+    for (const suffix of ["-wal", "-shm"]) rmSync(`${journal}${suffix}`, { force: true });
     return { held, agents, epoch };
   } catch (error) {
     throw journalFailure(file, error);
