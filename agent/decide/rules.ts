@@ -156,7 +156,7 @@ export const rules: readonly Rule[] = [
     when: ({ facts: { agent, database } }) => {
       if (database.status !== "running" || database.role !== "primary") return null;
       const missing = agent.ownSlots
-        .filter(({ name }) => !database.slots.some((slot) => slot.name === name))
+        .filter(({ name, isSeen }) => isSeen && !database.slots.some((s) => s.name === name))
         .map(({ name, forNode }) => `${name} for ${forNode}`);
       return missing.length === 0 ? null : missing.join("; ");
     },

@@ -44,7 +44,7 @@ export const walBudgetRules = {
   "slot-near-budget": "it nears its WAL budget",
   "slot-within-budget": "it is within its WAL budget",
 } as const;
-export type WalBudgetRule = keyof typeof walBudgetRules;
+type WalBudgetRule = keyof typeof walBudgetRules;
 
 export type WalBudgetVerdict = {
   readonly slot: BudgetedSlot;

@@ -41,6 +41,7 @@ async function ownSlot(
     walBudgetBytes: facts.walBudgetBytes ?? settings.guard.slots.budgetBytes,
     madeAt: entry.at,
     reserve: facts.reserve,
+    isSeen: facts.identity !== undefined,
     isReplaced: compareSlots(facts.identity ?? null, found) === "other",
   };
 }

@@ -10,6 +10,10 @@ const closable: readonly { readonly part: RegExp; readonly closesWhen: string }[
     part: /^node:[^:]+:slot-dropped:/,
     closesWhen: "the node streams again, is added anew, or was given up",
   },
+  {
+    part: /^node:[^:]+:slot-replaced:/,
+    closesWhen: "the slot may stay as it is, without a budget",
+  },
 ];
 
 export function isClosable({ cause }: Pick<AlertRecord, "cause">): boolean {

@@ -28,7 +28,9 @@ export function slotLedger(
     const there = database.slots.map((slot) =>
       presentSlot(slot, { on: node.name, facts, declaration, upstreams }),
     );
-    const missing = database.status === "running" ? agent.ownSlots : [];
+    // One that was never seen may not have been made yet.
+    const missing =
+      database.status === "running" ? agent.ownSlots.filter(({ isSeen }) => isSeen) : [];
     return {
       node: node.name,
       agent: "connected",
@@ -162,7 +164,7 @@ function absentLine(
 }
 
 /** There is no command that rebuilds a node in place: what is true today. */
-export function rebuildHint(node: string, cluster: string): string {
+function rebuildHint(node: string, cluster: string): string {
   return `${node} has to be copied anew: take it out (docs/slots.md, "A standby that needs a rebuild"), then castellan node add ${cluster} ${node} --address ADDRESS`;
 }
 

@@ -276,6 +276,8 @@ export const AgentFacts = z.strictObject({
       madeAt: z.number(),
       /** Made to hold WAL at once: its node was to stream from here. */
       reserve: z.boolean(),
+      /** It was there after it was made; before, an operation may be at it. */
+      isSeen: z.boolean(),
       /** Someone dropped ours and made another of this name: not ours any more. */
       isReplaced: z.boolean(),
     }),

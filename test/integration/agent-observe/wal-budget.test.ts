@@ -14,7 +14,7 @@ const want = { fresh: true, settings: false, host: false };
 const segment = 16 * 1024 * 1024;
 
 /** The slot that is there, as an operation of ours would have left it in the ledger. */
-async function noteAsOurs(ports: ObserverPorts, name: string, walBudgetBytes: number) {
+async function noteAsOurs(ports: ObserverPorts, name: string, walBudgetBytes: number | null) {
   const identity = await slotIdentity(ports.settings.paths.dataDirectory, name);
   expect(identity).not.toBeNull();
   const forNode = name.replace("slot_", "");
@@ -208,6 +208,45 @@ test("an agent that was killed between the drop and its note finds the decision 
     { severity: "critical", summary: "slot slot_srv159 was dropped: srv159 needs a rebuild" },
   ]);
   expect((await ports.ledger.get(key))?.facts).toHaveProperty("droppedForBudgetAt");
+});
+
+test("a slot made before a promotion has its budget after it, by this host's own setting", async () => {
+  await using lab = await createLab({ hosts: ownHosts("srv127", "srv129"), mode: "loopback" });
+  await using cluster = await createCluster(lab, {
+    product: "kingbase-v8r3",
+    nodes: ["srv127", "srv129"],
+  });
+  const settings = clusterNodeSettings(cluster, "srv129");
+  const slots = { ...settings.guard.slots, budgetBytes: 4 * segment };
+  await using node = await createNodePorts({
+    settings: { ...settings, guard: { ...settings.guard, slots } },
+    databasePassword: cluster.passwords.superuser,
+  });
+  const { ports } = node;
+  await ports.databases.own.query(ports.product.dialect(0).createSlot, ["slot_srv159", true]);
+  await noteAsOurs(ports, "slot_srv159", null);
+  const events: HostEvent[] = [];
+  const guard = createWalBudgetGuard(ports, (event) => events.push(event), []);
+  const observer = createObserver(ports, 1);
+  await guard.enforce(await observer.observe(want));
+  expect(events).toEqual([]);
+
+  await cluster.stop("srv127", "immediate");
+  const { host, paths } = cluster.node("srv129");
+  const user = cluster.lane.osUser;
+  await host.exec([paths.control, "promote", "-w", "-D", paths.dataDir], { user });
+  for (let i = 0; i < 5; i += 1) {
+    await cluster.sql("srv129", "create table if not exists wal_filler (id int)");
+    await cluster.sql("srv129", "insert into wal_filler values (1)");
+    await cluster.sql("srv129", "select pg_switch_wal()");
+  }
+  await waitFor(async () => {
+    await guard.enforce(await observer.observe(want));
+    return events.some(({ cause }) => cause === "slot-dropped:slot_srv159");
+  });
+  expect((await observer.observe(want)).agent.droppedSlots).toMatchObject([
+    { name: "slot_srv159", rule: "slot-over-budget", needsRebuild: true },
+  ]);
 });
 
 test("on a full disk the slot goes and a checkpoint is asked for all the same; the ledger hears of it later", async () => {

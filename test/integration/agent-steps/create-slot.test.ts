@@ -52,6 +52,21 @@ test("a slot that somebody else made is neither taken nor dropped", async () => 
   await lab.sql(lab.n1.port, "SELECT pg_drop_replication_slot('slot_n2')");
 });
 
+test("a slot that somebody made in place of ours is neither taken nor dropped, though it has our slot's name", async () => {
+  await runStep(createSlot, reserved, agent);
+  await lab.sql(lab.n1.port, "SELECT pg_drop_replication_slot('slot_n2')");
+  await lab.sql(lab.n1.port, "SELECT pg_create_physical_replication_slot('slot_n2', true)");
+  await expect(runStep(createSlot, reserved, agent)).rejects.toMatchObject({
+    code: "ALREADY_EXISTS",
+    message: expect.stringContaining("someone dropped that"),
+  });
+  const { lines } = await createSlot.undo(reserved, agent);
+  expect(lines.join()).toContain("left");
+  expect(await lab.sql(lab.n1.port, slots)).toBe("slot_n2");
+  expect(await agent.ledger.get("slot:slot_n2")).toBeNull();
+  await lab.sql(lab.n1.port, "SELECT pg_drop_replication_slot('slot_n2')");
+});
+
 test("a slot of another operation is named with that operation", async () => {
   const other = await lab.agent("n1", { operationId: "op-otherother" });
   await runStep(createSlot, reserved, other);

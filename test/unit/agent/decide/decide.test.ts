@@ -139,6 +139,7 @@ test("a slot of ours near its budget is found; a foreign slot of the same size i
     forNode: "srv159",
     madeAt: 1,
     reserve: true,
+    isSeen: true,
     isReplaced: false,
   };
   const near = view(primary({ slots }), { ownSlots: [{ ...own, walBudgetBytes: 100 }] });
@@ -170,6 +171,7 @@ test("a slot of ours on a standby holds back nothing, or it is found", () => {
       walBudgetBytes: 1e9,
       madeAt: 1,
       reserve: false,
+      isSeen: true,
       isReplaced: false,
     },
   ];
@@ -191,11 +193,16 @@ test("a slot of ours on a standby holds back nothing, or it is found", () => {
 
 test("a slot of ours that someone dropped is found on a primary", () => {
   const gone = { operationId: "op-12345678", forNode: "srv159", walBudgetBytes: 1e9, madeAt: 1 };
-  const ownSlots = [{ ...gone, name: "slot_srv159", reserve: true, isReplaced: false }];
+  const ownSlots = [
+    { ...gone, name: "slot_srv159", reserve: true, isSeen: true, isReplaced: false },
+  ];
   expect(look(Array(5).fill(view(primary(), { ownSlots }))).findings).toMatchObject([
     { rule: "own-slot-missing", evidence: "slot_srv159 for srv159" },
   ]);
   expect(look(Array(5).fill(view(standby, { ownSlots }))).findings).toEqual([]);
+  // Noted, and about to be made.
+  const noted = ownSlots.map((own) => ({ ...own, isSeen: false }));
+  expect(look(Array(5).fill(view(primary(), { ownSlots: noted }))).findings).toEqual([]);
 });
 
 test("an archiver whose last word was a failure is found at the first look after a restart, while something waits", () => {

@@ -15,7 +15,7 @@ type OwnSlot = NodeFacts["agent"]["ownSlots"][number];
 function own(name: string, forNode: string, more: Partial<OwnSlot> = {}): OwnSlot {
   const madeAt = 10_000;
   const operationId = "op-12345678";
-  return { name, forNode, operationId, walBudgetBytes: 2 * gib, madeAt, reserve: true, isReplaced: false, ...more }; // prettier-ignore
+  return { name, forNode, operationId, walBudgetBytes: 2 * gib, madeAt, reserve: true, isSeen: true, isReplaced: false, ...more }; // prettier-ignore
 }
 
 function node(
