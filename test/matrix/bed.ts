@@ -1,0 +1,196 @@
+import { rm } from "node:fs/promises";
+import { execa } from "execa";
+import type { StatusAnswer } from "#coordinator/api/contract.ts";
+import { createApiClient, type ApiClient } from "#coordinator/cli/client.ts";
+import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
+import type { ClusterNode } from "#test/harness/cluster-model.ts";
+import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import type { Host, HostProcess } from "#test/harness/host.ts";
+import type { Lab } from "#test/harness/lab.ts";
+import { poolsReady } from "#test/harness/pool.ts";
+import { differences, takeSnapshot, type Snapshot } from "#test/harness/snapshot.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { coordinatorName, type Product } from "./strike.ts";
+
+/** The case study's two management nodes, the host that is to be added, and one for the coordinator. */
+export const matrixHosts = [
+  { name: "srv127", address: "192.168.4.127" },
+  { name: "srv129", address: "192.168.4.129" },
+  { name: "srv159", address: "192.168.4.159" },
+  { name: "coord", address: "192.168.4.10" },
+] as const;
+
+/** A cluster with Castellan on it, and a copy of every disk to begin again from. */
+export type Bed = {
+  readonly lab: Lab;
+  readonly product: Product;
+  readonly cluster: TestCluster;
+  readonly castellan: Castellan;
+  readonly api: ApiClient;
+  readonly newNode: ClusterNode;
+  /** Hosts with an agent. */
+  readonly agents: readonly string[];
+  /** As it was after the installation. */
+  readonly baseline: Snapshot;
+  /** Every disk as it was after the installation, and everything started from it. */
+  restore(): Promise<void>;
+  process(name: string): HostProcess;
+  /** An agent by its node, or the coordinator; not waited for. */
+  launch(process: string, env?: Readonly<Record<string, string>>): Promise<void>;
+  /** Kills what runs of these and starts them with their environments; answers when all are heard of. */
+  restart(environments: Readonly<Record<string, Readonly<Record<string, string>>>>): Promise<void>;
+  /** The coordinator has these agents' facts. */
+  connected(nodes?: readonly string[]): Promise<void>;
+  /** Power for a host that was off; nothing is started on it. */
+  boot(host: string): Promise<void>;
+};
+
+export async function createBed(lab: Lab, product: Product): Promise<Bed> {
+  const cluster = await createCluster(lab, {
+    product,
+    nodes: ["srv127", "srv129"],
+    newNode: "srv159",
+    pool: true,
+    synchronous: product === "postgresql",
+  });
+  const castellan = await installCastellan(cluster, {
+    coordinatorHost: lab.host("coord"),
+    crashPoints: true,
+  });
+  await castellan.cli(["cluster", "import", cluster.name]);
+  const newNode = cluster.node("srv159");
+  const nodes = [...cluster.nodes, newNode];
+  const agents = nodes.map(({ name }) => name);
+  await stopAll(cluster, castellan, agents);
+  await Promise.all(lab.hosts.map((host) => host.powerOff()));
+  for (const { host, pool } of cluster.pools?.nodes ?? []) {
+    // It is read for what this start says, not the one before.
+    await rm(host.path(pool.logFile));
+  }
+  await Promise.all(lab.hosts.map((host) => copy(disk(lab, host), template(lab, host))));
+
+  const { coordinatorHost, stateDirectory } = castellan;
+  const api = createApiClient(coordinatorHost.path(`${stateDirectory}/api.sock`));
+  const connected = async (wanted = agents): Promise<void> => {
+    await waitFor(async () => haveReported(await api.get<StatusAnswer>("/status"), wanted), {
+      timeoutMs: 60_000,
+      what: `the agents of ${wanted.join(", ")} to report`,
+    });
+  };
+  const process = (name: string): HostProcess =>
+    name === coordinatorName ? castellan.coordinator() : castellan.agent(name);
+  const launch: Bed["launch"] = (name, env) =>
+    name === coordinatorName ? castellan.startCoordinator(env) : castellan.startAgent(name, env);
+  const boot = async (name: string): Promise<void> => {
+    const host = lab.host(name);
+    await host.boot();
+    const node = nodes.find((candidate) => candidate.name === name);
+    // As systemd-tmpfiles makes it at every boot.
+    if (node !== undefined && !host.exists(node.paths.socketDir))
+      await host.makeDirectory(node.paths.socketDir, { owner: cluster.lane.osUser });
+  };
+  const restore = async (): Promise<void> => {
+    await Promise.all(
+      lab.hosts.map(async (host) => {
+        if (host.isUp()) await host.powerOff();
+        await copy(template(lab, host), disk(lab, host));
+        await boot(host.name);
+      }),
+    );
+    await Promise.all([
+      startDatabases(cluster),
+      launch(coordinatorName).then(() => Promise.all(agents.map((name) => launch(name)))),
+    ]);
+    await connected();
+  };
+  await restore();
+  return {
+    lab,
+    product,
+    cluster,
+    castellan,
+    api,
+    newNode,
+    agents,
+    baseline: await settledSnapshot(cluster, castellan),
+    restore,
+    process,
+    launch,
+    connected,
+    boot,
+    restart: async (environments) => {
+      const names = Object.keys(environments);
+      await Promise.all(names.map((name) => killed(process(name))));
+      await Promise.all(names.map((name) => launch(name, environments[name])));
+      await connected();
+    },
+  };
+}
+
+/** Pools go on settling for some seconds after they take clients: the one without the address comes to its heartbeats. */
+async function settledSnapshot(cluster: TestCluster, castellan: Castellan): Promise<Snapshot> {
+  let last = await takeSnapshot(cluster, castellan);
+  let sinceMs = performance.now();
+  return waitFor(
+    async () => {
+      const now = await takeSnapshot(cluster, castellan);
+      if (differences(last, now).length > 0) sinceMs = performance.now();
+      last = now;
+      return performance.now() - sinceMs > 5_000 ? now : null;
+    },
+    { timeoutMs: 60_000, what: "the cluster to settle" },
+  );
+}
+
+export async function killed(process: HostProcess): Promise<void> {
+  process.kill("SIGKILL");
+  await process.exited;
+}
+
+/** The watchdogs' waiting is used to start the servers. */
+async function startDatabases(cluster: TestCluster): Promise<void> {
+  const { nodes, pools } = cluster;
+  await Promise.all([
+    ...nodes.map(({ name }) => cluster.start(name)),
+    ...(pools?.nodes ?? []).map(({ name }) => pools?.start(name)),
+  ]);
+  if (pools !== null) await poolsReady(pools);
+}
+
+async function stopAll(
+  cluster: TestCluster,
+  castellan: Castellan,
+  agents: readonly string[],
+): Promise<void> {
+  const { nodes, pools } = cluster;
+  for (const process of [castellan.coordinator(), ...agents.map((name) => castellan.agent(name))]) {
+    process.kill("SIGTERM");
+    await process.exited;
+  }
+  for (const { name } of pools?.nodes ?? []) await pools?.stop(name);
+  // The primary last: its standbys have everything then.
+  for (const { name } of nodes.toReversed()) await cluster.stop(name);
+}
+
+function disk(lab: Lab, host: Host): string {
+  return `${lab.folder}/${host.name}`;
+}
+
+function template(lab: Lab, host: Host): string {
+  return `${lab.folder}/template/${host.name}`;
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  await execa("rm", ["-rf", to]);
+  await execa("mkdir", ["-p", to]);
+  await execa("cp", ["-aT", "--reflink=auto", from, to]);
+}
+
+function haveReported({ clusters, unassigned }: StatusAnswer, names: readonly string[]): boolean {
+  const all = [...clusters.flatMap((cluster) => cluster.nodes), ...unassigned];
+  return names.every((name) =>
+    all.some(
+      (node) => node.name === name && node.agent === "connected" && node.database !== "unknown",
+    ),
+  );
+}

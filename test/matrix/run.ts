@@ -1,0 +1,188 @@
+import { Failure } from "#shared/errors.ts";
+import type { OperationRecord } from "#coordinator/store/store.ts";
+import { differences, takeSnapshot, type Snapshot } from "#test/harness/snapshot.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import type { Bed } from "./bed.ts";
+import { likeness } from "./likeness.ts";
+import { addNode, atRest, isAtRest, newestOperation } from "./operation.ts";
+import { powerCycle } from "./power-cycle.ts";
+import { abortStopped, lastPoint, untilStopped } from "./stopped.ts";
+import { coordinatorName, type Mode, type Strike } from "./strike.ts";
+
+/** How a run ended. */
+export type RunEnd = {
+  /** The operation's state; "refused" where none was begun. */
+  readonly state: string;
+  /** What is wrong with it; empty when all is well. */
+  readonly complaints: readonly string[];
+  /** Nothing at all is left of it: the next run may begin on this bed as it is. */
+  readonly isPristine: boolean;
+};
+
+/** One strike on a bed that is as it was after the installation. */
+export async function performStrike(bed: Bed, strike: Strike, added: Snapshot): Promise<RunEnd> {
+  const former = (await newestOperation(bed))?.id ?? null;
+  const end = await courses[strike.mode](bed, strike, former);
+  if (end === null) return judge(bed, "refused", "as before", added);
+  const { state, failure } = end;
+  const wanted = state === "succeeded" ? "added" : "as before";
+  const judged = await judge(bed, state, wanted, added);
+  const isAllowed = allowed[strike.mode].includes(state);
+  const said = failure === null ? "" : `: ${failure.message} ${failure.evidence.join(" | ")}`;
+  return isAllowed
+    ? judged
+    : { ...judged, complaints: [`it ended ${state}${said}`, ...judged.complaints] };
+}
+
+const allowed: Readonly<Record<Mode, readonly string[]>> = {
+  resume: ["succeeded"],
+  // Succeeded: the strike came when everything was done, and the abort too late.
+  abort: ["rolled-back", "cancelled", "succeeded"],
+  undo: ["rolled-back"],
+  // An agent may be back before anybody has noticed.
+  preflight: ["succeeded"],
+  "power-off": ["succeeded"],
+  "power-off-abort": ["rolled-back"],
+};
+
+type Course = (bed: Bed, strike: Strike, former: string | null) => Promise<OperationRecord | null>;
+
+const courses: Readonly<Record<Mode, Course>> = {
+  resume: async (bed, strike, former) => {
+    await strikeDown(bed, strike, former);
+    await bed.launch(strike.process);
+    return atRest(bed, await operationAfter(bed, former));
+  },
+  abort: async (bed, strike, former) => {
+    await strikeDown(bed, strike, former);
+    if (strike.process !== coordinatorName) {
+      // Before it is heard of again: it is aborted in the state that the strike has left.
+      await bed.launch(strike.process);
+      return abort(bed, await operationAfter(bed, former));
+    }
+    // Nothing goes on before the abort is there.
+    const agents = bed.agents.map((name) => bed.process(name));
+    for (const agent of agents) agent.kill("SIGSTOP");
+    await bed.launch(coordinatorName);
+    const id = await operationAfter(bed, former);
+    await askToAbort(bed, id);
+    for (const agent of agents) agent.kill("SIGCONT");
+    return atRest(bed, id);
+  },
+  undo: async (bed, strike, former) => {
+    const stop = { CASTELLAN_STOP_AT: lastPoint };
+    const victim = { [strike.process]: crashAt(strike) };
+    await bed.restart({
+      ...victim,
+      [coordinatorName]: { ...stop, ...victim[coordinatorName] },
+    });
+    const { id } = await addNode(bed);
+    await untilStopped(bed.process(coordinatorName), lastPoint);
+    await abortStopped(bed, id);
+    await untilDead(bed, strike, former);
+    await bed.launch(strike.process);
+    return atRest(bed, id);
+  },
+  preflight: async (bed, strike, former) => {
+    await bed.restart({ [strike.process]: crashAt(strike) });
+    const answer = await addNode(bed).catch((error: unknown) => error);
+    await untilDead(bed, strike, former);
+    await bed.launch(strike.process);
+    await bed.connected();
+    if (answer instanceof Failure) return null;
+    if (answer instanceof Error) throw answer;
+    return atRest(bed, await operationAfter(bed, former));
+  },
+  "power-off": async (bed, strike, former) => {
+    await powerCycle(bed, strike);
+    const id = await operationAfter(bed, former);
+    const end = await atRest(bed, id);
+    if (end.state !== "paused") return end;
+    // What its retries could not outlast an operator goes on with.
+    await bed.api.post(`/operations/${id}/resume`, {});
+    return atRest(bed, id);
+  },
+  "power-off-abort": async (bed, strike, former) => {
+    await powerCycle(bed, strike);
+    return abort(bed, await operationAfter(bed, former));
+  },
+};
+
+/** Starts the operation with the victim's end built in, and waits for that. */
+async function strikeDown(bed: Bed, strike: Strike, former: string | null): Promise<void> {
+  await bed.restart({ [strike.process]: crashAt(strike) });
+  // The coordinator may be gone before it can answer.
+  const asking = addNode(bed).then(
+    () => null,
+    (error: unknown) => error,
+  );
+  await untilDead(bed, strike, former);
+  const refusal = await asking;
+  if (refusal !== null && strike.process !== coordinatorName) throw refusal;
+}
+
+async function untilDead(bed: Bed, strike: Strike, former: string | null): Promise<void> {
+  const victim = bed.process(strike.process);
+  const gone = async (): Promise<boolean> => {
+    if (!victim.isRunning()) return true;
+    const newest = await newestOperation(bed).catch(() => null);
+    if (newest === null || newest.id === former || !isAtRest(newest)) return false;
+    // Something may be on its way to the disk after the end.
+    return waitFor(() => !victim.isRunning(), { timeoutMs: 5_000, what: "the point" });
+  };
+  await waitFor(gone, {
+    timeoutMs: 90_000,
+    intervalMs: 20,
+    what: `${strike.process} to reach ${strike.point}`,
+  });
+  await victim.exited;
+}
+
+function crashAt({ point, occurrence }: Strike): Readonly<Record<string, string>> {
+  return { CASTELLAN_CRASH_AT: `${point}@${occurrence}` };
+}
+
+async function operationAfter(bed: Bed, former: string | null): Promise<string> {
+  const newest = await waitFor(() => newestOperation(bed), { what: "the coordinator to answer" });
+  if (newest.id === former) throw new Error("the operation is not in the journal");
+  return newest.id;
+}
+
+async function abort(bed: Bed, id: string): Promise<OperationRecord> {
+  await askToAbort(bed, id);
+  return atRest(bed, id);
+}
+
+/** One that is over by now says so, and is judged by its state. */
+async function askToAbort({ api }: Bed, id: string): Promise<void> {
+  try {
+    await api.post(`/operations/${id}/abort`, {});
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "OPERATION_CONFLICT") throw error;
+  }
+}
+
+async function judge(
+  bed: Bed,
+  state: string,
+  wanted: "added" | "as before",
+  added: Snapshot,
+): Promise<RunEnd> {
+  await bed.connected();
+  const { address, port } = bed.newNode;
+  let left: readonly string[] = [];
+  let isPristine = false;
+  await waitFor(
+    async () => {
+      const now = await takeSnapshot(bed.cluster, bed.castellan);
+      isPristine = differences(bed.baseline, now).length === 0;
+      left =
+        wanted === "added"
+          ? differences(added, likeness(now))
+          : differences(bed.baseline, now, { loadedRow: { address, port } });
+      return left.length === 0;
+    },
+    { timeoutMs: 15_000, what: "the wanted end" },
+  ).catch(() => undefined);
+  return { state, complaints: left, isPristine };
+}

@@ -1,0 +1,80 @@
+import { createLab, type Lab } from "#test/harness/lab.ts";
+import { createBed, matrixHosts, type Bed } from "./bed.ts";
+import { recordRun, recordUndo } from "./record.ts";
+import { performStrike, type RunEnd } from "./run.ts";
+import type { Product, Recording, Strike } from "./strike.ts";
+
+export type StrikeResult = RunEnd & {
+  readonly strike: Strike;
+  readonly seconds: number;
+  /** Where everything of a failed run lies; null of one that was all right. */
+  readonly kept: string | null;
+};
+
+/** Does one run after the other on hosts of its own. */
+export type Worker = AsyncDisposable & {
+  /** What there is to be struck; leaves the bed for others. */
+  record(): Promise<Recording>;
+  run(strike: Strike): Promise<StrikeResult>;
+};
+
+type Stage = {
+  readonly lab: Lab;
+  readonly bed: Bed;
+  readonly undisturbed: Awaited<ReturnType<typeof recordRun>>;
+  /** As after the installation, but for what it remembers of operations that are over. */
+  isPristine: boolean;
+};
+
+export function createWorker(product: Product): Worker {
+  let stage: Stage | null = null;
+  const ready = async (): Promise<Stage> => {
+    stage ??= await setStage(product);
+    if (!stage.isPristine) await stage.bed.restore();
+    stage.isPristine = false;
+    return stage;
+  };
+  return {
+    record: async () => {
+      const { bed, undisturbed } = await ready();
+      const { run, preflightKinds } = undisturbed;
+      return { run, preflightKinds, undo: await recordUndo(bed) };
+    },
+    run: async (strike) => {
+      const current = await ready();
+      const { bed, lab, undisturbed } = current;
+      const startedAt = performance.now();
+      const end = await performStrike(bed, strike, undisturbed.added).catch(failed);
+      const seconds = (performance.now() - startedAt) / 1000;
+      current.isPristine = end.isPristine;
+      if (end.complaints.length === 0) return { ...end, strike, seconds, kept: null };
+      // Its disks stay for whoever wants to know why; the next run gets new hosts.
+      lab.keep();
+      stage = null;
+      await lab[Symbol.asyncDispose]();
+      return { ...end, strike, seconds, kept: lab.folder };
+    },
+    [Symbol.asyncDispose]: async () => {
+      await stage?.lab[Symbol.asyncDispose]();
+      stage = null;
+    },
+  };
+}
+
+async function setStage(product: Product): Promise<Stage> {
+  const lab = await createLab({ hosts: matrixHosts });
+  try {
+    const bed = await createBed(lab, product);
+    return { lab, bed, undisturbed: await recordRun(bed), isPristine: false };
+  } catch (error) {
+    await lab[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function failed(error: unknown): RunEnd {
+  const said = error instanceof Error ? error.message : String(error);
+  const cause =
+    error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : "";
+  return { state: "unknown", complaints: [`${said}${cause}`], isPristine: false };
+}
