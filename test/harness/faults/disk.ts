@@ -33,6 +33,12 @@ export type TestDisk = AsyncDisposable & {
 const ballast = ".ballast-of-the-test";
 let counter = 0;
 
+/** What others remove meanwhile is no space for anybody: it is filled at once. */
+const fillAgainAndAgain = `while :; do
+  dd if=/dev/zero of="$0" oflag=append conv=notrunc bs=4k 2> /dev/null
+  sleep 0.02
+done`;
+
 /**
  * Mounts a new ext4 filesystem over a folder of a host, holding what the folder held: nothing may write there
  * meanwhile. A power loss of the host unmounts it.
@@ -58,21 +64,20 @@ export async function mountDisk(
     mountPoint,
     fill: async (leave = { bytes: 0 }) => {
       const file = `${mountPoint}/${ballast}`;
-      // fallocate(1) takes all or nothing, so the rest is written until nothing more goes in.
+      // fallocate(1) takes all or nothing, so the rest is written.
       const most = Math.max(0, (await freeBytes()) - leave.bytes - 1024 * 1024);
       if (most > 0) await inRoot(["fallocate", "-l", String(most), file]);
-      if (leave.bytes === 0) {
-        const rest = ["dd", "if=/dev/zero", `of=${file}`, "oflag=append", "conv=notrunc", "bs=4k"];
-        // Whoever else writes there frees a little now and then.
-        await waitFor(
-          async () => {
-            await host.exec(rest, { reject: false });
-            return (await freeBytes()) === 0;
-          },
-          { what: `${mountPoint} to be full` },
-        );
+      if (leave.bytes > 0) {
+        return faultUntil(async () => {
+          await inRoot(["rm", "-f", file]);
+        });
       }
+      const argv = ["sh", "-c", fillAgainAndAgain, file];
+      const filler = await host.spawn(argv);
+      await waitFor(async () => (await freeBytes()) === 0, { what: `${mountPoint} to be full` });
       return faultUntil(async () => {
+        filler.kill("SIGKILL");
+        await filler.exited;
         await inRoot(["rm", "-f", file]);
       });
     },
@@ -96,6 +101,8 @@ export async function mountDisk(
         if (exitCode === undefined || exitCode > 1)
           throw new Error(`e2fsck ended with ${exitCode}`);
         await inHostMount(mountPoint);
+        // e2fsck wants it; a person who looks after an empty data directory removes it again.
+        await host.exec(["rmdir", `${mountPoint}/lost+found`], { reject: false });
       });
     },
     freeBytes,

@@ -44,6 +44,15 @@ export async function killPostmaster(host: Host, pidFile: string): Promise<void>
   );
 }
 
+/** Stops the processes of a host whose whole command line matches (extended regular expression). */
+export async function stopMatching(host: Host, pattern: string): Promise<Fault> {
+  await host.exec(["pkill", "-STOP", "-f", pattern]);
+  return faultUntil(async () => {
+    // Killed meanwhile, or another one that never was stopped: both are in order.
+    await host.exec(["pkill", "-CONT", "-f", pattern], { reject: false });
+  });
+}
+
 /** SIGKILL to processes of a host whose whole command line matches (extended regular expression); answers how many. */
 export async function killMatching(host: Host, pattern: string): Promise<number> {
   const { stdout } = await host.exec(["pgrep", "-f", pattern], { reject: false });

@@ -1,0 +1,262 @@
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
+import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import { mountDisk, type TestDisk } from "#test/harness/faults/disk.ts";
+import { isStopped } from "#test/harness/faults/process.ts";
+import { createLab, type Lab } from "#test/harness/lab.ts";
+import { settledDifferences, takeSnapshot, type Snapshot } from "#test/harness/snapshot.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { labHosts } from "../support/hosts.ts";
+import { stepOf, untilOperation } from "../support/operations.ts";
+import { aborted, beginAdding, untilCopying, untilRest } from "../support/under-way.ts";
+
+/**
+ * One cluster, whose new node, two agents and coordinator each have a disk of their own that breaks in the middle of
+ * a run. After every fault the hosts are as they were before it; the last run adds the node in spite of all.
+ */
+let lab: Lab;
+let cluster: TestCluster;
+let castellan: Castellan;
+let before: Snapshot;
+const disks: TestDisk[] = [];
+const disk = { data: 0, target: 1, primary: 2, coordinator: 3 } as const;
+
+beforeAll(async () => {
+  lab = await createLab({ hosts: labHosts });
+  cluster = await createCluster(lab, {
+    product: "postgresql",
+    nodes: ["srv127", "srv129"],
+    newNode: "srv159",
+    sizeMb: 30,
+  });
+  const { host, paths } = cluster.node("srv159");
+  castellan = await installCastellan(cluster, {
+    coordinatorHost: lab.host("coord"),
+    crashPoints: true,
+  });
+  await castellan.cli(["cluster", "import", "ESHA"]);
+  await Promise.all(["srv127", "srv159"].map((node) => castellan.killAgent(node)));
+  await castellan.killCoordinator();
+  const owner = cluster.lane.osUser;
+  const state = { sizeMb: 24, owner } as const;
+  disks.push(await mountDisk(host, paths.root, { sizeMb: 1_500, inodes: 5_000, owner }));
+  disks.push(await mountDisk(host, "/var/lib/castellan-agent", state));
+  const primary = cluster.node("srv127").host;
+  disks.push(await mountDisk(primary, "/var/lib/castellan-agent", state));
+  disks.push(await mountDisk(castellan.coordinatorHost, castellan.stateDirectory, state));
+  await castellan.startCoordinator();
+  await Promise.all(["srv127", "srv159"].map((node) => castellan.startAgent(node)));
+  await castellan.connected(["srv127", "srv129", "srv159"]);
+  before = await takeSnapshot(cluster, castellan);
+}, 90_000);
+
+afterAll(async () => {
+  await castellan?.[Symbol.asyncDispose]();
+  if (await cluster?.isRunning("srv159")) await cluster.stop("srv159", "immediate");
+  await cluster?.[Symbol.asyncDispose]();
+  for (const one of disks) await one[Symbol.asyncDispose]();
+  await lab?.[Symbol.asyncDispose]();
+  lab?.assertNoLeftovers();
+});
+
+const staging = "/var/lib/postgresql/ESHA/data.castellan-copy";
+/** About eight seconds of copying. */
+const slowly = ["--max-rate", "10M"];
+
+test("a target whose disk is full in the copy says which disk and how much it lacks; an abort needs no space", async () => {
+  const { id, cli } = await beginAdding(castellan, cluster, ...slowly);
+  await untilCopying(cluster);
+  await using full = await diskOf("data").fill();
+  const { operation, said } = await untilRest(castellan, id, "paused");
+  expect(said).toContain(
+    "RESOURCE_MISSING: the disk under /var/lib/postgresql/ESHA could not take",
+  );
+  expect(said).toMatch(/\d+ of \d+ bytes and \d+ inodes are free on \/var\/lib\/postgresql\/ESHA/);
+  expect(said).toMatch(/next: Make room for \d+ bytes more/);
+  expect(said).toContain("No space left on device");
+  // A second attempt would only have copied the same up to the same place.
+  expect(stepOf(operation, "base-backup").attempt).toBe(1);
+  expect(await cli.exited).toBe(4);
+  await isWell();
+  await aborted(castellan, id);
+  await full.heal();
+  await isAsBefore();
+});
+
+test("a target without inodes goes on after there are some; one that turns read-only keeps the copy until it can be removed", async () => {
+  const { id, cli } = await beginAdding(castellan, cluster, ...slowly);
+  await untilCopying(cluster);
+  {
+    await using _none = await diskOf("data").useUpInodes();
+    const { said } = await untilRest(castellan, id, "paused");
+    expect(said).toMatch(/RESOURCE_MISSING: the disk under \/var\/lib\/postgresql\/ESHA could not/);
+    expect(said).toContain("df -i");
+    expect(await cli.exited).toBe(4);
+  }
+  const resumed = await castellan.spawnCli(["operation", "resume", id]);
+  await untilCopying(cluster);
+  const broken = await diskOf("data").failReadOnly();
+  const { operation, said } = await untilRest(castellan, id, "paused");
+  expect(said).toContain("/var/lib/postgresql/ESHA turned read-only during the copy");
+  expect(said).toContain("mount it writable again, then resume");
+  expect(stepOf(operation, "base-backup").attempt).toBe(2);
+  expect(await resumed.exited).toBe(4);
+
+  const answer = await castellan.cli(["operation", "abort", id], { reject: false });
+  expect(answer.exitCode).toBe(5);
+  const left = await untilRest(castellan, id, "needs-attention");
+  expect(left.said).toContain("Could not take back base-backup/srv159");
+  expect(left.said).toContain("rm -r");
+  expect(left.said).toContain("data.castellan-copy");
+  await isWell();
+
+  await broken.heal();
+  await aborted(castellan, id);
+  await isAsBefore();
+});
+
+test("a target that turns read-only between the copy and its configuration stops there, and nothing starts on it", async () => {
+  const { id, cli } = await stoppedAt("srv159", "agent:checked:write-node-files");
+  const broken = await diskOf("data").failReadOnly();
+  castellan.agent("srv159").kill("SIGCONT");
+  const { said } = await untilRest(castellan, id, "paused");
+  expect(said).toContain("EROFS: read-only file system");
+  expect(said).toMatch(/\d+ bytes and \d+ inodes are free on \/var\/lib\/postgresql\/ESHA/);
+  expect(said).toContain("remount it, then resume");
+  expect(await cli.exited).toBe(4);
+  expect(await cluster.isRunning("srv159")).toBe(false);
+  await broken.heal();
+  // The copy that is there is used: what is resumed writes the files and starts.
+  await stopAt("srv159", "agent:checked:start-database");
+  const resumed = await castellan.spawnCli(["operation", "resume", id]);
+  await waitFor(() => isStopped(castellan.agent("srv159").pid), { timeoutMs: 30_000 });
+  castellan.agent("srv159").kill("SIGCONT");
+  const aborting = await castellan.cli(["operation", "abort", id], { reject: false });
+  expect(aborting.stdout).toContain("is rolled-back");
+  expect(await resumed.exited).toBe(5);
+  await isAsBefore();
+});
+
+test("a primary whose agent can't note what it is about to make makes nothing, and goes on when there is space", async () => {
+  const { id, cli } = await stoppedAt("srv127", "agent:checked:create-slot");
+  const full = await diskOf("primary").fill();
+  castellan.agent("srv127").kill("SIGCONT");
+  const { said } = await untilRest(castellan, id, "paused");
+  expect(said).toMatch(/\/var\/lib\/castellan-agent\/ledger\/\S+ can't be written: ENOSPC/);
+  expect(said).toMatch(/0 of \d+ bytes and \d+ inodes are free on \/var\/lib\/castellan-agent/);
+  expect(said).toContain("Free space on that filesystem, then resume");
+  expect(await cli.exited).toBe(4);
+  expect(await slots()).toEqual(["slot_srv129"]);
+
+  // The agent starts on a disk without a byte to spare: its guard is what a full disk needs.
+  await castellan.killAgent("srv127");
+  await castellan.startAgent("srv127");
+  await castellan.connected(["srv127"]);
+  const refused = await castellan.cli(["operation", "abort", id], { reject: false });
+  expect(refused.exitCode).toBe(5);
+  const left = await untilRest(castellan, id, "needs-attention");
+  expect(left.said).toMatch(/\/var\/lib\/castellan-agent\/commands\/\S+ can't be written: ENOSPC/);
+  expect(left.said).toContain("pg_hba.conf");
+  await isWell();
+
+  await full.heal();
+  await aborted(castellan, id);
+  await isAsBefore();
+});
+
+test("a target whose agent's disk is full at the end of the copy keeps the copy, and an agent started there then uses it", async () => {
+  const { id, cli } = await beginAdding(castellan, cluster, ...slowly);
+  await untilCopying(cluster);
+  const full = await diskOf("target").fill();
+  const { said } = await untilRest(castellan, id, "paused");
+  expect(said).toMatch(/\/var\/lib\/castellan-agent\/\S+ can't be written: ENOSPC/);
+  expect(said).toMatch(/\d+ of \d+ bytes and \d+ inodes are free on \/var\/lib\/castellan-agent/);
+  expect(await cli.exited).toBe(4);
+  await castellan.killAgent("srv159");
+  await castellan.startAgent("srv159", { CASTELLAN_STOP_AT: "agent:checked:start-database" });
+  await castellan.connected(["srv159"]);
+  await full.heal();
+  const copied = await inodeOf(staging);
+  const resumed = await castellan.spawnCli(["operation", "resume", id]);
+  await waitFor(() => isStopped(castellan.agent("srv159").pid), { timeoutMs: 30_000 });
+  expect(await inodeOf(cluster.node("srv159").paths.dataDir)).toBe(copied);
+  castellan.agent("srv159").kill("SIGCONT");
+  await castellan.cli(["operation", "abort", id], { reject: false });
+  await untilRest(castellan, id, "rolled-back");
+  expect(await resumed.exited).toBe(5);
+  await isAsBefore();
+});
+
+test("a coordinator whose disk turns read-only begins nothing more; mounted again and started, it goes on", async () => {
+  const { id, cli } = await beginAdding(castellan, cluster, ...slowly);
+  await untilCopying(cluster);
+  const broken = await diskOf("coordinator").failReadOnly();
+  await untilLogged(/journal/);
+  console.log(JSON.stringify(await castellan.cli(["status"], { reject: false })));
+  console.log(
+    (await castellan.cli(["operation", "show", id], { reject: false })).stdout.slice(0, 2500),
+  );
+  await castellan.killCoordinator();
+  await broken.heal();
+  await castellan.startCoordinator();
+  await untilOperation(castellan, id, ({ state }) => state !== "planned");
+  await aborted(castellan, id);
+  expect(await cli.exited).toBe(5);
+  await isAsBefore();
+});
+
+function diskOf(name: keyof typeof disk): TestDisk {
+  const found = disks[disk[name]];
+  if (found === undefined) throw new Error(`no disk ${name}`);
+  return found;
+}
+
+/** Starts an agent that stops itself at a named point, for the test at hand. */
+async function stopAt(node: string, point: string): Promise<void> {
+  await castellan.killAgent(node);
+  await castellan.startAgent(node, { CASTELLAN_STOP_AT: point });
+  await castellan.connected([node]);
+}
+
+/** A run whose agent stands still right before an effect. */
+async function stoppedAt(node: string, point: string) {
+  await stopAt(node, point);
+  const underWay = await beginAdding(castellan, cluster);
+  const agent = castellan.agent(node);
+  onTestFinished(() => agent.kill("SIGCONT"));
+  await waitFor(() => isStopped(agent.pid), { timeoutMs: 30_000, what: `${node} at ${point}` });
+  return underWay;
+}
+
+async function slots(): Promise<readonly unknown[]> {
+  const rows = await cluster.sql(
+    "srv127",
+    "SELECT slot_name::text AS name FROM pg_replication_slots ORDER BY 1",
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** The inode of a folder: the same folder under another name has the same. */
+async function inodeOf(folder: string): Promise<string> {
+  return (await cluster.node("srv159").host.exec(["stat", "-c", "%i", folder])).stdout;
+}
+
+async function untilLogged(words: RegExp): Promise<void> {
+  const from = (await castellan.logs(null)).length;
+  await waitFor(async () => words.test((await castellan.logs(null)).slice(from)), {
+    timeoutMs: 60_000,
+    what: `${words.source} in the coordinator's log`,
+  });
+}
+
+/** The databases that were there go on as if nothing had happened. */
+async function isWell(): Promise<void> {
+  const streaming = "SELECT count(*)::int AS n FROM pg_stat_replication WHERE state = 'streaming' AND application_name = 'srv129'"; // prettier-ignore
+  expect(await cluster.sql("srv127", streaming)).toEqual([{ n: 1 }]);
+  expect(await cluster.isRunning("srv129")).toBe(true);
+}
+
+async function isAsBefore(): Promise<void> {
+  await isWell();
+  expect(await settledDifferences(before, cluster, castellan)).toEqual([]);
+}
