@@ -1,4 +1,5 @@
 import { Failure } from "#shared/errors.ts";
+import { measureSpace, printSpace } from "./space.ts";
 
 /** Hints for the errno values that a site can mend. */
 const hints: Readonly<Record<string, string>> = {
@@ -20,8 +21,11 @@ export function fileFailure(action: string, path: string, error: unknown): Failu
   const errno = errnoOf(error);
   const hint = errno === null ? undefined : hints[errno];
   const reason = error instanceof Error ? error.message : String(error);
+  const isAboutSpace = errno === "ENOSPC" || errno === "EDQUOT" || errno === "EROFS";
+  const space = isAboutSpace ? measureSpace(path) : null;
   return new Failure("RESOURCE_MISSING", `${path} can't be ${action}: ${reason}`, {
     ...(hint === undefined ? {} : { hint }),
+    evidence: space === null ? [] : [printSpace(space)],
     cause: error,
   });
 }

@@ -2,7 +2,7 @@ import { mkdir, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { syncDirectory, writeAtomically } from "./atomic-write.ts";
-import { orNull } from "./file-failure.ts";
+import { fileFailure, orNull } from "./file-failure.ts";
 import { liveProcess, parseProcStat } from "./local-processes.ts";
 import { readSmallFile } from "./local-system.ts";
 
@@ -30,14 +30,18 @@ export async function saveJobFile(
   job: JobFile,
   lists: Readonly<Record<string, readonly string[]>>,
 ): Promise<void> {
-  await mkdir(folder, { mode: 0o700 });
-  for (const [file, paths] of Object.entries(lists)) {
-    const lines = paths.map((path) => `${path}\n`).join("");
-    await writeAtomically(join(folder, file), Buffer.from(lines), { mode: 0o600 });
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    for (const [file, paths] of Object.entries(lists)) {
+      const lines = paths.map((path) => `${path}\n`).join("");
+      await writeAtomically(join(folder, file), Buffer.from(lines), { mode: 0o600 });
+    }
+    // Last: a folder without it never started anything.
+    const text = `${JSON.stringify(job, null, 2)}\n`;
+    await writeAtomically(join(folder, "job.json"), Buffer.from(text), { mode: 0o600 });
+  } catch (error) {
+    throw fileFailure("written", folder, error);
   }
-  // Last: a folder without it never started anything.
-  const text = `${JSON.stringify(job, null, 2)}\n`;
-  await writeAtomically(join(folder, "job.json"), Buffer.from(text), { mode: 0o600 });
 }
 
 /** null where there is no such job, or only the beginnings of one. */
@@ -90,7 +94,7 @@ export async function filesOfJobs(jobsFolder: string): Promise<ReadonlySet<strin
 
 export async function loadExitStatus(folder: string): Promise<number | null> {
   const text = await readSmallFile(join(folder, "exit-status"));
-  return text !== null && /^\d{1,3}\n$/.test(text) ? Number(text) : null;
+  return text !== null && /^ *\d{1,3}\n$/.test(text) ? Number(text) : null;
 }
 
 const tailBytes = 32 * 1024;

@@ -7,6 +7,7 @@ import { Secret } from "#shared/secret.ts";
 import type { Secrets } from "../ports.ts";
 import { writeAtomically } from "./atomic-write.ts";
 import { fileFailure, orNull } from "./file-failure.ts";
+import { makeFolder } from "./make-folder.ts";
 import { passwordLine } from "./password-line.ts";
 
 export type SecretStore = Secrets & {
@@ -33,7 +34,7 @@ export async function createSecrets(stateDirectory: string): Promise<SecretStore
       for (const login of logins) lines.push(passwordLine(login, await demand(get, login.secret)));
       const path = join(handedOut, `pass-${randomBytes(8).toString("hex")}`);
       try {
-        await mkdir(handedOut, { recursive: true, mode: 0o700 });
+        await makeFolder(handedOut);
         await writeAtomically(path, Buffer.from(lines.join("")), { mode: 0o600 });
       } catch (error) {
         throw fileFailure("written", path, error);

@@ -4,6 +4,7 @@ import { incompleteMarker } from "#shared/domain/names.ts";
 import type { CommandArgs, CommandResult } from "#shared/domain/commands.ts";
 import type { JobState, StepContext } from "../ports.ts";
 import { backupArguments } from "./backup-command.ts";
+import { diskFailure } from "./backup-disk.ts";
 import { backupFailure } from "./backup-failure.ts";
 import {
   backupFacts,
@@ -197,7 +198,7 @@ async function follow(args: Args, context: StepContext): Promise<void> {
     throw error;
   });
   if (job?.status === "ended" && job.exitCode === 0) return finish(args, context, job);
-  throw backupFailure(job, args.source.node);
+  throw diskFailure(job, args) ?? backupFailure(job, args.source.node);
 }
 
 async function finish(args: Args, context: StepContext, job: JobState): Promise<void> {
