@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { benchAddNode, type AddNodeBenchOptions } from "./add-node/bench.ts";
+import { benchCycles, type CyclesBenchOptions } from "./cycles/bench.ts";
 import { benchIdle } from "./idle/bench.ts";
 
 /** With --json the report goes to standard error: the last line is all of standard output. */
@@ -34,6 +35,17 @@ program
   .option("--json", "print the figures as the last line")
   .action(async (options: Output & { seconds: number }) => {
     print(options, await benchIdle({ ...options, say: sayTo(options) }));
+  });
+
+program
+  .command("cycles")
+  .description("memory, descriptors and journal over many additions that are aborted")
+  .option("--cycles <n>", "additions that count", positive, 30)
+  .option("--warm-up <n>", "additions before the first one that counts", count, 14)
+  .option("--settle-seconds <n>", "pause before each look", positive, 3)
+  .option("--json", "print the figures as the last line")
+  .action(async (options: Output & Omit<CyclesBenchOptions, "say">) => {
+    print(options, await benchCycles({ ...options, say: sayTo(options) }));
   });
 
 await program.parseAsync();

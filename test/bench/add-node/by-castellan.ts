@@ -41,9 +41,7 @@ export async function addByCastellan(bed: Bed, verify: VerifyLevel): Promise<Cas
 
 /** What came before the first step (checks, forecast, plan) is a row of its own. */
 async function stepTimes({ castellan }: Bed, startedAt: number): Promise<StepTime[]> {
-  const [operation] = await castellan.json<OperationRecord[]>(["operation", "list"]);
-  if (operation === undefined) return [];
-  const { plan, steps } = operation;
+  const { plan, steps } = await castellan.json<OperationRecord>(["operation", "show"]);
   const wallClock = performance.timeOrigin + startedAt;
   return [
     { id: "before the first step", seconds: ((steps[0]?.startedAt ?? 0) - wallClock) / 1000 },

@@ -1,0 +1,148 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
+import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import { createLab } from "#test/harness/lab.ts";
+import { describeMachine, renderMachine, type Machine } from "../machine.ts";
+import { renderSpread, spread, type Spread } from "../spread.ts";
+import { addAndAbort } from "./cycle.ts";
+import { processSize, sizeOnDisk, type ProcessSize } from "./process-size.ts";
+import { isFlat, slopeOf, type Slope } from "./slope.ts";
+
+export type CyclesBenchOptions = {
+  readonly cycles: number;
+  /** Before the first one that counts: an agent keeps its 500 newest commands, and has to have as many first. */
+  readonly warmUp: number;
+  readonly settleSeconds: number;
+  readonly say: (line: string) => void;
+};
+
+type Series = { readonly spread: Spread; readonly slope: Slope };
+type ProgramSeries = {
+  readonly program: string;
+  readonly rssMb: Series;
+  readonly pssMb: Series;
+  readonly descriptors: Series;
+  readonly isFlat: boolean;
+};
+export type CyclesResult = {
+  readonly ok: boolean;
+  readonly machine: Machine;
+  readonly cycles: number;
+  readonly abortedAt: readonly string[];
+  readonly programs: readonly ProgramSeries[];
+  /** The coordinator's journal with its WAL, and the state of the new node's agent. */
+  readonly journalMb: Series;
+  readonly agentStateMb: Series;
+};
+
+/** A rise of less than this a cycle is not told from none: a year of an addition a day would make 18 MB of it. */
+const leastMb = 0.05;
+const agents = ["srv127", "srv129", "srv159"];
+
+export async function benchCycles(options: CyclesBenchOptions): Promise<CyclesResult> {
+  const { cycles, warmUp, settleSeconds, say } = options;
+  const machine = await describeMachine();
+  say(renderMachine(machine));
+  await using lab = await createLab({
+    hosts: [
+      ...agents.map((name) => ({ name, address: `192.168.4.${name.slice(3)}` })),
+      { name: "coord", address: "192.168.4.10" },
+    ],
+  });
+  await using cluster = await createCluster(lab, {
+    product: "postgresql",
+    nodes: ["srv127", "srv129"],
+    newNode: "srv159",
+    pool: true,
+  });
+  await using castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
+  await castellan.cli(["cluster", "import", cluster.name]);
+  const looks: Look[] = [];
+  const abortedAt: string[] = [];
+  for (let turn = 0; turn < warmUp + cycles; turn += 1) {
+    const step = await addAndAbort(cluster, castellan, turn);
+    // What the cycle itself needed must be over: what is asked is what it leaves.
+    await sleep(settleSeconds * 1000);
+    const look = await lookAt(castellan, cluster);
+    say(renderLook(turn < warmUp ? "warm-up" : String(turn - warmUp + 1), step, look));
+    if (turn < warmUp) continue;
+    looks.push(look);
+    abortedAt.push(step);
+  }
+  const programs = ["coordinator", ...agents].map((program) => programSeries(program, looks));
+  for (const program of programs) say(renderProgram(program));
+  const journalMb = seriesOf(looks.map((look) => look.journalMb));
+  const agentStateMb = seriesOf(looks.map((look) => look.agentStateMb));
+  say(`journal: ${renderSeries(journalMb, "MB", 3)}`);
+  say(`state of srv159's agent: ${renderSeries(agentStateMb, "MB", 3)}`);
+  const ok = programs.every((program) => program.isFlat);
+  return { ok, machine, cycles, abortedAt, programs, journalMb, agentStateMb };
+}
+
+type Look = {
+  readonly sizes: Readonly<Record<string, ProcessSize>>;
+  readonly journalMb: number;
+  readonly agentStateMb: number;
+};
+
+async function lookAt(castellan: Castellan, cluster: TestCluster): Promise<Look> {
+  const { coordinatorHost, stateDirectory } = castellan;
+  const journal = coordinatorHost.path(`${stateDirectory}/journal.db`);
+  const pids = [
+    ["coordinator", castellan.coordinator().pid] as const,
+    ...agents.map((name) => [name, castellan.agent(name).pid] as const),
+  ];
+  const sizes = await Promise.all(
+    pids.map(async ([name, pid]) => [name, await processSize(pid)] as const),
+  );
+  const agentState = cluster.node("srv159").host.path("/var/lib/castellan-agent");
+  return {
+    sizes: Object.fromEntries(sizes),
+    journalMb: await sizeOnDisk([journal, `${journal}-wal`]),
+    agentStateMb: await sizeOnDisk([agentState]),
+  };
+}
+
+function seriesOf(values: readonly number[]): Series {
+  return { spread: spread(values), slope: slopeOf(values) };
+}
+
+function programSeries(program: string, looks: readonly Look[]): ProgramSeries {
+  const of = (key: keyof ProcessSize): Series =>
+    seriesOf(looks.map(({ sizes }) => sizes[program]?.[key] ?? Number.NaN));
+  const [rssMb, pssMb, descriptors] = [of("rssMb"), of("pssMb"), of("descriptors")];
+  const risesNot = ({ slope }: Series): boolean => slope.low <= 0 || slope.high < leastMb;
+  return {
+    program,
+    rssMb,
+    pssMb,
+    descriptors,
+    isFlat: risesNot(rssMb) && risesNot(pssMb) && isFlat(descriptors.slope),
+  };
+}
+
+function renderLook(turn: string, step: string, { sizes, journalMb }: Look): string {
+  const each = Object.entries(sizes).map(
+    ([name, { rssMb, descriptors }]) => `${name} ${rssMb.toFixed(1)} MB ${descriptors} fds`,
+  );
+  return `${turn}: aborted at ${step}; ${each.join(", ")}; journal ${journalMb.toFixed(2)} MB`;
+}
+
+function renderProgram({
+  program,
+  rssMb,
+  pssMb,
+  descriptors,
+  isFlat: flat,
+}: ProgramSeries): string {
+  return [
+    `${program}: RSS ${renderSeries(rssMb, "MB", 1)}`,
+    `PSS ${renderSeries(pssMb, "MB", 1)}`,
+    `descriptors ${renderSeries(descriptors, "", 0)}: ${flat ? "no slope" : "RISES"}`,
+  ].join("; ");
+}
+
+function renderSeries({ spread: all, slope }: Series, unit: string, digits: number): string {
+  const { each, low, high } = slope;
+  return `${renderSpread(all, unit, digits)}, ${each} (${low} to ${high}) a cycle`;
+}
