@@ -79,6 +79,14 @@ for (const product of ["postgresql", "kingbase-v8r3"] as const) {
     expect(parseLsn(behind.receivedPosition ?? "")).toBeGreaterThan(0n);
     expect(seen.systemIdentifier).toMatch(/^\d{15,}$/);
 
+    // The control file names the last checkpoint's timeline, and that of a promotion comes a moment later.
+    const { host, paths } = cluster.node("srv129");
+    await host.exec([paths.control, "-D", paths.dataDir, "-w", "promote"], {
+      user: cluster.lane.osUser,
+    });
+    const promoted = await createDatabaseObserver(standby.ports).observe(tick);
+    expect(promoted).toMatchObject({ role: "primary", timeline: 2 });
+
     const empty = await createDatabaseObserver(unused.ports).observe(fresh);
     expect(empty).toMatchObject({ status: "absent", postmasterPid: null, role: null });
     expect(empty.binaryVersionText).not.toBeNull();
