@@ -28,6 +28,7 @@ type Part = keyof Pick<
   Dialect,
   | "isInRecovery"
   | "currentPosition"
+  | "currentWalFile"
   | "standbyPositions"
   | "replication"
   | "slots"
@@ -49,11 +50,13 @@ function statusQuery(dialect: Dialect): string {
 }
 
 function partsOf(dialect: Dialect): readonly (readonly [Part, string])[] {
-  // The position may only be asked of a primary; the sub-select behind ELSE is not run on a standby.
-  const position = `SELECT CASE WHEN (${dialect.isInRecovery}) THEN NULL ELSE (${dialect.currentPosition}) END AS lsn`;
+  // These may only be asked of a primary; the sub-select behind ELSE is not run on a standby.
+  const ofPrimary = (sql: string, name: string): string =>
+    `SELECT CASE WHEN (${dialect.isInRecovery}) THEN NULL ELSE (${sql}) END AS ${name}`;
   return [
     ["isInRecovery", dialect.isInRecovery],
-    ["currentPosition", position],
+    ["currentPosition", ofPrimary(dialect.currentPosition, "lsn")],
+    ["currentWalFile", ofPrimary(dialect.currentWalFile, "file")],
     ["standbyPositions", dialect.standbyPositions],
     ["replication", dialect.replication],
     ["slots", dialect.slots],
@@ -113,7 +116,10 @@ function statusOf(rows: Rows): Partial<DatabaseStatus> {
   const end = isStandby === true ? (received ?? replayed) : written;
   const receiver = rows.receiver === undefined ? undefined : receiverOf(rows.receiver[0]);
   const control = rows.control?.[0];
-  const checkpointTimeline = control === undefined ? null : numberOf(control, "timeline");
+  // Of a standby its receiver, of a primary what it writes: the control file has the last checkpoint's, which may be older.
+  const writtenTimeline = receiver?.timeline ?? timelineOf(rows.currentWalFile?.[0]) ?? 0;
+  const checkpointTimeline = control === undefined ? 0 : (numberOf(control, "timeline") ?? 0);
+  const timeline = Math.max(writtenTimeline, checkpointTimeline);
   const archiver = rows.archiver?.[0];
   const sessions = rows.clientSessions?.[0];
   return {
@@ -125,13 +131,8 @@ function statusOf(rows: Rows): Partial<DatabaseStatus> {
       ? {}
       : { slots: rows.slots.map((row) => slotOf(row, end, rows.replication ?? [])) }),
     ...(receiver === undefined ? {} : { receiver }),
-    ...(control === undefined
-      ? {}
-      : {
-          systemIdentifier: textOf(control, "system_identifier"),
-          // A standby's control file names the timeline of its last restartpoint; its receiver is ahead of that.
-          timeline: Math.max(receiver?.timeline ?? 0, checkpointTimeline ?? 0) || null,
-        }),
+    ...(control === undefined ? {} : { systemIdentifier: textOf(control, "system_identifier") }),
+    ...(timeline === 0 ? {} : { timeline }),
     ...(archiver === undefined
       ? {}
       : {
@@ -146,6 +147,14 @@ function statusOf(rows: Rows): Partial<DatabaseStatus> {
         }),
     ...(sessions === undefined ? {} : { clientSessions: numberOf(sessions, "n") ?? 0 }),
   };
+}
+
+/** `00000002000000000000000A` is written on timeline 2 (PostgreSQL docs, WAL internals). */
+function timelineOf(row: Row | undefined): number | null {
+  const file = row === undefined ? null : textOf(row, "file");
+  return file === null || !/^[0-9A-F]{24}$/i.test(file)
+    ? null
+    : Number.parseInt(file.slice(0, 8), 16);
 }
 
 function replicationOf(row: Row): DatabaseFacts["replication"][number] {

@@ -210,7 +210,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
       const seen = await lookAtControlFile(`${server}/${facts.role}`, want.fresh);
       Object.assign(rare, {
         systemIdentifier: seen?.systemIdentifier ?? facts.systemIdentifier,
-        timeline: facts.receiver?.timeline ?? seen?.timeline ?? facts.timeline,
+        timeline: Math.max(answer.status.timeline ?? 0, seen?.timeline ?? 0) || facts.timeline,
       });
     }
     // A promotion removes the standby's marker.

@@ -104,6 +104,7 @@ export const kingbaseV8R3: Product = {
 const dialect: Dialect = {
   isInRecovery: "SELECT sys_is_in_recovery() AS standby",
   currentPosition: "SELECT CAST(sys_current_xlog_location() AS text) AS lsn",
+  currentWalFile: "SELECT CAST(sys_xlogfile_name(sys_current_xlog_location()) AS text) AS file",
   flushedPosition: "SELECT CAST(sys_current_xlog_flush_location() AS text) AS lsn",
   flushWal: "SELECT CAST(txid_current() AS text) AS id",
   standbyPositions: `SELECT CAST(sys_last_xlog_receive_location() AS text) AS received,

@@ -85,6 +85,7 @@ function slotsWith(walStatus: string): string {
 const dialect: Dialect = {
   isInRecovery: "SELECT pg_is_in_recovery() AS standby",
   currentPosition: "SELECT pg_current_wal_lsn()::text AS lsn",
+  currentWalFile: "SELECT pg_walfile_name(pg_current_wal_lsn())::text AS file",
   flushedPosition: "SELECT pg_current_wal_flush_lsn()::text AS lsn",
   flushWal: "SELECT CAST(txid_current() AS text) AS id",
   standbyPositions:

@@ -81,6 +81,8 @@ export type Dialect = {
   readonly isInRecovery: string;
   /** primary: lsn */
   readonly currentPosition: string;
+  /** primary: file; its first eight digits are the timeline that is written now, checkpoint or not */
+  readonly currentWalFile: string;
   /** primary: lsn; safely on disk, which is as far as a standby ever gets */
   readonly flushedPosition: string;
   /** primary: commits nothing under a transaction id; the WAL writer, asleep for up to 5 s, flushes all of it */
