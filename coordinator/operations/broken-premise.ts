@@ -36,11 +36,9 @@ function contradiction(
   { role, timeline }: Pick<DatabaseFacts, "role" | "timeline">,
   premise: { readonly primary: string; readonly timeline: number | null },
 ): string | null {
-  const where = `on timeline ${timeline ?? "unknown"}`;
-  if (node !== premise.primary) {
-    return role === "primary" ? `${node} is a primary now, ${where}` : null;
-  }
+  // Its timeline is not told: what is seen of it is the last checkpoint's, which after a promotion comes a moment later.
+  if (node !== premise.primary) return role === "primary" ? `${node} is a primary now` : null;
   if (role !== "primary") return `${node} is a standby now`;
   const isSame = premise.timeline === null || timeline === null || timeline === premise.timeline;
-  return isSame ? null : `${node} is ${where} now`;
+  return isSame ? null : `${node} is on timeline ${timeline} now`;
 }

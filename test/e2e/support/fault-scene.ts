@@ -118,10 +118,12 @@ export async function pastTheInstant(
   const stopped = of === null ? castellan.coordinator() : castellan.agent(of);
   const running = await follow(castellan, command);
   try {
-    await waitFor(
-      () => isStopped(stopped.pid) || (running.hasEnded() && running.fail("ended before")),
-      { timeoutMs: 60_000, intervalMs: 10, what: `${of ?? "the coordinator"} to be at ${point}` },
-    ).catch((cause: unknown) => running.fail(String(cause)));
+    await waitFor(() => isStopped(stopped.pid) || running.hasEnded(), {
+      timeoutMs: 60_000,
+      intervalMs: 10,
+      what: `${of ?? "the coordinator"} to be at ${point}`,
+    }).catch((cause: unknown) => running.fail(String(cause)));
+    if (!isStopped(stopped.pid)) running.fail(`it ended before ${point}`);
     await change();
   } finally {
     stopped.kill("SIGCONT");

@@ -14,12 +14,10 @@ test("a standby that was promoted, by a failover or by mistake, breaks it", () =
   const { world, judge } = createScene();
   changeDatabase(world, "srv129", { role: "primary", timeline: 2 });
   expect(judge()?.message).toBe(
-    "srv129 is a primary now, on timeline 2; the plan was made for the primary srv127 on timeline 1.",
+    "srv129 is a primary now; the plan was made for the primary srv127 on timeline 1.",
   );
   changeDatabase(world, "srv127", { role: "standby", timeline: 2 });
-  expect(judge()?.message).toContain(
-    "srv127 is a standby now, srv129 is a primary now, on timeline 2",
-  );
+  expect(judge()?.message).toContain("srv127 is a standby now, srv129 is a primary now");
   expect(judge()?.hint).toContain("castellan operation abort op-12345678");
 });
 

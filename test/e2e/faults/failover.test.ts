@@ -1,0 +1,182 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { waitFor } from "#test/harness/wait-for.ts";
+import {
+  createFaultScene,
+  expectAbort,
+  expectAsBefore,
+  expectPause,
+  inTheInstant,
+  pastTheInstant,
+  run,
+  type FaultScene,
+} from "../support/fault-scene.ts";
+import { addArguments, backupProcess, stepOf } from "../support/operations.ts";
+
+/** Somebody else leads the cluster all of a sudden: no step is begun that was planned for the other primary. */
+let scene: FaultScene;
+
+beforeAll(async () => {
+  scene = await createFaultScene({ product: "postgresql", sizeMb: 20 });
+}, 90_000);
+
+afterAll(async () => {
+  await scene?.[Symbol.asyncDispose]();
+});
+
+const add = (...more: string[]) => addArguments(scene.cluster, ...more);
+
+test("the new node promoted by mistake while it is proved pauses it, and nothing of it is left after an abort", async () => {
+  const promoted = await inTheInstant(
+    scene,
+    { of: "srv159", point: "agent:checked:verify-data" },
+    add(),
+    () => promote("srv159"),
+  );
+  expect(promoted.operation.state).toBe("paused");
+  expect(promoted.exitCode).toBe(4);
+  expect(promoted.said).toMatch(/srv159 is a primary now|role is primary, not standby/);
+  await expectAbort(scene, promoted);
+});
+
+test("a standby promoted by mistake in the middle of the run pauses it; put right, the run goes on", async () => {
+  const { cluster } = scene;
+  const { host, paths } = cluster.node("srv129");
+  const saved = `${paths.dataDir}.saved`;
+  await cluster.stop("srv129");
+  await host.exec(["cp", "-a", paths.dataDir, saved]);
+  await cluster.start("srv129");
+
+  const promoted = await inTheInstant(
+    scene,
+    { of: "srv159", point: "agent:checked:write-node-files" },
+    add(),
+    async () => {
+      await promote("srv129");
+      await seenAs("srv129", "primary");
+    },
+  );
+  expectPause(promoted, "place-data-directory/srv159", [
+    "REFUSED: srv129 is a primary now; the plan was made for the primary srv127 on timeline 1.",
+    `castellan operation abort ${promoted.operation.id}, then add srv159 again`,
+    "If it was a mistake: put it right",
+  ]);
+  expect(await cluster.isRunning("srv159")).toBe(false);
+  // Not before it is put right.
+  const { id } = promoted.operation;
+  const tooEarly = await run(scene, ["operation", "resume", id]);
+  expectPause(tooEarly, "place-data-directory/srv159", ["srv129 is a primary now"]);
+
+  await cluster.stop("srv129", "immediate");
+  await host.exec(["rm", "-r", paths.dataDir]);
+  await host.exec(["mv", saved, paths.dataDir]);
+  await cluster.start("srv129");
+  await seenAs("srv129", "standby");
+  const going = await inTheInstant(
+    scene,
+    { of: "srv159", point: "agent:checked:start-database" },
+    ["operation", "resume", id],
+    // Far enough: what follows is another test's.
+    () => scene.castellan.cli(["operation", "abort", id, "--detach"]),
+  );
+  expect(going.operation.state).toBe("rolled-back");
+  expect(stepOf(going.operation, "place-data-directory").attempt).toBeGreaterThan(2);
+  await expectAsBefore(scene);
+});
+
+test("the primary fails over in the copy: nothing is done for the old one, an abort takes everything back once it answers, and the node is added to the new one", async () => {
+  const { cluster, castellan } = scene;
+  const following = await pastTheInstant(
+    scene,
+    { of: "srv127", point: "agent:checked:open-hba" },
+    add("--max-rate", "2M"),
+    async () => undefined,
+  );
+  await waitFor(async () => backupProcess(cluster.node("srv159")), { timeoutMs: 30_000 });
+  await cluster.stop("srv127");
+  await promote("srv129");
+  await seenAs("srv129", "primary");
+  const paused = await following.ended();
+  const { id } = paused.operation;
+  expect(paused.operation.state).toBe("paused");
+  expect(paused.exitCode).toBe(4);
+  expect(await backupProcess(cluster.node("srv159"))).toBe("");
+  const resumed = await run(scene, ["operation", "resume", id]);
+  expectPause(resumed, "base-backup/srv159", [
+    "srv129 is a primary now",
+    `castellan operation abort ${id}, then add srv159 again`,
+  ]);
+
+  // What was made on the old primary can't be taken back while its database is down: said, with the statement for it.
+  const stuck = await castellan.cli(["operation", "abort", id], { reject: false });
+  expect(stuck.exitCode).toBe(5);
+  expect(stuck.stdout).toContain("Could not take back create-slot/srv127");
+  expect(stuck.stdout).toContain("pg_drop_replication_slot('slot_srv159')");
+  const again = await castellan.cli(add(), { reject: false });
+  expect(again.exitCode).toBe(7);
+
+  await follow127();
+  const aborted = await castellan.cli(["operation", "abort", id], { reject: false });
+  expect(aborted.exitCode, aborted.stdout + aborted.stderr).toBe(0);
+  for (const node of ["srv127", "srv129"]) {
+    const slots = await cluster.sql(
+      node,
+      "SELECT slot_name::text AS name FROM pg_replication_slots",
+    );
+    expect(slots.map(({ name }) => name)).not.toContain("slot_srv159");
+    const { host, paths } = cluster.node(node);
+    expect(await host.readFile(paths.hbaFile)).not.toMatch(/castellan|192\.168\.4\.159/);
+  }
+  const { host, paths } = cluster.node("srv159");
+  expect(host.exists(paths.dataDir) || host.exists(`${paths.dataDir}.castellan-copy`)).toBe(false);
+
+  const added = await castellan.cli(add(), { reject: false });
+  expect(added.exitCode, added.stdout + added.stderr).toBe(0);
+  const senders = await cluster.sql(
+    "srv129",
+    "SELECT application_name::text AS name, state FROM pg_stat_replication ORDER BY 1",
+  );
+  expect(senders).toEqual([
+    { name: "srv127", state: "streaming" },
+    { name: "srv159", state: "streaming" },
+  ]);
+});
+
+async function promote(node: string): Promise<void> {
+  await scene.cluster.sql(node, "SELECT pg_promote()");
+}
+
+/** The coordinator has heard it. */
+async function seenAs(node: string, role: "primary" | "standby"): Promise<void> {
+  await waitFor(
+    async () => {
+      const { clusters } = await scene.castellan.json<{
+        clusters: { nodes: { name: string; role: string | null }[] }[];
+      }>(["status"]);
+      const found = clusters.flatMap(({ nodes }) => nodes).find(({ name }) => name === node);
+      return found?.role === role;
+    },
+    { timeoutMs: 20_000, what: `${node} to be seen as a ${role}` },
+  );
+}
+
+/** The old primary, stopped cleanly, follows the new one, as a DBA has it do. */
+async function follow127(): Promise<void> {
+  const { cluster } = scene;
+  const { host, paths } = cluster.node("srv127");
+  const other = cluster.node("srv129");
+  const owner = cluster.lane.osUser;
+  const conninfo = `host=${other.address} port=${other.port} user=${cluster.lane.replicationUser} application_name=srv127 password=${cluster.passwords.replication}`;
+  const auto = `${paths.dataDir}/postgresql.auto.conf`;
+  const lines = `primary_conninfo = '${conninfo}'\nprimary_slot_name = 'slot_srv127'\n`;
+  await host.writeFile(auto, `${await host.readFile(auto)}${lines}`, { owner, mode: 0o600 });
+  await host.writeFile(`${paths.dataDir}/standby.signal`, "", { owner, mode: 0o600 });
+  await cluster.start("srv127");
+  await seenAs("srv127", "standby");
+  await waitFor(
+    async () => {
+      const rows = await cluster.sql("srv129", "SELECT state FROM pg_stat_replication");
+      return rows.some(({ state }) => state === "streaming");
+    },
+    { timeoutMs: 20_000, what: "srv127 to stream from srv129" },
+  );
+}
