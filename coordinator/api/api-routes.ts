@@ -6,6 +6,7 @@ import { addNode, preflightAddNode } from "../operations/add-node/request.ts";
 import type { AddNodeLimits } from "../operations/add-node/situation.ts";
 import { importCluster } from "../operations/import/request.ts";
 import { poolPrepare } from "../operations/pool-prepare/request.ts";
+import { operationEnd } from "../operations/operation-end.ts";
 import type { Runner } from "../operations/runner.ts";
 import type { CoordinatorPorts } from "../ports.ts";
 import { createJoinToken } from "../trust/tokens.ts";
@@ -16,6 +17,7 @@ import {
   PoolPrepareRequest,
   TokenRequest,
   type ClusterStatus,
+  type ShownOperation,
   type SlotsAnswer,
   type StatusAnswer,
   type TokenAnswer,
@@ -62,8 +64,11 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     post("/api/clusters/:name/pool-prepare", PoolPrepareRequest, ({ parameters, body }) =>
       poolPrepare(ports, runner.start, parameters["name"] ?? "", body),
     ),
-    get("/api/operations", () => store.operations().slice(-listedOperations).toReversed()),
-    get("/api/operations/:id", ({ parameters }) => operation(parameters["id"] ?? "")),
+    get("/api/operations", () => store.newestOperations(listedOperations)),
+    get("/api/operations/:id", ({ parameters }): ShownOperation => {
+      const record = operation(parameters["id"] ?? "");
+      return { ...record, end: operationEnd(record) };
+    }),
     watch("/api/operations/:id/watch", ({ parameters }, response) =>
       streamOperation(runner, parameters["id"] ?? "", response, ports.sendBufferBytes),
     ),

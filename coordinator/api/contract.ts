@@ -6,6 +6,7 @@ import { AbsolutePath, Address, Name, Port } from "#shared/domain/names.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import type { Progress } from "#shared/domain/commands.ts";
 import { PlanDigest } from "../operations/plan-digest.ts";
+import type { OperationEnd } from "../operations/operation-end.ts";
 import type { CheckResult, Forecast, Plan } from "../operations/plan.ts";
 import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.ts";
 
@@ -21,8 +22,8 @@ import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.t
  *  POST /api/clusters/:name/preflight        AddNodeRequest → PreflightAnswer
  *  POST /api/clusters/:name/nodes            AddNodeRequest → AddNodeAnswer
  *  POST /api/clusters/:name/pool-prepare     PoolPrepareRequest → AddNodeAnswer
- *  GET  /api/operations                      OperationRecord[], newest first
- *  GET  /api/operations/:id                  OperationRecord
+ *  GET  /api/operations                      OperationSummary[], newest first
+ *  GET  /api/operations/:id                  ShownOperation
  *  GET  /api/operations/:id/watch            stream of OperationUpdate until a state that does not go on by itself
  *  POST /api/operations/:id/resume           OperationRecord
  *  POST /api/operations/:id/abort            OperationRecord (?after-restore=1 for one that a restore holds)
@@ -195,6 +196,15 @@ export type SlotsAnswer = {
 };
 
 export const CloseAlertRequest = z.strictObject({ requestedBy: z.string().max(200) });
+
+/** A list of whole plans would be megabytes. */
+export type OperationSummary = Omit<OperationRecord, "plan" | "steps"> & {
+  readonly stepsDone: number;
+  readonly stepsPlanned: number;
+};
+
+/** The record, and how it stands: cause, evidence, what was undone, what needs a hand, what can be typed. */
+export type ShownOperation = OperationRecord & { readonly end: OperationEnd };
 
 /** One line of a watch stream: the record whenever it changed, progress in between. */
 export type OperationUpdate =

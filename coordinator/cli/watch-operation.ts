@@ -6,7 +6,8 @@ import type { OperationRecord } from "../store/store.ts";
 import type { CliContext } from "./context.ts";
 import { followOperation } from "./follow-operation.ts";
 import { renderOperationTree, renderProgress } from "./render/operation-tree.ts";
-import { renderChoices, renderFailure } from "./render/operation.ts";
+import { operationEnd } from "../operations/operation-end.ts";
+import { renderEnd } from "./render/operation-end.ts";
 
 /**
  * Looks on until the operation ends or pauses: a live tree on a terminal, a line a change in a pipe.
@@ -38,10 +39,7 @@ export async function watchOperation(
     return;
   }
   if (json === true) context.terminal.print([JSON.stringify(operation, null, 2)]);
-  else {
-    if (operation.failure !== null) context.terminal.print(renderFailure(operation.failure));
-    context.terminal.print(renderChoices(operation));
-  }
+  else context.terminal.print(renderEnd(id, operationEnd(operation)));
   context.setExitCode(exitCodeOf(operation.state));
 }
 

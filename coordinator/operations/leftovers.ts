@@ -23,11 +23,11 @@ const leftovers: Leftovers = {
   "create-slot": ({ on, args }, product) =>
     `${on}: replication slot ${args.slot}: run there: ${productOf(product).dialect(90_600).dropSlot.replace("$1", `'${args.slot}'`)};`,
   "base-backup": ({ on, args }) =>
-    `${on}: an unfinished copy in ${args.stagingDirectory}: make sure that no base backup runs, then: rm -r ${args.stagingDirectory}`,
+    `${on}: an unfinished copy in ${args.stagingDirectory}: make sure that no base backup runs, then: run there: rm -r ${args.stagingDirectory}`,
   "write-node-files": ({ on, args }) =>
     `${on}: files generated below ${args.stagingDirectory} and ${args.directories.join(", ")}`,
   "place-data-directory": ({ on, args }) =>
-    `${on}: a data directory ${args.dataDirectory} of a node that was not added: make sure that no server runs on it, then remove it`,
+    `${on}: a data directory ${args.dataDirectory} of a node that was not added: make sure that no server runs on it, then: run there: rm -r ${args.dataDirectory}`,
   "start-database": ({ on, args }) =>
     `${on}: a running server on ${args.dataDirectory}: stop it (fast)`,
   "register-ha-lists": ({ on, args }) =>
@@ -38,13 +38,13 @@ const leftovers: Leftovers = {
     `${on}: nothing: the packet filter rule for port ${args.ports.join(", ")} ended by itself`,
   "release-door": ({ on }) => `${on}: nothing`,
   "attach-backend": ({ on, args }) =>
-    `${on}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: pcp_detach_node -n ${args.row.id}`,
+    `${on}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: run there: pcp_detach_node -n ${args.row.id}`,
   "set-synchronous-list": ({ on, args }) =>
     `${on}: synchronous_standby_names = '${args.value}': set it back to '${args.expected}', then reload`,
   "join-regime": ({ on, args }) =>
     `${on}: cron line and run flag of the node on ${args.dataDirectory}: comment the line`,
   "attach-pool": ({ args }) =>
-    `${args.pools.map((p) => p.node).join(", ")}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: pcp_detach_node -n ${args.row.id}`,
+    `${args.pools.map((p) => p.node).join(", ")}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: run there: pcp_detach_node -n ${args.row.id}`,
   "declare-node": ({ args }) =>
     `the declaration of ${args.node.name} in the cluster's file: delete it`,
 };

@@ -1,9 +1,15 @@
-import { nextState, type FailureRecord, type OperationEvent } from "#shared/domain/operation.ts";
+import {
+  nextState,
+  transitions,
+  type FailureRecord,
+  type OperationEvent,
+} from "#shared/domain/operation.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import { failureRecord } from "../failure-record.ts";
 import type { OperationRecord } from "../store/store.ts";
 import { batches } from "./batches.ts";
+import { choicesOf } from "./operation-end.ts";
 import type { RunPorts } from "./run-ports.ts";
 import { runUndo } from "./runner-undo.ts";
 import { executeStep, type StepSignals } from "./step-execution.ts";
@@ -118,6 +124,20 @@ export class OperationRun {
   }
 }
 
+/** Says which state it is in, from which that can be done, and what can be typed instead. */
+function notNow(record: OperationRecord, event: OperationEvent): Failure {
+  const from = transitions.filter((t) => t.event === event).map((t) => t.from);
+  const words = [...new Set(from)].join(" or ");
+  const choices = choicesOf(record).map(({ command }) => `"${command}"`);
+  return new Failure(
+    "OPERATION_CONFLICT",
+    `${record.id} is ${record.state}; only one that is ${words} can take "${event}".`,
+    {
+      hint: `now it takes ${choices.join(" or ")}; what happened: castellan operation show ${record.id}`,
+    },
+  );
+}
+
 /**
  * Every change of an operation's state goes through here and the table of transitions.
  * @throws Failure OPERATION_CONFLICT when the table has no such transition.
@@ -130,11 +150,7 @@ export function moveOperation(
 ): void {
   const to = nextState(record.state, event);
   if (to === null) {
-    throw new Failure(
-      "OPERATION_CONFLICT",
-      `${record.id} is ${record.state}: it can't take "${event}" now.`,
-      { hint: `castellan operation show ${record.id}` },
-    );
+    throw notNow(record, event);
   }
   // What made it fail stays to be read after the rollback; a resume forgets it.
   const kept = event === "resume" ? null : failure;

@@ -4,6 +4,7 @@ import { backoffMs } from "#shared/time.ts";
 import type { OperationRecord } from "../store/store.ts";
 import { operationConflict } from "./conflict.ts";
 import { moveOperation, OperationRun } from "./operation-run.ts";
+import { isHeld } from "./operation-end.ts";
 import type { RunPorts } from "./run-ports.ts";
 import type { StartOperation } from "./start-operation.ts";
 import { Updates, type UpdateListener } from "./updates.ts";
@@ -167,16 +168,6 @@ export class Runner implements AsyncDisposable {
     }
     return operation;
   }
-}
-
-/** Paused since its journal was restored, and not taken up again. */
-function isHeld({ state, restores, failure, steps }: OperationRecord): boolean {
-  return (
-    state === "paused" &&
-    restores > 0 &&
-    failure?.code === "INTERRUPTED" &&
-    steps.every((step) => step.state === "pending")
-  );
 }
 
 function assertNotHeld(operation: OperationRecord): void {

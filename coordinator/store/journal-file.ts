@@ -59,7 +59,7 @@ export function createJournalFile(file: string, firstEpoch = 0): void {
 }
 
 /** Puts a closed, intact journal into its place, sealed. There must be none yet. */
-export function placeJournal(from: string, file: string): void {
+function placeJournal(from: string, file: string): void {
   syncFile(from);
   makeSeal(from);
   for (const suffix of ["-log", "-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true });

@@ -2,12 +2,18 @@ import * as z from "zod";
 import { terminalStates } from "#shared/domain/operation.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Connection } from "./connection.ts";
-import { OperationRow, StepRow } from "./operation-rows.ts";
+import { OperationRow, StepRow, SummaryRow } from "./operation-rows.ts";
 import type { OperationRecord, StepRecord, Store } from "./store.ts";
 
 type OperationRecords = Pick<
   Store,
-  "createOperation" | "operation" | "operations" | "setOperationState" | "setStep" | "leaseHolder"
+  | "createOperation"
+  | "operation"
+  | "operations"
+  | "newestOperations"
+  | "setOperationState"
+  | "setStep"
+  | "leaseHolder"
 >;
 
 /** Operations, their steps, and the lease that lets one of them at a time change a cluster. */
@@ -78,6 +84,17 @@ export function operationRecords(db: Connection): OperationRecords {
           [filter.cluster ?? null, filter.cluster ?? null],
         )
         .map(read),
+    newestOperations: (limit) =>
+      db
+        .all(
+          `SELECT id, kind, cluster, subject, requested_by, requested_at, on_failure, state, started_at,
+             ended_at, failure, restores,
+             (SELECT count(*) FROM step WHERE operation_id = id AND step.state = 'done') AS steps_done,
+             (SELECT count(*) FROM step WHERE operation_id = id) AS steps_planned
+           FROM operation ORDER BY requested_at DESC, id DESC LIMIT ?`,
+          [limit],
+        )
+        .map((row) => SummaryRow.parse(row)),
     setOperationState: (id, state, now, failure) => {
       db.transaction(() => {
         const before = existing(id);

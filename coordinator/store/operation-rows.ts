@@ -6,6 +6,7 @@ import {
   StepState,
 } from "#shared/domain/operation.ts";
 import type { Plan } from "../operations/plan.ts";
+import type { OperationSummary } from "../api/contract.ts";
 import type { OperationRecord, StepRecord } from "./store.ts";
 
 const Json = z.string().transform((text): unknown => JSON.parse(text));
@@ -16,37 +17,48 @@ const StoredPlan = Json.pipe(
   z.looseObject({ declaration: z.looseObject({}), steps: z.array(z.looseObject({})) }),
 ).transform((plan) => plan as unknown as Plan); // see above
 
-export const OperationRow = z
-  .object({
-    id: z.string(),
-    kind: OperationKind,
-    cluster: z.string(),
-    subject: z.string(),
-    requested_by: z.string(),
-    requested_at: z.number(),
-    on_failure: z.enum(["pause", "rollback"]),
-    state: OperationState,
-    plan: StoredPlan,
-    started_at: z.number().nullable(),
-    ended_at: z.number().nullable(),
-    failure: StoredFailure,
-    restores: z.number(),
-  })
-  .transform((row): Omit<OperationRecord, "steps"> => ({
-    id: row.id,
-    kind: row.kind,
-    cluster: row.cluster,
-    subject: row.subject,
-    requestedBy: row.requested_by,
-    requestedAt: row.requested_at,
-    onFailure: row.on_failure,
-    state: row.state,
-    plan: row.plan,
-    startedAt: row.started_at,
-    endedAt: row.ended_at,
-    failure: row.failure,
-    restores: row.restores,
-  }));
+const Head = z.object({
+  id: z.string(),
+  kind: OperationKind,
+  cluster: z.string(),
+  subject: z.string(),
+  requested_by: z.string(),
+  requested_at: z.number(),
+  on_failure: z.enum(["pause", "rollback"]),
+  state: OperationState,
+  started_at: z.number().nullable(),
+  ended_at: z.number().nullable(),
+  failure: StoredFailure,
+  restores: z.number(),
+});
+
+const headOf = (row: z.infer<typeof Head>): Omit<OperationRecord, "steps" | "plan"> => ({
+  id: row.id,
+  kind: row.kind,
+  cluster: row.cluster,
+  subject: row.subject,
+  requestedBy: row.requested_by,
+  requestedAt: row.requested_at,
+  onFailure: row.on_failure,
+  state: row.state,
+  startedAt: row.started_at,
+  endedAt: row.ended_at,
+  failure: row.failure,
+  restores: row.restores,
+});
+
+export const OperationRow = Head.extend({ plan: StoredPlan }).transform(
+  (row): Omit<OperationRecord, "steps"> => ({ ...headOf(row), plan: row.plan }),
+);
+
+export const SummaryRow = Head.extend({
+  steps_done: z.number(),
+  steps_planned: z.number(),
+}).transform((row): OperationSummary => ({
+  ...headOf(row),
+  stepsDone: row.steps_done,
+  stepsPlanned: row.steps_planned,
+}));
 
 export const StepRow = z
   .object({

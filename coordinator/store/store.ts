@@ -4,6 +4,7 @@ import type {
   StepState,
   FailureRecord,
 } from "#shared/domain/operation.ts";
+import type { OperationSummary } from "../api/contract.ts";
 import type { Plan } from "../operations/plan.ts";
 import type { JournalReport } from "./check-journal.ts";
 import type { HoldCause } from "./hold-operations.ts";
@@ -39,6 +40,8 @@ export type Store = Disposable & {
     readonly cluster?: string;
     readonly unfinished?: boolean;
   }): readonly OperationRecord[];
+  /** Without plans and steps, newest first. */
+  newestOperations(limit: number): readonly OperationSummary[];
   /** Also releases the lease when the state is terminal. */
   setOperationState(
     id: string,

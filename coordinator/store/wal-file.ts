@@ -11,7 +11,7 @@ export type WalPlace = {
 export type WalSum = readonly [number, number];
 
 /** A page's content, committed in the log; `pageCount` stands at the last page of a commit: the database's size then. */
-export type WalPage = { readonly page: number; readonly contentAt: number };
+type WalPage = { readonly page: number; readonly contentAt: number };
 export type WalCommit = WalPlace & {
   readonly pages: readonly WalPage[];
   readonly pageCount: number;

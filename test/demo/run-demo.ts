@@ -170,13 +170,13 @@ async function operationEvidence(
     };
     readonly steps: readonly { readonly evidence: { readonly copiedBytes?: number } | null }[];
   };
-  const [operation] = await castellan.json<readonly Operation[]>(["operation", "list"]);
-  const steps = operation?.plan.steps ?? [];
+  const operation = await castellan.json<Operation>(["operation", "show"]);
+  const { steps } = operation.plan;
   const index = (kind: string) => steps.findIndex((step) => step.kind === kind);
   const held = steps[index("attach-pool")]?.args.holdDoor === true;
   const way = index("append-backend") === -1 ? "attach" : "reload+attach";
   return {
-    bytesCopied: operation?.steps[index("base-backup")]?.evidence?.copiedBytes ?? 0,
+    bytesCopied: operation.steps[index("base-backup")]?.evidence?.copiedBytes ?? 0,
     // The step fails where a door that was to be held can't be.
     registration: held ? `${way}, door held` : way,
   };

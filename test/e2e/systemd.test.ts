@@ -199,8 +199,8 @@ async function agentOf(coordinator: Host, name: string, version: string): Promis
 
 /** Each restart of the agent is another attempt of the step, which adopts the copy that it finds. */
 async function backupAttempts(coordinator: Host): Promise<number> {
-  const answer = await castellan(coordinator, ["operation", "list", "--json"]);
-  const [operation] = JSON.parse(answer) as OperationRecord[]; // the API's own
-  const index = operation?.plan.steps.findIndex(({ kind }) => kind === "base-backup") ?? -1;
-  return operation?.steps[index]?.attempt ?? 0;
+  const answer = await castellan(coordinator, ["operation", "show", "--json"]);
+  const operation = JSON.parse(answer) as OperationRecord; // the API's own
+  const index = operation.plan.steps.findIndex(({ kind }) => kind === "base-backup");
+  return operation.steps[index]?.attempt ?? 0;
 }

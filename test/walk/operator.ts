@@ -83,8 +83,11 @@ export async function operate(
 async function newest({ stage: { castellan } }: Scene): Promise<OperationRecord | null> {
   return waitFor(
     async () => {
-      const [operation] = await castellan.json<readonly OperationRecord[]>(["operation", "list"]);
-      return { operation: operation ?? null };
+      const [first] = await castellan.json<readonly { readonly id: string }[]>(["operation", "list"]); // prettier-ignore
+      const show = ["operation", "show", first?.id ?? ""];
+      return {
+        operation: first === undefined ? null : await castellan.json<OperationRecord>(show),
+      };
     },
     { timeoutMs: 60_000, intervalMs: 250, what: "the coordinator's list of operations" },
   ).then(({ operation }) => operation);

@@ -70,8 +70,9 @@ async function followNewest(
   saw: (operation: OperationRecord) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const [operation] = await client.get<OperationRecord[]>("/operations");
-  if (operation === undefined) return;
+  const [newest] = await client.get<readonly { readonly id: string }[]>("/operations");
+  if (newest === undefined) return;
+  const operation = await client.get<OperationRecord>(`/operations/${newest.id}`);
   saw(operation);
   // A stream that hangs (a frozen coordinator) goes on when its program does, or ends with it.
   for await (const update of client.watch<OperationUpdate>(

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
+import { Failure } from "#shared/errors.ts";
+import type { OperationSummary, ShownOperation } from "../../api/contract.ts";
 import type { OperationRecord } from "../../store/store.ts";
 import { printResult, type CliContext } from "../context.ts";
 import { withJson } from "../options.ts";
-import {
-  renderChoices,
-  renderOperationList,
-  renderOperationWithPlan,
-} from "../render/operation.ts";
+import { operationEnd } from "../../operations/operation-end.ts";
+import { renderEnd } from "../render/operation-end.ts";
+import { renderOperation, renderOperationList } from "../render/operation.ts";
 import { watchOperation } from "../watch-operation.ts";
 
 export function addOperationCommands(program: Command, context: CliContext): void {
@@ -15,15 +15,19 @@ export function addOperationCommands(program: Command, context: CliContext): voi
 
   withJson(operation.command("list").description("all of them, newest first")).action(
     async (options: { json?: boolean }) => {
-      const records = await context.client().get<OperationRecord[]>("/operations");
+      const records = await context.client().get<OperationSummary[]>("/operations");
       printResult(context, options.json, records, renderOperationList(records));
     },
   );
   withJson(
-    operation.command("show").description("steps, evidence, times, plan").argument("<id>"),
-  ).action(async (id: string, options: { json?: boolean }) => {
-    const record = await context.client().get<OperationRecord>(path(id));
-    printResult(context, options.json, record, renderOperationWithPlan(record));
+    operation
+      .command("show")
+      .description("plan, steps, evidence; last of all how it stands and what to type")
+      .argument("[id]", "the newest one where none is named"),
+  ).action(async (named: string | undefined, options: { json?: boolean }) => {
+    const id = named ?? (await newestId(context));
+    const shown = await context.client().get<ShownOperation>(path(id));
+    printResult(context, options.json, shown, renderOperation(shown));
   });
   withJson(
     operation.command("watch").description("look on until it ends or pauses").argument("<id>"),
@@ -56,7 +60,7 @@ export function addOperationCommands(program: Command, context: CliContext): voi
   ).action(async (id: string, options: AbortOptions) => {
     if (options.leave === true) {
       const record = await context.client().post<OperationRecord>(`${path(id)}/leave`, {});
-      printResult(context, options.json, record, renderChoices(record));
+      printResult(context, options.json, record, renderEnd(id, operationEnd(record)));
       return;
     }
     const query = options.afterRestore === true ? "?after-restore=1" : "";
@@ -66,6 +70,12 @@ export function addOperationCommands(program: Command, context: CliContext): voi
     const { state } = await context.client().get<OperationRecord>(path(id));
     if (state === "rolled-back" || state === "cancelled") context.setExitCode(0);
   });
+}
+
+async function newestId(context: CliContext): Promise<string> {
+  const [newest] = await context.client().get<OperationSummary[]>("/operations");
+  if (newest === undefined) throw new Failure("NOT_FOUND", "No operation was ever asked for.");
+  return newest.id;
 }
 
 type AbortOptions = {

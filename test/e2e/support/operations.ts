@@ -30,7 +30,8 @@ export function addArguments({ name, newNode }: TestCluster, ...more: string[]):
 }
 
 export async function newestOperation(castellan: Castellan): Promise<Operation | null> {
-  return (await castellan.json<readonly Operation[]>(["operation", "list"]))[0] ?? null;
+  const [newest] = await castellan.json<readonly { readonly id: string }[]>(["operation", "list"]);
+  return newest === undefined ? null : castellan.json<Operation>(["operation", "show", newest.id]);
 }
 
 export async function untilOperation(

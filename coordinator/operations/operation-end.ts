@@ -1,0 +1,149 @@
+import type { FailureRecord, OperationState } from "#shared/domain/operation.ts";
+import type { OperationRecord, StepRecord } from "../store/store.ts";
+import { leftoverOf } from "./leftovers.ts";
+import type { PlanStep } from "./plan.ts";
+
+/** One line to type, and what it does. */
+export type Choice = { readonly command: string; readonly does: string };
+
+/** How an operation stands, for somebody who was woken by it: cause, evidence, what was undone, what needs a hand. */
+export type OperationEnd = {
+  readonly state: OperationState;
+  /** One sentence. */
+  readonly means: string;
+  /** The step that failed, if one did. */
+  readonly step: { readonly id: string; readonly title: string; readonly attempts: number } | null;
+  readonly cause: FailureRecord | null;
+  readonly undone: readonly string[];
+  readonly byHand: readonly {
+    readonly step: string;
+    readonly why: string;
+    readonly what: string;
+  }[];
+  readonly choices: readonly Choice[];
+};
+
+export function operationEnd(operation: OperationRecord): OperationEnd {
+  const steps = operation.plan.steps.flatMap((step, index) => {
+    const record = operation.steps[index];
+    return record === undefined ? [] : [{ step, record }];
+  });
+  const failed =
+    steps.find(({ record }) => record.state === "failed") ??
+    steps.find(({ record }) => record.failure !== null && record.state !== "undo-failed");
+  return {
+    state: operation.state,
+    means: meaningOf(operation),
+    step: failed === undefined || isHeld(operation) ? null : { ...about(failed.step), attempts: failed.record.attempt }, // prettier-ignore
+    cause: causeOf(operation, failed?.record ?? null),
+    undone: steps
+      .filter(({ record }) => record.state === "undone")
+      // The others only looked.
+      .filter(({ step }) => leftoverOf(step, operation.plan.declaration.product) !== null)
+      .map(({ step }) => step.title),
+    byHand: steps
+      .filter(({ record }) => record.state === "undo-failed" || isUnseen(operation, record))
+      .flatMap(({ step, record }) => {
+        const what = leftoverOf(step, operation.plan.declaration.product);
+        return what === null
+          ? []
+          : [{ step: step.id, why: record.failure?.message ?? "not taken back", what }];
+      }),
+    choices: choicesOf(operation),
+  };
+}
+
+/** Waits since its journal was restored, and was not taken up again: the journal has missed what was done since. */
+export function isHeld({ state, restores, failure, steps }: OperationRecord): boolean {
+  return (
+    state === "paused" &&
+    restores > 0 &&
+    failure?.code === "INTERRUPTED" &&
+    steps.every((step) => step.state === "pending")
+  );
+}
+
+/** What can be typed now. */
+export function choicesOf(operation: OperationRecord): readonly Choice[] {
+  const { id, state, subject } = operation;
+  const type = (words: string, does: string): Choice => ({ command: `castellan ${words}`, does });
+  const look = type("status", `is ${subject} a node in use?`);
+  const resume = type(`operation resume ${id}`, "go on where it was, after the cause is mended");
+  switch (state) {
+    case "paused":
+      return isHeld(operation)
+        ? [
+            look,
+            type(`operation resume ${id}`, "look at every step again and do what is missing"),
+            type(`operation abort ${id} --leave`, "end it; what it made on the hosts stays"),
+            type(
+              `operation abort ${id} --after-restore`,
+              `take back everything that it made, the database of ${subject} included`,
+            ),
+          ]
+        : [resume, type(`operation abort ${id}`, "take back everything that it made")];
+    case "needs-attention":
+      return [
+        type(`operation abort ${id}`, "try the undo again; what is done is not done again"),
+        type(
+          `operation abort ${id} --leave`,
+          "only if a host is gone for good: end it all the same",
+        ),
+      ];
+    case "planned":
+    case "running":
+    case "rolling-back":
+      return [
+        type(`operation watch ${id}`, "look on"),
+        ...(state === "rolling-back" ? [] : [type(`operation abort ${id}`, "take it back")]),
+      ];
+    case "succeeded":
+    case "rolled-back":
+    case "cancelled":
+      return [type("status", "the cluster as it is now")];
+  }
+}
+
+function meaningOf(operation: OperationRecord): string {
+  const { state, subject, cluster, failure } = operation;
+  switch (state) {
+    case "planned":
+      return "It is about to begin.";
+    case "running":
+      return "It is under way.";
+    case "rolling-back":
+      return "What it made is being taken back.";
+    case "succeeded":
+      return `${subject} is a node of ${cluster}.`;
+    case "cancelled":
+      return "It was cancelled before anything was touched.";
+    case "paused":
+      return isHeld(operation)
+        ? `It waits for you: whether ${subject} became a node of ${cluster} since is not in this journal.`
+        : "A step failed; nothing more happens by itself.";
+    case "needs-attention":
+      return failure?.code === "INTERRUPTED"
+        ? "It was being taken back when its journal was saved; the rest waits for you."
+        : "Not everything could be taken back; the rest waits for you.";
+    case "rolled-back":
+      return operation.steps.some((step) => step.state !== "undone" && step.attempt > 0)
+        ? "It was ended by an operator; what is listed below was left."
+        : "Everything that it made was taken back.";
+  }
+}
+
+/** A rollback's own failure names what is left; what began it stands with the step that failed. */
+function causeOf(operation: OperationRecord, failed: StepRecord | null): FailureRecord | null {
+  const { failure } = operation;
+  if (failure?.code !== "OPERATION_NEEDS_ATTENTION") return failure ?? failed?.failure ?? null;
+  return failed?.failure ?? failure;
+}
+
+function isUnseen({ state }: OperationRecord, record: StepRecord): boolean {
+  const isOver = state === "needs-attention" || state === "rolled-back";
+  return isOver && record.state === "failed" && record.attempt > 0;
+}
+
+function about({ id, title }: PlanStep): { readonly id: string; readonly title: string } {
+  return { id, title };
+}
