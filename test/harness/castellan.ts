@@ -1,3 +1,5 @@
+import type { StatusAnswer } from "#coordinator/api/contract.ts";
+import { createApiClient } from "#coordinator/cli/client.ts";
 import { agentFlags } from "./agent-flags.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { ClusterNode } from "./cluster-model.ts";
@@ -65,6 +67,11 @@ export async function installCastellan(
   const agents = new Map<string, HostProcess>();
   let coordinator: HostProcess | null = null;
 
+  // Without a program's start for every look: a busy machine has better things to do.
+  const status = (): Promise<StatusAnswer> => {
+    const socket = coordinatorHost.path(`${stateDirectory}/api.sock`);
+    return createApiClient(socket, AbortSignal.timeout(10_000)).get<StatusAnswer>("/status");
+  };
   const logFile = (host: Host, name: string) => host.path(`${host.root}/var/log/${name}.log`);
   const castellan: Castellan = {
     coordinatorHost,
@@ -94,13 +101,10 @@ export async function installCastellan(
         ],
         { user, env, logFile: logFile(coordinatorHost, "castellan") },
       );
-      await waitFor(
-        async () => (await castellan.cli(["status"], { reject: false })).exitCode === 0,
-        {
-          timeoutMs: 20_000,
-          what: "the coordinator to answer",
-        },
-      );
+      await waitFor(status, {
+        timeoutMs: 20_000,
+        what: "the coordinator to answer",
+      });
     },
     startAgent: async (name, env = {}, { bundle } = {}) => {
       const { host } = nodeOf(nodes, name);
@@ -131,10 +135,10 @@ export async function installCastellan(
     connected: async (names) => {
       await waitFor(
         async () => {
-          const { stdout } = await castellan.cli(["status", "--json"]);
-          return names.every((name) => hasReported(JSON.parse(stdout), name));
+          const now = await status();
+          return names.every((name) => hasReported(now, name));
         },
-        { timeoutMs: 30_000, what: `the agents of ${names.join(", ")} to be connected` },
+        { timeoutMs: 60_000, what: `the agents of ${names.join(", ")} to be connected` },
       );
     },
     logs: (node) => {
@@ -319,13 +323,8 @@ async function kill(process: HostProcess): Promise<void> {
   await process.exited;
 }
 
-function hasReported(
-  status: { clusters: { nodes: NodeLine[] }[]; unassigned: NodeLine[] },
-  name: string,
-): boolean {
-  const all = [...status.clusters.flatMap((cluster) => cluster.nodes), ...status.unassigned];
-  return all.some(
+function hasReported({ clusters, unassigned }: StatusAnswer, name: string): boolean {
+  return [...clusters.flatMap((cluster) => cluster.nodes), ...unassigned].some(
     (node) => node.name === name && node.agent === "connected" && node.database !== "unknown",
   );
 }
-type NodeLine = { readonly name: string; readonly agent: string; readonly database: string };

@@ -1,6 +1,5 @@
 import { rm } from "node:fs/promises";
 import { execa } from "execa";
-import type { StatusAnswer } from "#coordinator/api/contract.ts";
 import { createApiClient, type ApiClient } from "#coordinator/cli/client.ts";
 import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
 import type { ClusterNode } from "#test/harness/cluster-model.ts";
@@ -71,12 +70,7 @@ export async function createBed(lab: Lab, product: Product): Promise<Bed> {
 
   const { coordinatorHost, stateDirectory } = castellan;
   const api = createApiClient(coordinatorHost.path(`${stateDirectory}/api.sock`));
-  const connected = async (wanted = agents): Promise<void> => {
-    await waitFor(async () => haveReported(await api.get<StatusAnswer>("/status"), wanted), {
-      timeoutMs: 60_000,
-      what: `the agents of ${wanted.join(", ")} to report`,
-    });
-  };
+  const connected = (wanted = agents): Promise<void> => castellan.connected(wanted);
   const process = (name: string): HostProcess =>
     name === coordinatorName ? castellan.coordinator() : castellan.agent(name);
   const launch: Bed["launch"] = (name, env) =>
@@ -184,13 +178,4 @@ async function copy(from: string, to: string): Promise<void> {
   await execa("rm", ["-rf", to]);
   await execa("mkdir", ["-p", to]);
   await execa("cp", ["-aT", "--reflink=auto", from, to]);
-}
-
-function haveReported({ clusters, unassigned }: StatusAnswer, names: readonly string[]): boolean {
-  const all = [...clusters.flatMap((cluster) => cluster.nodes), ...unassigned];
-  return names.every((name) =>
-    all.some(
-      (node) => node.name === name && node.agent === "connected" && node.database !== "unknown",
-    ),
-  );
 }

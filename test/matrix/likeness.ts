@@ -33,7 +33,7 @@ function alikeValue(key: string, value: string): string {
 function alikeRecord(text: string): string {
   return text
     .replaceAll(/"[0-9a-f]{64}"/g, '"HASH"')
-    .replaceAll(/"(at|generation|elapsedMs)":\d+/g, '"$1":0')
+    .replaceAll(/"(at|generation|elapsedMs|parent)":\d+/g, '"$1":0')
     .replaceAll(/:"?\d{3,}(?:\.\d+)?"?/g, ":0")
     .replaceAll(/"children":\[[^\]]*\]/g, '"children":[]');
 }
