@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { BackendRow, CommandArgs } from "#shared/domain/commands.ts";
-import { backendIdOf } from "#shared/config-files/pool-conf.ts";
+import { backendIdOf, poolFlag, type PoolConf } from "#shared/config-files/pool-conf.ts";
 import { appendBackend as appendLines } from "#shared/config-files/pool-edit.ts";
 import { removeLines } from "#shared/config-files/text-file.ts";
 import { crashPoint } from "#shared/crash-point.ts";
@@ -58,6 +58,7 @@ export const appendBackend: ChangeStep<"append-backend"> = {
     await rowInPool(pcp, args.row);
     const { conf, snapshot } = await readOwnConf(args, context);
     rowInFile(conf, args.row, args.file);
+    refuseFailback(args, conf);
     const parent = await runningPool(conf, context);
     let facts = await ownFacts(context, ledgerKey(args), OwnBackend);
     if (facts === null) {
@@ -126,6 +127,14 @@ export const appendBackend: ChangeStep<"append-backend"> = {
 async function readOwnConf({ file }: Args, context: StepContext): Promise<ReadPoolConf> {
   await assertOwnPlace(file, [context.settings.pool?.configFile ?? null], "pool configuration");
   return readPoolConf(file, context);
+}
+
+/** Preflight has looked, and somebody may have set it since: our reload would put it in force. */
+function refuseFailback({ file, row }: Args, conf: PoolConf): void {
+  if (poolFlag(conf, "auto_failback") !== true) return;
+  throw new Failure("REFUSED", `${file} has auto_failback = on`, {
+    hint: `Set auto_failback = off, then resume: it would attach backend ${row.id} at a moment of its own, when no door is held.`,
+  });
 }
 
 function withRow(text: string, { file, row }: Args): string {
