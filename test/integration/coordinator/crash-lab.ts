@@ -42,6 +42,8 @@ export type CrashLab = AsyncDisposable & {
   start(crashAt?: string): CrashCoordinator;
   /** What the journal says, read by a connection of its own. */
   journal(): OperationRecord | null;
+  /** The accepted version of each watched file of the agent's node. To be asked while no coordinator runs. */
+  accepted(): Readonly<Record<string, string | null>>;
 };
 export type CrashCoordinator = {
   readonly ended: Promise<"SIGKILL" | number | null>;
@@ -80,6 +82,10 @@ export async function createCrashLab(operation: NewOperation, script: Script): P
       return coordinator;
     },
     journal: () => firstOperation(join(folder.path, "journal.db")),
+    accepted: () =>
+      withStore(folder.path, (store) =>
+        Object.fromEntries(store.baselines(node).map(({ path, hash }) => [path, hash])),
+      ),
     [Symbol.asyncDispose]: async () => {
       agent[Symbol.dispose]();
       for (const one of running) {

@@ -1,8 +1,10 @@
 import { beforeAll, expect, test } from "vitest";
+import type { FileFacts } from "#shared/domain/facts.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { buildCrashCoordinator, createCrashLab, endsAs, type CrashLab } from "./crash-lab.ts";
 import { done, failed, type Script } from "./scripted-agent.ts";
 import { told } from "./settled.ts";
+import { someFacts } from "./some-facts.ts";
 import { hbaStep, slotStep, someOperation, somePlan, startStep } from "./some-plan.ts";
 
 beforeAll(buildCrashCoordinator);
@@ -37,6 +39,24 @@ test.concurrent.each(["undo-started", "undo-ended", "undo-done"].flatMap(nth))(
     expect(ended.steps.map((s) => s.state)).toEqual(["undone", "undone", "undone"]);
     const undone = [...lab.agent.begun.keys()].filter((id) => id.includes("/undo/"));
     expect(undone).toEqual([2, 1, 0].map((index) => `${ended.id}/${index}/undo/2`));
+  },
+);
+
+test.each([
+  { crashAt: "runner:step-done@3", state: "succeeded" },
+  { crashAt: "runner:undo-done@3", state: "rolled-back" },
+] as const)(
+  "killed at $crashAt the new coordinator calls it $state only with the node's files accepted as they are now",
+  async ({ crashAt, state }) => {
+    const script: Script = ({ kind, phase }) =>
+      state === "rolled-back" && kind === "start-database" && phase === "run" ? failed() : done();
+    const operation = someOperation(plan, { subject: "srv127", onFailure: "rollback" });
+    await using lab = await createCrashLab(operation, script);
+    lab.agent.facts = someFacts({ files: [identFile(null)] });
+    expect(await lab.start(crashAt).ended).toBe("SIGKILL");
+    lab.agent.facts = someFacts({ files: [identFile("as it is now")] });
+    await endsAs(lab, lab.start(), state);
+    expect(lab.accepted()).toEqual({ "/data/pg_ident.conf": "as it is now" });
   },
 );
 
@@ -134,4 +154,10 @@ function succeeded(lab: CrashLab) {
     timeoutMs: 20_000,
     what: "an operation that succeeded",
   });
+}
+
+function identFile(hash: string | null): FileFacts {
+  const state = hash === null ? "absent" : "present";
+  const about = { owner: null, mode: null, modifiedAt: null, maskedText: null };
+  return { path: "/data/pg_ident.conf", format: "ident", state, hash, ...about };
 }
