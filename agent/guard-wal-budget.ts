@@ -29,6 +29,9 @@ const tellAgainMs = 60_000;
 /** A checkpoint that takes so many times its worst estimate is not waited for. */
 const patience = 4;
 const adoptAfterMs = 60_000;
+/** Looks in a row without danger before the disk's alert ends: a load has its breaks. */
+const calmLooks = 5;
+const slotCauses: ReadonlySet<string> = new Set(["wal-budget", "slot-dropped", "slot-replaced"]);
 /** Looks in a row at which a node must stream again: a walsender that ends is still listed for a moment. */
 const streamingLooks = 2;
 
@@ -50,6 +53,7 @@ export function createWalBudgetGuard(
   const stuck = new Map<string, { readonly toldAt: number }>();
   const streaming = new Map<string, number>();
   let checkpointing: object | null = null;
+  let calm = 0;
 
   async function enforce(facts: ObservedFacts): Promise<void> {
     const walDisk = await disk.look();
@@ -60,7 +64,12 @@ export function createWalBudgetGuard(
     const input = await inputOf(entries, facts, walDisk);
     const { slots, disk: verdict } = judgeWalBudget(input);
     tellDisk(verdict, input);
-    for (const slot of slots) await act(slot, input, facts);
+    for (const slot of slots) {
+      if (slot.level !== "drop") {
+        await forgetDecision(entries.find(({ name }) => name === slot.slot.name));
+      }
+      await act(slot, input, facts);
+    }
   }
 
   async function inputOf(
@@ -202,7 +211,7 @@ export function createWalBudgetGuard(
     tellReplaced(facts);
     for (const cause of open) {
       const [kind, name = ""] = cause.split(":");
-      if (kind !== "wal-budget" && kind !== "slot-dropped") continue;
+      if (!slotCauses.has(kind ?? "")) continue;
       // An undo took the slot away: nothing is left to warn of.
       if (entries.some((own) => own.name === name)) continue;
       end(cause, `slot ${name} is gone: the operation that made it took it back`, "");
@@ -228,6 +237,12 @@ export function createWalBudgetGuard(
         );
       }
     }
+  }
+
+  /** Decided once, not done, and not needed any more: if someone else drops the slot now, it was not us. */
+  async function forgetDecision(own: OwnSlotEntry | undefined): Promise<void> {
+    if (own?.facts.dropping === undefined) return;
+    await change(own, { dropping: undefined });
   }
 
   async function noteStreaming(
@@ -284,7 +299,10 @@ export function createWalBudgetGuard(
     const isOver = (): void => {
       if (checkpointing === mine) checkpointing = null;
     };
-    void clock.sleep(checkpointMs(dirtyBytes, limits) * patience).then(isOver, isOver);
+    const ended = new AbortController();
+    void clock
+      .sleep(checkpointMs(dirtyBytes, limits) * patience, ended.signal)
+      .then(isOver, () => undefined);
     try {
       const { name } = ports.settings.database;
       await using session = await ports.databases.connectOwn(name, { isPatient: true });
@@ -292,6 +310,7 @@ export function createWalBudgetGuard(
     } catch (error) {
       log.warn({ problem: asFailure(error).message }, "No checkpoint after a slot's drop.");
     } finally {
+      ended.abort();
       isOver();
     }
   }
@@ -300,8 +319,9 @@ export function createWalBudgetGuard(
   function tellDisk(verdict: DiskVerdict, input: WalBudgetInput): void {
     const cause = "wal-disk";
     const { rule, reason, but } = verdict;
+    calm = rule === null ? calm + 1 : 0;
     if (rule === null) {
-      end(cause, "there is space for WAL again", reason);
+      if (calm >= calmLooks) end(cause, "there is space for WAL again", reason);
       return;
     }
     if (but === null || input.isCheckpointing || open.has(cause)) return;

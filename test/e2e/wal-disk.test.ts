@@ -166,7 +166,7 @@ test("a disk that others fill costs no standby that streams: that is said, with 
   await bed.loop.observeNow();
   expect(await bed.slots()).toEqual(["slot_srv129"]);
   await rm(`${bed.disk}/of-somebody-else`);
-  await waitFor(() => bed.about("wal-disk").at(-1)?.severity === "info");
+  await waitFor(() => bed.about("wal-disk").at(-1)?.severity === "info", { timeoutMs: 30_000 });
 });
 
 test("a failing archiver costs no slot: dropping one would free nothing, and its backlog is told", async () => {

@@ -210,6 +210,24 @@ test("an agent that was killed between the drop and its note finds the decision 
   expect((await ports.ledger.get(key))?.facts).toHaveProperty("droppedForBudgetAt");
 });
 
+test("a drop that was decided and is not needed any more is forgotten: who drops the slot then was not us", async () => {
+  await using lab = await overBudget();
+  const { ports, key, observer, events } = lab;
+  const entry = await ports.ledger.get(key);
+  if (entry === null) throw new Error("no entry");
+  // Killed before the effect; meanwhile the site has raised the budget.
+  const decision = { at: 1, rule: "slot-over-budget", reason: "", needsRebuild: true, facts: {} };
+  const facts = { ...entry.facts, walBudgetBytes: 1e12, dropping: decision };
+  await ports.ledger.put(key, { ...entry, facts });
+  const guard = lab.guard();
+  await guard.enforce(await observer.observe(want));
+  await ports.databases.own.query(ports.product.dialect(0).dropSlot, ["slot_srv159"]);
+  const { agent } = await observer.observe(want);
+  await guard.enforce(await observer.observe(want));
+  expect(events).toEqual([]);
+  expect(agent).toMatchObject({ ownSlots: [{ name: "slot_srv159" }], droppedSlots: [] });
+});
+
 test("a slot made before a promotion has its budget after it, by this host's own setting", async () => {
   await using lab = await createLab({ hosts: ownHosts("srv127", "srv129"), mode: "loopback" });
   await using cluster = await createCluster(lab, {
