@@ -43,6 +43,8 @@ export type CastellanOptions = {
   readonly port?: number;
   /** No sudoers line on any host: no held door, no cron lines. */
   readonly withoutRootHelper?: boolean;
+  /** Added to the coordinator's settings.yaml, e.g. limits that suit a test. */
+  readonly settings?: string;
   /** The bundles that hold the named points of shared/crash-point.ts, which `env` of a start then strikes at. */
   readonly crashPoints?: boolean;
 };
@@ -168,6 +170,11 @@ export async function installCastellan(
     "--port",
     String(port),
   ]);
+  if (options.settings !== undefined) {
+    const file = `${stateDirectory}/settings.yaml`;
+    const text = `${await coordinatorHost.readFile(file)}${options.settings}`;
+    await coordinatorHost.writeFile(file, text, { owner: user, mode: 0o600 });
+  }
   await castellan.startCoordinator();
   await castellan.joinCluster(cluster);
   return castellan;

@@ -3,7 +3,7 @@ import { openSync, rmSync, existsSync, closeSync } from "node:fs";
 import { join } from "node:path";
 import { hostFiles } from "./host-files.ts";
 import { initArguments, inside, privateFolders } from "./host-init.ts";
-import type { ExecOptions, Host, HostSpec, SpawnOptions } from "./host.ts";
+import type { ExecOptions, Host, HostProcess, HostSpec, SpawnOptions } from "./host.ts";
 import { removeControlGroups } from "./cgroups.ts";
 import type { Network } from "./network.ts";
 import { childrenOf, isAlive, killHard } from "./processes.ts";
@@ -28,6 +28,7 @@ export function createNamespaceHost(
   { outlives }: { readonly outlives: boolean },
 ): NamespaceHost {
   let init: number | null = null;
+  const spawned = new Set<HostProcess>();
   const up = (): number => {
     if (init === null || !isAlive(init)) throw new Error(`${spec.name} is powered off`);
     return init;
@@ -76,17 +77,24 @@ export function createNamespaceHost(
         reject: options.reject,
         timeoutMs: options.timeoutMs,
       }),
-    spawn: async (argv, options = {}) =>
-      spawnProcess(enter(argv, options), {
+    spawn: async (argv, options = {}) => {
+      const process = await spawnProcess(enter(argv, options), {
         env: environment(options),
         logFile: options.logFile,
         behind: true,
-      }),
+      });
+      const forget = (): void => void spawned.delete(process);
+      spawned.add(process);
+      process.exited.then(forget, forget);
+      return process;
+    },
     boot,
     powerOff: async () => {
       const pid = up();
       await network.setLink(spec.name, "down");
       killHard(pid);
+      // What was stopped has died too, but whoever waits for it was stopped with it.
+      for (const process of spawned) process.kill("SIGCONT");
       await waitFor(() => !existsSync(`/proc/${pid}`), { what: `${spec.name} to be off` });
       const group = network.namespaceOf(spec.name);
       await waitFor(() => removeControlGroups(group), { what: `${spec.name}'s processes to end` });

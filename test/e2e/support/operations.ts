@@ -19,6 +19,7 @@ export type Operation = {
   readonly steps: readonly {
     readonly state: string;
     readonly attempt: number;
+    readonly failure: { readonly code: string; readonly message: string } | null;
     readonly evidence: unknown;
   }[];
 };
