@@ -3,6 +3,7 @@ import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
 import { incompleteMarker, promoteTrigger } from "#shared/domain/names.ts";
 import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "../ports.ts";
+import { assertAsWritten, keptEdits, type FileState } from "./edited-node-files.ts";
 import { evidence } from "./evidence.ts";
 import { hbaMarker, insertRules, joinsLines } from "#shared/config-files/hba-access.ts";
 import { ledgerKey } from "./ledger-keys.ts";
@@ -36,7 +37,10 @@ const NodeFilesFacts = z.object({
 export const writeNodeFiles: ChangeStep<"write-node-files"> = {
   check: async (args, context) => {
     const known = await knownFiles(args, context);
-    return known === null ? null : verifyFiles(args, context);
+    if (known === null) return null;
+    const states = await fileStates(known, args, context);
+    const kept = await keptEdits(states, args, context);
+    return kept === null ? null : result(known, kept, args, context);
   },
   apply: async (args, context) => {
     const staging = args.stagingDirectory;
@@ -217,8 +221,13 @@ function insideName(path: string, args: Args): string | null {
   return path.startsWith(prefix) ? path.slice(prefix.length) : null;
 }
 
-function knownFiles(args: Args, context: StepContext) {
-  return ownFacts(context, ledgerKey.nodeFiles(args.stagingDirectory), NodeFilesFacts);
+type Known = z.infer<typeof NodeFilesFacts> & { readonly at: number };
+
+async function knownFiles(args: Args, context: StepContext): Promise<Known | null> {
+  const key = ledgerKey.nodeFiles(args.stagingDirectory);
+  const facts = await ownFacts(context, key, NodeFilesFacts);
+  const entry = await context.ledger.get(key);
+  return facts === null || entry === null ? null : { ...facts, at: entry.at };
 }
 
 async function verifyFiles(args: Args, context: StepContext): Promise<Evidence> {
@@ -228,25 +237,43 @@ async function verifyFiles(args: Args, context: StepContext): Promise<Evidence> 
       retryable: true,
     });
   }
+  const states = await fileStates(known, args, context);
+  assertAsWritten(states.filter(({ state }) => state !== "as-written"));
+  return result(known, [], args, context);
+}
+
+/** Each file where it is now: in the staging directory until that has been put into place. */
+async function fileStates(
+  { at: writtenAt, files }: Known,
+  args: Args,
+  context: StepContext,
+): Promise<readonly FileState[]> {
   const placed = (await context.files.stat(args.stagingDirectory)) === null;
-  const { dataDirectory } = args.node.paths;
-  const inside = `${dataDirectory}/`;
-  const differing: string[] = [];
-  for (const { path, hash } of known.files) {
-    const at =
-      !placed && path.startsWith(inside)
-        ? `${args.stagingDirectory}/${path.slice(inside.length)}`
-        : path;
+  const inside = `${args.node.paths.dataDirectory}/`;
+  const states: FileState[] = [];
+  for (const { path, hash } of files) {
+    const isStaged = !placed && path.startsWith(inside);
+    const at = isStaged ? `${args.stagingDirectory}/${path.slice(inside.length)}` : path;
     const found = await context.files.read(at);
-    if (found?.hash !== hash)
-      differing.push(`${at}: ${found === null ? "missing" : "changed since"}`);
+    const state =
+      found === null
+        ? "missing"
+        : found.hash === hash
+          ? "as-written"
+          : found.modifiedAt > writtenAt
+            ? "edited"
+            : "damaged";
+    states.push({ path, at, isStaged, state });
   }
-  if (differing.length > 0) {
-    throw new Failure("VERIFICATION_FAILED", "files of the new node are not what was written", {
-      evidence: differing,
-      retryable: true,
-    });
-  }
+  return states;
+}
+
+async function result(
+  known: Known,
+  kept: readonly FileState[],
+  args: Args,
+  context: StepContext,
+): Promise<Evidence> {
   const { vendor } = context.product;
   const notes: string[] = [];
   if (vendor !== null && args.node.paths.root !== null) {
@@ -256,6 +283,11 @@ async function verifyFiles(args: Args, context: StepContext): Promise<Evidence> 
       notes.push(`${vendor.confTemplate(args.node.paths.root)} has no hot_standby setting`);
     }
   }
-  const lines = known.files.map(({ path }) => `${path} written`);
-  return evidence([...lines, ...notes], { files: known.files });
+  const edited = new Set(kept.map(({ path }) => path));
+  const lines = known.files.map(({ path }) =>
+    edited.has(path) ? `${path} was edited since it was written: kept as it is` : `${path} written`,
+  );
+  // An edit of a person's is not accepted here: it stays drift until somebody looks at it.
+  const files = known.files.filter(({ path }) => !edited.has(path));
+  return evidence([...lines, ...notes], { files });
 }
