@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { openSync, rmSync, existsSync, closeSync } from "node:fs";
+import { openSync, readFileSync, rmSync, existsSync, closeSync } from "node:fs";
 import { join } from "node:path";
 import { hostFiles } from "./host-files.ts";
 import { initArguments, inside, privateFolders } from "./host-init.ts";
@@ -131,12 +131,30 @@ function becomeUser(user: string | undefined, capabilities: readonly string[] = 
 function mapPath(file: string, base: string, init: number | null): string {
   const real = file.replace(/^\/var\/run(?=\/|$)/, "/run");
   if (privateFolders.some((folder) => real === `/${folder}` || real.startsWith(`/${folder}/`))) {
-    return join(base, real);
+    return init !== null && isMountedOver(real, init)
+      ? `/proc/${init}/root${real}`
+      : join(base, real);
   }
   const onlyWhileUp = /^\/(?:run|dev\/shm|proc)(?=\/|$)/.test(real);
   if (!onlyWhileUp) return real;
   if (init === null) throw new Error(`${file} exists only while the host is powered on`);
   return `/proc/${init}/root${real}`;
+}
+
+/** Does it lie on a filesystem that was mounted on the running host, where its disk's own folder does not show it? */
+function isMountedOver(file: string, init: number): boolean {
+  const points = readMounts(init).filter((point) => file === point || file.startsWith(`${point}/`));
+  return points.some((point) => !privateFolders.some((folder) => point === `/${folder}`));
+}
+
+/** Mount points other than the root, as the process sees them (proc(5), mountinfo). */
+function readMounts(pid: number): readonly string[] {
+  try {
+    const lines = readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n");
+    return lines.map((line) => line.split(" ")[4] ?? "").filter((point) => point.length > 1);
+  } catch {
+    return [];
+  }
 }
 
 async function startInit(

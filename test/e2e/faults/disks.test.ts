@@ -3,6 +3,7 @@ import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
 import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
 import { mountDisk, type TestDisk } from "#test/harness/faults/disk.ts";
 import { isStopped } from "#test/harness/faults/process.ts";
+import { slowFsync } from "#test/harness/faults/slow-fsync.ts";
 import { createLab, type Lab } from "#test/harness/lab.ts";
 import { settledDifferences, takeSnapshot, type Snapshot } from "#test/harness/snapshot.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
@@ -203,6 +204,29 @@ test("a coordinator whose disk turns read-only begins nothing more; mounted agai
   await aborted(castellan, id);
   expect(await cli.exited).toBe(5);
   await isAsBefore();
+});
+
+test("with slow disks nothing runs out of time, and a full one of the coordinator is waited for: the node is added", async () => {
+  // A clean stop leaves a journal without its log: the first thing that is written needs space.
+  castellan.coordinator().kill("SIGTERM");
+  await castellan.coordinator().exited;
+  await castellan.startCoordinator();
+  await castellan.connected(["srv127", "srv129", "srv159"]);
+  await using _slow = await slowFsync(castellan.coordinator().pid, 100);
+  await using _slower = await slowFsync(castellan.agent("srv159").pid, 200);
+  const { id, cli } = await beginAdding(castellan, cluster, ...slowly);
+  await untilCopying(cluster);
+  const full = await diskOf("coordinator").fill();
+  await untilLogged(/the runner itself failed/);
+  console.log(JSON.stringify(await castellan.cli(["status"], { reject: false })));
+  console.log(
+    (await castellan.cli(["operation", "show", id], { reject: false })).stdout.slice(0, 2500),
+  );
+  await full.heal();
+  await untilRest(castellan, id, "succeeded");
+  expect(await cli.exited).toBe(0);
+  const rows = "SELECT count(*)::int AS n FROM bulk";
+  expect(await cluster.sql("srv159", rows)).toEqual(await cluster.sql("srv127", rows));
 });
 
 function diskOf(name: keyof typeof disk): TestDisk {

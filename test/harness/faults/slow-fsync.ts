@@ -1,17 +1,19 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { waitFor } from "../wait-for.ts";
 import { faultUntil, type Fault } from "./fault.ts";
 
 /**
  * Makes every fsync and fdatasync of a running process take longer, as a disk does that others keep busy: strace
- * holds the thread before the call. Its other calls are only a little slower.
+ * holds the thread before the call. Its other calls are only a little slower, and what it starts is left alone.
  */
 export async function slowFsync(pid: number, delayMs: number): Promise<Fault> {
   const calls = "fsync,fdatasync";
-  const argv = ["-f", "-qq", "-o", "/dev/null", "-e", `trace=${calls}`];
+  // Each thread by its id, and not strace -f: what the process starts (a copy, a server) is not meant.
+  const threads = readdirSync(`/proc/${pid}/task`).flatMap((thread) => ["-p", thread]);
+  const argv = ["-qq", "-o", "/dev/null", "-e", `trace=${calls}`];
   const inject = ["-e", `inject=${calls}:delay_enter=${delayMs * 1000}`];
-  const tracer = spawn("strace", [...argv, ...inject, "-p", String(pid)], {
+  const tracer = spawn("strace", [...argv, ...inject, ...threads], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";

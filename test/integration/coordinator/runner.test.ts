@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { CommandEnvelope } from "#shared/domain/commands.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { done, failed } from "./scripted-agent.ts";
@@ -355,4 +355,25 @@ test("what was accepted stands as an alert before the journal says succeeded", a
   });
   await settled(coordinator, id, "succeeded");
   expect(openAtSuccess).toBe(1);
+});
+
+test("a step that can't be journaled is no failed step: the operation says why it stands still and goes on by itself", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { store } = coordinator.core.ports;
+  const agent = coordinator.agent("srv127");
+  await waitFor(() => agent.isWelcome);
+  const full = vi.spyOn(store, "setStep").mockImplementation(() => {
+    throw Object.assign(new Error("database or disk is full"), { code: "SQLITE_FULL" });
+  });
+  const { runner } = coordinator.core;
+  const { id } = runner.start(someOperation(somePlan(slotStep("srv127"))));
+  const trouble = await waitFor(() => runner.troubleOf(id));
+  expect(trouble).toContain(`operation ${id} stands still`);
+  expect(trouble).toContain("database or disk is full");
+  // No effect without its place in the journal.
+  expect(agent.commands).toEqual([]);
+  expect(store.operation(id)?.state).toBe("running");
+  full.mockRestore();
+  await settled(coordinator, id, "succeeded");
+  expect(runner.troubleOf(id)).toBeNull();
 });
