@@ -108,7 +108,7 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
 const listedOperations = 200;
 const listHint = { hint: "castellan operation list" };
 
-function status({ store, fleet, clusterFiles, clock }: ApiPorts): StatusAnswer {
+function status({ store, fleet, clusterFiles, clock, runner }: ApiPorts): StatusAnswer {
   const agents = new Map(fleet.agents().map((view) => [view.node, view]));
   const alerts = store.alerts({ open: true });
   const named = new Set<string>();
@@ -127,7 +127,7 @@ function status({ store, fleet, clusterFiles, clock }: ApiPorts): StatusAnswer {
         product: declaration.product,
         pool: declaration.pool,
         nodes: nodeStatuses(declaration, agents),
-        problem: null,
+        problem: holder && runner.troubleOf(holder.id),
         openAlerts: alerts.filter((alert) => alert.node !== null && nodes.has(alert.node)).length,
       };
     } catch (error) {

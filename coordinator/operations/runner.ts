@@ -1,5 +1,5 @@
 import { crashPoint } from "#shared/crash-point.ts";
-import { Failure } from "#shared/errors.ts";
+import { asFailure, Failure } from "#shared/errors.ts";
 import { backoffMs } from "#shared/time.ts";
 import type { OperationRecord } from "../store/store.ts";
 import { operationConflict } from "./conflict.ts";
@@ -24,13 +24,18 @@ export class Runner implements AsyncDisposable {
   readonly #updates = new Updates();
   readonly #runs = new Map<string, { readonly run: OperationRun; readonly ended: Promise<void> }>();
   readonly #stop = new AbortController();
+  readonly #troubles = new Map<string, string>();
 
   constructor({ onRest, newOperationId, ...ports }: RunnerPorts) {
     this.#onRest = onRest;
     this.#newId = newOperationId;
     this.#ports = {
       ...ports,
-      onChange: (id) => this.#updates.operation(this.#existing(id)),
+      onChange: (id) => {
+        // The journal takes what it is told again.
+        this.#troubles.delete(id);
+        this.#updates.operation(this.#existing(id));
+      },
       onProgress: (id, step, progress) => this.#updates.progress(id, step, progress),
     };
   }
@@ -120,6 +125,11 @@ export class Runner implements AsyncDisposable {
     return this.#existing(id);
   }
 
+  /** Why an operation stands still that nothing of its own has failed: known here alone, the journal can't hold it. */
+  troubleOf(id: string): string | null {
+    return this.#troubles.get(id) ?? null;
+  }
+
   /** @throws Failure NOT_FOUND */
   watch(id: string, listener: UpdateListener): Disposable {
     return this.#updates.watch(this.#existing(id), listener);
@@ -154,9 +164,21 @@ export class Runner implements AsyncDisposable {
           { operation: id, err: error },
           `the runner itself failed; it goes on from the journal in ${delayMs} ms`,
         );
+        this.#tellTrouble(id, error);
         await clock.sleep(delayMs, this.#stop.signal).catch(() => undefined); // ends the loop above
       }
     }
+  }
+
+  #tellTrouble(id: string, error: unknown): void {
+    const { message } = asFailure(error);
+    const trouble = `operation ${id} stands still, and goes on by itself: its journal can't be written (${message}). Look at the disk of the coordinator's state directory; what it sent to agents before goes on.`;
+    this.#troubles.set(id, trouble);
+    const { plan, steps } = this.#existing(id);
+    const step = plan.steps[steps.findIndex(({ state }) => state !== "done" && state !== "undone")];
+    if (step === undefined) return;
+    const noFigures = { doneBytes: null, totalBytes: null, bytesPerSecond: null };
+    this.#updates.progress(id, step.id, { ...noFigures, note: trouble.slice(0, 400) });
   }
 
   #existing(id: string): OperationRecord {
