@@ -178,6 +178,8 @@ export function createWalBudgetGuard(
 
   function tellDropped(name: string, forNode: string, decision: DropDecision): void {
     const node = forNode || "its standby";
+    const { rule, reason, facts } = decision;
+    log.warn({ slot: name, node, rule, reason, facts }, "A slot of ours was dropped for its WAL.");
     end(`wal-budget:${name}`, `slot ${name} is gone`, "dropped for its WAL");
     const what = decision.needsRebuild
       ? `slot ${name} was dropped: ${node} needs a rebuild`
@@ -325,7 +327,15 @@ export function createWalBudgetGuard(
       return;
     }
     if (but === null || input.isCheckpointing || open.has(cause)) return;
-    const detail = `rule ${rule}: ${walBudgetRules[rule]}\n${reason}\n${but}\nnext: castellan slot list, and docs/slots.md`;
+    const { slots, keepers, disk: seen, fillBytesPerSecond } = input;
+    const detail = [
+      `rule ${rule}: ${walBudgetRules[rule]}`,
+      reason,
+      but,
+      `facts ${JSON.stringify({ slots, keepers, disk: seen, fillBytesPerSecond })}`,
+      "next: castellan slot list, and docs/slots.md",
+    ].join("\n");
+    log.warn({ rule, reason, but }, "The WAL's disk fills, and no slot of ours is the reason.");
     tell(cause, "critical", "the disk of the WAL fills, and no slot of ours is the reason", detail);
   }
 
