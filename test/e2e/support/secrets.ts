@@ -1,103 +1,53 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
-import type { Castellan } from "#test/harness/castellan.ts";
+import { createHash } from "node:crypto";
 import type { TestCluster } from "#test/harness/cluster.ts";
 
-/** Every password of the cluster as itself and as the product's files write it. */
-function spellings({ passwords }: TestCluster): readonly { name: string; text: string }[] {
-  return Object.entries(passwords).flatMap(([name, value]) => [
-    { name, text: value },
-    { name: `${name} in base64`, text: Buffer.from(value).toString("base64").replace(/=+$/, "") },
-  ]);
-}
+/** A secret as it could stand somewhere, and what it is called in a report. */
+export type Spelling = { readonly name: string; readonly text: string };
 
-/** Names of the passwords that stand in a text. */
-export function secretsIn(cluster: TestCluster, text: string): readonly string[] {
-  return spellings(cluster).flatMap(({ name, text: secret }) =>
-    text.includes(secret) ? [name] : [],
-  );
-}
-
-/**
- * Files of Castellan's own that hold a password: logs, journal, state, settings. Left out are the store that
- * is there to hold them, and the kept earlier versions of the product's files.
- */
-export function filesWithSecrets(cluster: TestCluster, castellan: Castellan): readonly string[] {
-  const { coordinatorHost, stateDirectory } = castellan;
-  const nodes = [...cluster.nodes, ...(cluster.newNode === null ? [] : [cluster.newNode])];
-  const places = [
-    { host: coordinatorHost, folders: [stateDirectory, "/var/log"] },
-    ...nodes.map(({ host }) => ({
-      host,
-      folders: [
-        "/var/lib/castellan-agent",
-        "/var/lib/castellan-root",
-        "/etc/castellan",
-        "/etc/sudoers.d",
-        "/var/log",
-      ],
-    })),
-  ];
-  return places.flatMap(({ host, folders }) =>
-    folders.flatMap((folder) =>
-      filesBelow(host.path(folder)).flatMap((file) => {
-        const place = file.slice(host.path("/var").length - "/var".length);
-        if (/\/castellan-agent\/(?:secrets|previous)\//.test(file)) return [];
-        return secretsIn(cluster, readFileSync(file, "latin1")).map(
-          (name) => `${host.name}:${place} holds ${name}`,
-        );
-      }),
-    ),
-  );
-}
-
-function filesBelow(folder: string): readonly string[] {
-  let entries;
-  try {
-    entries = readdirSync(folder, { withFileTypes: true });
-  } catch {
-    return [];
-  }
-  return entries.flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return filesBelow(path);
-    return entry.isFile() && statSync(path).size < 64 * 1024 ** 2 ? [path] : [];
-  });
-}
-
-/**
- * Looks into the command line and environment of every process, again and again until it is stopped: answers
- * those that held a password.
- */
-export function watchProcesses(cluster: TestCluster): { stop(): readonly string[] } {
-  const found = new Set<string>();
-  const look = (): void => {
-    for (const pid of readdirSync("/proc")) {
-      if (!/^\d+$/.test(pid)) continue;
-      for (const file of ["cmdline", "environ"]) {
-        const text = readProc(`/proc/${pid}/${file}`);
-        for (const name of secretsIn(cluster, text)) {
-          found.add(
-            `${file} of ${readProc(`/proc/${pid}/cmdline`).replaceAll("\0", " ").slice(0, 80)}: ${name}`,
-          );
-        }
-      }
+/** Every password of the cluster, and what else is named, in every spelling that a program could give it. */
+export function secretSpellings(
+  { passwords }: Pick<TestCluster, "passwords">,
+  more: Readonly<Record<string, string>> = {},
+): readonly Spelling[] {
+  const found = new Map<string, string>();
+  for (const [name, value] of Object.entries({ ...passwords, ...more })) {
+    for (const [form, text] of Object.entries(formsOf(value))) {
+      // Most passwords look the same in most forms: the first name stays.
+      if (text.length >= 6 && !found.has(text)) found.set(text, `${name}${form}`);
     }
-  };
-  const timer = setInterval(look, 30);
+  }
+  return [...found].map(([text, name]) => ({ name, text }));
+}
+
+function formsOf(value: string): Readonly<Record<string, string>> {
+  const json = JSON.stringify(value).slice(1, -1);
   return {
-    stop: () => {
-      clearInterval(timer);
-      return [...found];
-    },
+    "": value,
+    ...base64Forms(value),
+    " in hex": Buffer.from(value).toString("hex"),
+    " URL-encoded": encodeURIComponent(value),
+    " with quotes doubled": value.replaceAll("'", "''"),
+    " with quotes escaped": value.replaceAll(/(['"\\])/g, String.raw`\$1`),
+    " as JSON": json,
+    " as JSON in JSON": JSON.stringify(json).slice(1, -1),
+    " as a pgpass line": value.replaceAll(/([:\\])/g, String.raw`\$1`),
+    " hashed": createHash("md5").update(value).digest("hex"),
   };
 }
 
-/** It may have ended since its folder was listed. */
-function readProc(file: string): string {
-  try {
-    return readFileSync(file, "latin1");
-  } catch {
-    return "";
-  }
+/** Base64 has three looks, by where in the encoded text the value begins; only what depends on it alone counts. */
+function base64Forms(value: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    [0, 1, 2].map((shift) => {
+      const encoded = Buffer.concat([Buffer.alloc(shift), Buffer.from(value)]).toString("base64");
+      const from = shift === 0 ? 0 : shift + 1;
+      const whole = Math.floor(((shift + Buffer.byteLength(value)) * 8) / 6);
+      return [shift === 0 ? " in base64" : ` in base64, ${shift} on`, encoded.slice(from, whole)];
+    }),
+  );
+}
+
+/** Names of the secrets that stand in a text. */
+export function secretsIn(spellings: readonly Spelling[], text: string): readonly string[] {
+  return spellings.flatMap((secret) => (text.includes(secret.text) ? [secret.name] : []));
 }

@@ -1,0 +1,276 @@
+import { readFile } from "node:fs/promises";
+import { request } from "node:http";
+import { expect, test } from "vitest";
+import { copyMarkerFor, stagingDirectoryFor } from "#shared/domain/names.ts";
+import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
+import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import type { Host, HostProcess } from "#test/harness/host.ts";
+import { testLab } from "#test/harness/test-lab.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { labHosts } from "./support/hosts.ts";
+import {
+  addArguments,
+  backupProcess,
+  newestOperation,
+  stepOf,
+  untilOperation,
+} from "./support/operations.ts";
+import { startProcessSampler } from "./support/process-sampler.ts";
+import { filesWithSecrets, openFilesBelow } from "./support/secret-files.ts";
+import { secretSpellings, secretsIn } from "./support/secrets.ts";
+
+const wrongPassword = "wr0ng:pass'word%";
+const stateFolder = "/var/lib/castellan-agent";
+
+const kingbaseRoot = "/home/kingbase/cluster/ESHA";
+const passfile = "/var/lib/postgresql/.pgpass";
+const ofKingbasePool = ["HAmodule.conf", "kingbasecluster.conf", "pcp.conf"].map(
+  (name) => `kingbasecluster/etc/${name}`,
+);
+
+/** The product's own files that hold a password (pcp.conf: its MD5), by node. */
+const lanes = [
+  {
+    title: "PostgreSQL 15 with pgpool",
+    product: "postgresql",
+    user: "postgres",
+    consent: [],
+    productFiles: {
+      srv127: ["/etc/pgpool2/pcp.conf"],
+      srv129: ["/etc/pgpool2/pcp.conf", passfile],
+      srv159: ["/var/lib/postgresql/ESHA/data/postgresql.auto.conf"],
+    },
+  },
+  {
+    title: "KingbaseES V8R3 (emulated) with kingbasecluster",
+    product: "kingbase-v8r3",
+    user: "kingbase",
+    // No ssh between the hosts of the test bed.
+    consent: ["--accept-not-promotable"],
+    productFiles: {
+      srv127: ["db/etc/HAmodule.conf", "db/etc/recovery.done", ...ofKingbasePool].map(inRoot),
+      srv129: [
+        "db/data/recovery.conf",
+        "db/etc/HAmodule.conf",
+        "db/etc/recovery.done",
+        ...ofKingbasePool,
+      ].map(inRoot),
+      srv159: ["db/data/recovery.conf", "db/etc/HAmodule.conf", "db/etc/recovery.done"].map(inRoot),
+    },
+  },
+] as const;
+
+function inRoot(file: string): string {
+  return `${kingbaseRoot}/${file}`;
+}
+
+for (const { title, product, user, consent, productFiles } of lanes) {
+  test(`no password of ${title} shows anywhere but in the product's own files and the hosts' stores, whatever becomes of a run`, async () => {
+    const lab = await testLab({ hosts: labHosts });
+    await using cluster = await createCluster(lab, {
+      product,
+      nodes: ["srv127", "srv129"],
+      newNode: "srv159",
+      pool: true,
+      sizeMb: 20,
+    });
+    const hosts = labHosts.map(({ name }) => lab.host(name));
+    const words = secretSpellings(cluster, { wrong: wrongPassword });
+    const samplers = await Promise.all(hosts.map((host) => startProcessSampler(host, words)));
+    await using castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
+    await castellan.cli(["cluster", "import", "ESHA"]);
+    const agentSecrets = await Promise.all(
+      ["srv127", "srv129", "srv159"].map(async (name): Promise<[string, string]> => {
+        const secret = await lab.host(name).readFile(`${stateFolder}/agent-secret`);
+        return [`${name}'s own secret`, secret.trim()];
+      }),
+    );
+    const spellings = secretSpellings(cluster, {
+      wrong: wrongPassword,
+      ...Object.fromEntries(agentSecrets),
+    });
+    const said = createTranscript(cluster, castellan);
+    const expectedFiles = (host: Host, isAdded: boolean): readonly string[] => {
+      const all: Readonly<Record<string, readonly string[]>> = productFiles;
+      const files = all[host.name] ?? [];
+      if (host.name === "srv159" && !isAdded) return [];
+      return files.map((file) => `600 ${user} ${file}`);
+    };
+    /** Files that hold a secret, by host, but for those that are there to hold one. */
+    const filesOf = (host: Host): readonly string[] =>
+      filesWithSecrets(host, spellings).filter((line) => !isStore(line, user));
+
+    const dryRun = addArguments(cluster, ...consent, "--dry-run");
+    await said.run(dryRun);
+    await said.run([...dryRun, "--json"]);
+
+    // An abort in the middle that first can't take everything back, and says so.
+    const first = await said.start(addArguments(cluster, ...consent, "--max-rate", "4M"));
+    const newNode = cluster.node("srv159");
+    await waitFor(async () => backupProcess(newNode), { timeoutMs: 30_000, what: "the copy" });
+    for (const host of hosts) expect(filesOf(host)).toEqual(expectedFiles(host, false));
+    const { id: aborted } = (await newestOperation(castellan)) ?? { id: "" };
+    const marker = copyMarkerFor(stagingDirectoryFor(newNode.paths.dataDir));
+    const kept = await newNode.host.readFile(marker);
+    await waitFor(() =>
+      newNode.host.exists(`${stagingDirectoryFor(newNode.paths.dataDir)}/PG_VERSION`),
+    );
+    await newNode.host.writeFile(marker, "{}");
+    await said.run(["operation", "abort", aborted]);
+    await first.exited;
+    await said.everything(aborted, "needs-attention");
+    await newNode.host.writeFile(marker, kept);
+    await said.run(["operation", "abort", aborted]);
+    await said.everything(aborted, "rolled-back");
+    for (const host of hosts) {
+      expect(filesOf(host)).toEqual(expectedFiles(host, false));
+    }
+
+    // A password that was changed meanwhile, or typed wrong: the run fails, and goes on when it is right again.
+    const second = await said.start(addArguments(cluster, ...consent, "--max-rate", "20M"));
+    const { id } = await waitFor(
+      async () => {
+        const newest = await newestOperation(castellan);
+        return newest?.id === aborted ? null : newest;
+      },
+      { timeoutMs: 30_000, what: "the second operation" },
+    );
+    await waitFor(async () => backupProcess(newNode), { timeoutMs: 30_000, what: "the copy" });
+    const { host } = cluster.node("srv129");
+    const secret = `${stateFolder}/secrets/database`;
+    const right = await host.readFile(secret);
+    await host.writeFile(secret, wrongPassword, { owner: user, mode: 0o600 });
+    const stuck = await untilOperation(castellan, id, ({ state }) => state !== "running");
+    expect(stuck.state).toBe("paused");
+    expect(stepOf(stuck, "prove-reads", "srv129").state).toBe("failed");
+    await second.exited;
+    await said.everything(id, "paused");
+    await castellan.killAgent("srv129");
+    await host.writeFile(secret, right, { owner: user, mode: 0o600 });
+    await castellan.startAgent("srv129");
+    await castellan.connected(["srv129"]);
+    await said.run(["operation", "resume", id]);
+    await said.everything(id, "succeeded");
+
+    expect(said.lines.filter((line) => secretsIn(spellings, line).length > 0)).toEqual([]);
+    for (const each of hosts) expect(filesOf(each)).toEqual(expectedFiles(each, true));
+    for (const name of ["srv127", "srv129", "srv159"]) {
+      const readable = openFilesBelow(lab.host(name), stateFolder);
+      expect(readable).toEqual([`644 root ${stateFolder}/coordinator.pem`]);
+    }
+    expect(samplers.flatMap((sampler) => sampler.found())).toEqual([]);
+
+    // The search can find what is there.
+    await provesThatItFinds(cluster, lab.host("srv129"), samplers[1], spellings);
+    for (const sampler of samplers) {
+      expect(sampler.passes()).toBeGreaterThan(100);
+      await sampler.stop();
+    }
+  });
+}
+
+/** Secrets in the store of their host, handed to a program for a moment, or in what a file held before. */
+function isStore(line: string, user: string): boolean {
+  return new RegExp(
+    `^600 ${user} ${stateFolder}/(?:secrets/(?:database|replication|pcp)|agent-secret|password-files/[^/]+|previous/[^/]+/[^/]+)$|/\\.pcppass-lab$`,
+  ).test(line);
+}
+
+type Transcript = {
+  /** Everything that was said, a line each with where it was said. */
+  readonly lines: readonly string[];
+  run(args: readonly string[]): Promise<void>;
+  start(args: readonly string[]): Promise<HostProcess>;
+  /** Every GET of the API, and what the command line shows of the operation, which must be in that state. */
+  everything(id: string, state: string): Promise<void>;
+};
+
+function createTranscript(cluster: TestCluster, castellan: Castellan): Transcript {
+  const lines: string[] = [];
+  const say = (where: string, text: string): void => {
+    for (const line of text.split("\n")) if (line !== "") lines.push(`${where}: ${line}`);
+  };
+  const { coordinatorHost, stateDirectory } = castellan;
+  const run = async (args: readonly string[]): Promise<void> => {
+    const { stdout, stderr } = await castellan.cli(args, { reject: false });
+    say(args.join(" "), stdout + stderr);
+  };
+  return {
+    lines,
+    run,
+    start: async (args) => {
+      const cli = await castellan.spawnCli(args);
+      for (const stream of [cli.stdout, cli.stderr]) {
+        stream?.on("data", (data: Buffer) => say(args.join(" "), data.toString("utf8")));
+      }
+      return cli;
+    },
+    everything: async (id, state) => {
+      const socket = coordinatorHost.path(`${stateDirectory}/api.sock`);
+      expect(JSON.parse(await getRaw(socket, `/operations/${id}`))).toMatchObject({ state });
+      for (const path of await getPaths(cluster, id)) {
+        say(`GET ${path}`, await getRaw(socket, path));
+      }
+      for (const words of [["operation", "show", id], ["why", id], ["status"], ["alert", "list"]]) {
+        await run(words);
+        await run([...words, "--json"]);
+      }
+    },
+  };
+}
+
+/** Every GET that the coordinator's table of routes has, for this cluster, its nodes and this operation. */
+async function getPaths({ name, nodes }: TestCluster, id: string): Promise<readonly string[]> {
+  const table = await readFile("coordinator/api/api-routes.ts", "utf8");
+  const routes = [...table.matchAll(/\b(?:get|watch)\("\/api([^"]+)"/g)].map(
+    ([, path = ""]) => path,
+  );
+  expect(routes.length).toBeGreaterThan(8);
+  return routes.flatMap((path) => {
+    if (path.includes(":name")) return [path.replace(":name", name)];
+    if (path.includes(":id")) return [path.replace(":id", id)];
+    if (!path.includes(":subject")) return [path, ...(path === "/alerts" ? [`${path}?all=1`] : [])];
+    return [id, "srv159", ...nodes.map((node) => node.name)].map((subject) =>
+      path.replace(":subject", subject),
+    );
+  });
+}
+
+/** The bytes of an answer, whatever they are. */
+function getRaw(socketPath: string, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath, path: `/api${path}` }, (response) => {
+      const pieces: Buffer[] = [];
+      response.on("data", (piece: Buffer) => pieces.push(piece));
+      response.on("error", reject);
+      response.on("end", () => {
+        const text = Buffer.concat(pieces).toString("latin1");
+        if (response.statusCode === 200) resolve(text);
+        else reject(new Error(`${path} answered ${response.statusCode}: ${text}`));
+      });
+    });
+    call.on("error", reject);
+    call.end();
+  });
+}
+
+async function provesThatItFinds(
+  cluster: TestCluster,
+  host: Host,
+  sampler: Awaited<ReturnType<typeof startProcessSampler>> | undefined,
+  spellings: ReturnType<typeof secretSpellings>,
+): Promise<void> {
+  const password = cluster.passwords.replication;
+  const encoded = Buffer.from(`user:${password}`).toString("base64");
+  const planted = [
+    await host.spawn(["sleep", "60"], { env: { PGPASSWORD: password } }),
+    await host.spawn(["sh", "-c", "sleep 60; :", encoded]),
+  ];
+  await waitFor(() => (sampler?.found().length ?? 0) >= 2, { what: "what was planted to be seen" });
+  const seen = sampler?.found().join("\n");
+  expect(seen).toMatch(/srv129: environ of sleep 60 : /);
+  expect(seen).toMatch(/srv129: cmdline of sh -c sleep 60; : .*\*\*\*.* : .* in base64/);
+  for (const process of planted) process.kill("SIGKILL");
+  await host.writeFile("/var/log/planted.log", `GET /?p=${encoded}`);
+  expect(filesWithSecrets(host, spellings)).toContain("644 root /var/log/planted.log");
+}
