@@ -96,6 +96,31 @@ test.each([
   expect(readFileSync(file).equals(before)).toBe(true);
 });
 
+test("damage that is met while the journal is in use ends the daemon, and is found by a check before", async () => {
+  using folder = await makeStateFolder();
+  const file = join(folder.path, "journal.db");
+  const told: string[] = [];
+  const store = openStore({
+    file,
+    keptEvents: 100_000,
+    now: 0,
+    onUnusable: ({ code, hint }) => told.push(`${code} ${hint}`),
+  });
+  // More than SQLite keeps in memory, and more than stays in the log.
+  for (let at = 0; at < 4; at += 1) {
+    const data = { text: "x".repeat(2_000_000) };
+    store.addEvent({ at, kind: "k", node: "srv127", operationId: null, data });
+  }
+  expect(store.check().problems).toEqual([]);
+  const bytes = readFileSync(file);
+  expect(bytes.length).toBeGreaterThan(4_000_000);
+  damagePages(file);
+  expect(store.check().problems.join()).toContain("are not what was written");
+  told.length = 0;
+  expect(failureOf(() => store.events(0, 100))).toMatchObject({ code: "STORE_UNUSABLE" });
+  expect(told).toEqual([expect.stringMatching(/^STORE_UNUSABLE.*castellan store restore/)]);
+});
+
 test("an empty journal and a missing one are told apart, and neither is made anew", async () => {
   using folder = await makeStateFolder();
   const file = join(folder.path, "journal.db");
