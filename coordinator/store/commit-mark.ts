@@ -1,65 +1,50 @@
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import { readIfThere } from "./page-sums.ts";
 import { replaceFile } from "./replace-file.ts";
-import type { WalSum } from "./wal-file.ts";
 
-/** How far the log was when the last commit was acknowledged. */
-export type Acknowledged = {
-  /** Of the page sums at that time: later ones have everything that was acknowledged before. */
-  readonly checkpoints: number;
-  /** Offset after the commit in the log, with the log's running checksum there; 0 where it is empty. */
-  readonly at: number;
-  readonly sum: WalSum;
-};
-
-/**
- * It stands in a file of its own, so that a log that was lost, cut or garbled shows. Written after each commit and
- * not synced: after a power cut it can be behind, never ahead.
- */
-export type CommitMark = Disposable & { acknowledge(acknowledged: Acknowledged): void };
-
-const magic = "CSTLMARK";
-const markBytes = 32;
+/** How many commits were acknowledged, in a file beside the journal: a log that was lost or cut shows by it. */
+export const markOf = (journal: string): string => `${journal}-mark`;
 
 /** null where there is none. @throws Error for one that is damaged. */
-export function loadCommitMark(file: string): Acknowledged | null {
-  const bytes = readIfThere(file);
-  if (bytes === null) return null;
-  const isWhole =
-    bytes.length === markBytes &&
-    bytes.toString("latin1", 0, 8) === magic &&
-    crc32(bytes.subarray(0, -4)) === bytes.readUInt32BE(markBytes - 4);
-  if (!isWhole) throw new Error(`${file} is damaged`);
-  return {
-    checkpoints: bytes.readUInt32BE(8),
-    at: Number(bytes.readBigUInt64BE(12)),
-    sum: [bytes.readUInt32BE(20), bytes.readUInt32BE(24)],
-  };
+export function readCommitMark(file: string): number | null {
+  const text = readIfThere(file);
+  if (text === null) return null;
+  const commits = Number(/^commits (\d{15}) /.exec(text)?.[1]);
+  if (text !== markText(commits)) throw new Error(`${file} is damaged`);
+  return commits;
 }
 
-export function saveCommitMark(file: string, acknowledged: Acknowledged): void {
-  replaceFile(file, encode(acknowledged));
+/** On disk when it returns. */
+export function writeCommitMark(file: string, commits: number): void {
+  replaceFile(file, Buffer.from(markText(commits)));
 }
 
-/** Overwrites the mark in place: bytes of one sector are the old ones or the new ones. */
+export type CommitMark = Disposable & { acknowledge(commits: number): void };
+
+/**
+ * Overwrites the mark in place, after each commit and not synced: after a power cut it may be behind, never ahead, and a
+ * text this short is the old one or the new one.
+ */
 export function openCommitMark(file: string): CommitMark {
   const handle = openSync(file, "r+");
   return {
-    acknowledge: (acknowledged) => {
-      writeSync(handle, encode(acknowledged), 0, markBytes, 0);
+    acknowledge: (commits) => {
+      writeSync(handle, markText(commits), 0);
     },
     [Symbol.dispose]: () => closeSync(handle),
   };
 }
 
-function encode({ checkpoints, at, sum }: Acknowledged): Buffer {
-  const bytes = Buffer.alloc(markBytes);
-  bytes.write(magic, "latin1");
-  bytes.writeUInt32BE(checkpoints, 8);
-  bytes.writeBigUInt64BE(BigInt(at), 12);
-  bytes.writeUInt32BE(sum[0], 20);
-  bytes.writeUInt32BE(sum[1], 24);
-  bytes.writeUInt32BE(crc32(bytes.subarray(0, -4)), markBytes - 4);
-  return bytes;
+function markText(commits: number): string {
+  const text = `commits ${String(commits).padStart(15, "0")}`;
+  return `${text} ${crc32(text).toString(16).padStart(8, "0")}\n`;
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, "latin1");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  }
 }

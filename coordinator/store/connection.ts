@@ -14,6 +14,12 @@ export type Connection = {
   close(): void;
 };
 
+/** Changes nothing, whatever it is asked, nor when it is closed. */
+export function openReadOnly(file: string): Connection {
+  const path = file.split("/").map(encodeURIComponent).join("/");
+  return openConnection(`file:${path}?mode=ro`);
+}
+
 /** Opens the file as it is (made when absent). The busy limit only matters for a curious second reader. */
 export function openConnection(file: string): Connection {
   const database = new Database(file);

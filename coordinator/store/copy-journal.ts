@@ -2,8 +2,7 @@ import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node
 import { join } from "node:path";
 import { Failure } from "#shared/errors.ts";
 import type { Connection } from "./connection.ts";
-import { openJournalFile } from "./journal-file.ts";
-import { journalSuffixes } from "./seal.ts";
+import { journalSuffixes, openJournalFile } from "./journal-file.ts";
 
 /**
  * Opens a copy of a journal that nobody uses now, so that looking changes nothing; the copy is looked at as closely as

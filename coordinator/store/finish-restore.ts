@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs
 import { join } from "node:path";
 import * as z from "zod";
 import { crashPoint } from "#shared/crash-point.ts";
+import { journalSuffixes } from "./journal-file.ts";
 import { syncDirectory } from "./replace-file.ts";
-import { journalSuffixes } from "./seal.ts";
 
 /** Its presence is the decision: what is in it belongs in the state directory. */
 export const readyFolder = ".restore-ready";
@@ -44,5 +44,5 @@ export function finishRestore(stateDirectory: string): boolean {
 
 /** The new journal comes without a log: whatever log is there while it waits is the old one's. */
 function isLogOfOld(name: string, ready: string): boolean {
-  return /-(?:log|wal|shm)$/.test(name) && existsSync(join(ready, "journal.db"));
+  return /-(?:wal|shm)$/.test(name) && existsSync(join(ready, "journal.db"));
 }

@@ -1,6 +1,7 @@
 import type { FailureRecord, OperationState } from "#shared/domain/operation.ts";
 import type { Connection } from "./connection.ts";
 import { operationRecords } from "./operation-records.ts";
+import { sumOperation } from "./operation-sums.ts";
 
 /** Why what is under way may not simply go on: the journal is older than the world. */
 export type HoldCause = { readonly message: string; readonly now: number };
@@ -34,6 +35,7 @@ export function holdOperations(db: Connection, cause: HoldCause): readonly strin
          WHERE operation_id = ?`,
         [id],
       );
+      sumOperation(db, id);
       db.run(
         "INSERT INTO event (at, kind, node, operation_id, data) VALUES (?, 'operation:held', NULL, ?, ?)",
         [cause.now, id, JSON.stringify({ from: state, to, because: cause.message })],

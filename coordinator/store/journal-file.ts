@@ -1,32 +1,18 @@
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  fsyncSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { accessSync, chmodSync, constants, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import * as z from "zod";
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
-import { openConnection, type Connection } from "./connection.ts";
+import { markOf, readCommitMark, writeCommitMark } from "./commit-mark.ts";
+import { openConnection, openReadOnly, pragmaNumber, type Connection } from "./connection.ts";
+import { countedConnection } from "./counted-connection.ts";
 import { corrupt, journalFailure, restoreHint } from "./journal-failure.ts";
-import { assertKnown, firstSealedSchema, migrate } from "./migrate.ts";
+import { assertKnown, firstCountedSchema, migrate } from "./migrate.ts";
+import { alteredOperations } from "./operation-sums.ts";
 import { syncDirectory } from "./replace-file.ts";
-import {
-  assertSeal,
-  findKeptLog,
-  journalSuffixes,
-  linkLog,
-  makeSeal,
-  partsOf,
-  unsealed,
-} from "./seal.ts";
-import { sealedConnection } from "./sealed-connection.ts";
+
+/** Everything that belongs to a journal. What is removed or moved away goes in this order: no log without its database. */
+export const journalSuffixes = ["-wal", "-shm", "-mark", ""] as const;
 
 /**
  * Makes a new, empty journal of mode 0600; it appears whole or not at all. Its epochs count on from `firstEpoch`.
@@ -42,30 +28,24 @@ export function createJournalFile(file: string, firstEpoch = 0): void {
     const connection = openConnection(unfinished);
     try {
       chmodSync(unfinished, 0o600);
-      // The mode stands in the file itself.
-      setDurable(connection);
+      useNoLog(connection);
       migrate(connection);
       connection.run("UPDATE coordinator SET epoch = ? WHERE id = 1", [firstEpoch]);
-      // A rename takes only the one file along. (libsql closes when its statements are collected, not at once.)
-      connection.get("PRAGMA wal_checkpoint(TRUNCATE)");
+      markCommits(connection, unfinished);
     } finally {
       connection.close();
     }
-    // Empty; libsql takes them away when its statements are collected, which may be later.
-    for (const suffix of ["-wal", "-shm"]) rmSync(`${unfinished}${suffix}`, { force: true });
     crashPoint("store:journal-made");
-    placeJournal(unfinished, file);
+    for (const suffix of ["-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true });
+    // The database last: without it there is no journal, whatever else a crash leaves.
+    for (const suffix of ["-mark", ""]) renameSync(`${unfinished}${suffix}`, `${file}${suffix}`);
+    syncDirectory(dirname(file));
   });
 }
 
-/** Puts a closed, intact journal into its place, sealed. There must be none yet. */
-function placeJournal(from: string, file: string): void {
-  syncFile(from);
-  makeSeal(from);
-  for (const suffix of ["-log", "-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true });
-  // The database last: without it there is no journal, whatever else a crash leaves.
-  for (const suffix of ["-sums", "-mark", ""]) renameSync(`${from}${suffix}`, `${file}${suffix}`);
-  syncDirectory(dirname(file));
+/** What a new or a restored journal holds counts as acknowledged. */
+export function markCommits(connection: Connection, file: string): void {
+  writeCommitMark(markOf(file), commitsOf(connection));
 }
 
 /**
@@ -76,24 +56,13 @@ function placeJournal(from: string, file: string): void {
 export function openJournalFile(file: string): Connection {
   return openUnder(file, () => {
     assertWritable(file);
-    const { isSealed, schema, applicationId } = assertSealWithLog(file);
-    assertKnown(file, schema, applicationId);
-    if (!isSealed && schema >= firstSealedSchema) {
-      throw unsealed(file, [partsOf(file).sums, partsOf(file).mark]);
-    }
-    linkLog(file);
+    const { schema } = assertWhole(file);
     const connection = openConnection(file);
     try {
-      connection.exec("PRAGMA wal_autocheckpoint = 0");
-      assertIntact(connection, file);
       setDurable(connection);
-      if (!isSealed) {
-        connection.get("PRAGMA wal_checkpoint(TRUNCATE)");
-        makeSeal(file);
-      }
-      const sealed = sealedConnection(connection, file);
-      migrate(sealed);
-      return sealed;
+      if (schema < firstCountedSchema) writeCommitMark(markOf(file), 0);
+      migrate(connection);
+      return countedConnection(connection, file);
     } catch (error) {
       connection.close();
       throw error;
@@ -101,32 +70,72 @@ export function openJournalFile(file: string): Connection {
   });
 }
 
-/** Another process's close (a person's look with sqlite3) may take the log's name away while we read. */
-function assertSealWithLog(file: string): ReturnType<typeof assertSeal> {
-  findKeptLog(file);
+/**
+ * By a connection that can't write: what is refused stays as it is (the close of a writing one empties the log into the
+ * database). SQLite takes a log that was cut, or is gone, for one that ended there; the mark knows better.
+ */
+function assertWhole(file: string): { readonly schema: number } {
+  // Before the count: whoever commits meanwhile marks it afterwards.
+  const mark = readMark(file);
+  const connection = openReadOnly(file);
   try {
-    return assertSeal(file);
-  } catch (error) {
-    if (!findKeptLog(file)) throw error;
-    return assertSeal(file);
+    const schema = pragmaNumber(connection, "user_version");
+    assertKnown(file, schema, pragmaNumber(connection, "application_id"));
+    assertIntact(connection, file);
+    if (schema < firstCountedSchema) return { schema };
+    const altered = alteredOperations(connection);
+    if (altered.length > 0) throw corrupt(file, altered);
+    assertComplete(file, mark, commitsOf(connection));
+    return { schema };
+  } finally {
+    connection.close();
   }
 }
 
+function assertComplete(file: string, mark: number | null, commits: number): void {
+  if (mark === null) {
+    throw new Failure(
+      "STORE_UNUSABLE",
+      `The journal ${file} lacks ${markOf(file)}, which says whether it is whole.`,
+      {
+        hint: "put the whole state directory back; or, if this file is all there is, move it elsewhere and take it for a backup: castellan store restore FILE",
+      },
+    );
+  }
+  if (mark <= commits) return;
+  throw corrupt(file, [
+    `${mark} commits were acknowledged, the journal holds ${commits}: its log ${file}-wal is missing, cut, damaged or another one, or the journal is an older copy`,
+  ]);
+}
+
+function readMark(file: string): number | null {
+  try {
+    return readCommitMark(markOf(file));
+  } catch (error) {
+    throw corrupt(file, [error instanceof Error ? error.message : String(error)], error);
+  }
+}
+
+function commitsOf(connection: Connection): number {
+  const row = connection.get("SELECT commits FROM coordinator WHERE id = 1");
+  return z.object({ commits: z.int().nonnegative() }).parse(row).commits;
+}
+
+/**
+ * For a journal that is to be renamed, which takes only the one file along. (libsql closes a connection when its
+ * statements are collected, and SQLite shares the index of a log among all of a process that have the same inode open.)
+ */
+export function useNoLog(connection: Connection): void {
+  connection.get("PRAGMA journal_mode = DELETE");
+  connection.exec("PRAGMA synchronous = FULL");
+}
+
 /** A commit is on disk when it returns: WAL with an fsync per commit. */
-export function setDurable(connection: Connection): void {
+function setDurable(connection: Connection): void {
   connection.get("PRAGMA journal_mode = WAL");
   connection.exec("PRAGMA synchronous = FULL");
   connection.exec("PRAGMA foreign_keys = ON");
   connection.exec("PRAGMA busy_timeout = 5000");
-}
-
-function syncFile(file: string): void {
-  const handle = openSync(file, "r+");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }
 
 function assertWritable(file: string): void {

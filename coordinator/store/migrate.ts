@@ -2,6 +2,7 @@ import { Failure } from "#shared/errors.ts";
 import { initial } from "./migrations/0001-initial.ts";
 import { restores } from "./migrations/0002-restores.ts";
 import { pragmaNumber, type Connection } from "./connection.ts";
+import { sumAllOperations } from "./operation-sums.ts";
 
 /** Applied in order, each in its own transaction; never edited after a release. */
 const migrations: readonly string[] = [initial, restores];
@@ -11,8 +12,8 @@ const schemaVersion = migrations.length;
 /** "CSTL": tells a journal of ours from any other SQLite file. */
 const applicationId = 0x4353544c;
 
-/** Schemas below this one were written without a seal. */
-export const firstSealedSchema = 2;
+/** Schemas below this one have no sums, and their commits were not counted. */
+export const firstCountedSchema = 2;
 
 /** @throws Failure STORE_UNUSABLE for another program's file, VERSION_MISMATCH for a newer program's. */
 export function assertKnown(file: string, found: number, id: number): void {
@@ -36,6 +37,7 @@ export function migrate(connection: Connection): void {
   for (let version = found; version < schemaVersion; version += 1) {
     connection.transaction(() => {
       connection.exec(migrations[version] ?? "");
+      if (version + 1 === schemaVersion) sumAllOperations(connection);
       connection.exec(`PRAGMA application_id = ${applicationId}`);
       connection.exec(`PRAGMA user_version = ${version + 1}`);
     });

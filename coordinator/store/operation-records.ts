@@ -3,6 +3,7 @@ import { terminalStates } from "#shared/domain/operation.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Connection } from "./connection.ts";
 import { OperationRow, StepRow, SummaryRow } from "./operation-rows.ts";
+import { sumOperation } from "./operation-sums.ts";
 import type { OperationRecord, StepRecord, Store } from "./store.ts";
 
 type OperationRecords = Pick<
@@ -73,6 +74,7 @@ export function operationRecords(db: Connection): OperationRecords {
           header.cluster,
           header.id,
         ]);
+        sumOperation(db, header.id);
         return existing(header.id);
       }),
     operations: (filter = {}) =>
@@ -109,6 +111,7 @@ export function operationRecords(db: Connection): OperationRecords {
             id,
           ],
         );
+        sumOperation(db, id);
         if (isTerminal) db.run("DELETE FROM lease WHERE operation_id = ?", [id]);
       });
     },
@@ -134,6 +137,7 @@ export function operationRecords(db: Connection): OperationRecords {
             index,
           ],
         );
+        sumOperation(db, id);
       });
     },
   };

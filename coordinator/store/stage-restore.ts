@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs"; // prettier-ignore
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"; // prettier-ignore
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { crashPoint } from "#shared/crash-point.ts";
@@ -7,9 +7,8 @@ import { decodeBackup, isBackup, type BackupEntry } from "./backup-file.ts";
 import { openConnection, pragmaNumber } from "./connection.ts";
 import { holdOperations, restoredCause } from "./hold-operations.ts";
 import { journalFailure } from "./journal-failure.ts";
-import { assertIntact, setDurable } from "./journal-file.ts";
+import { assertIntact, markCommits, useNoLog } from "./journal-file.ts";
 import { assertKnown, migrate } from "./migrate.ts";
-import { makeSeal } from "./seal.ts";
 import { syncDirectory, writeSynced } from "./replace-file.ts";
 import { readyFolder, type RestoreManifest } from "./finish-restore.ts";
 import { watchRecords } from "./watch-records.ts";
@@ -119,7 +118,7 @@ function prepareJournal(
     const db = openConnection(journal);
     assertIntact(db, file);
     assertKnown(file, pragmaNumber(db, "user_version"), pragmaNumber(db, "application_id"));
-    setDurable(db);
+    useNoLog(db);
     migrate(db);
     const of = madeAt === null ? "a copy" : `a backup of ${new Date(madeAt).toISOString()}`;
     const held = holdOperations(db, {
@@ -145,14 +144,8 @@ function prepareJournal(
       .all("SELECT node FROM agent ORDER BY node")
       .map((row) => z.object({ node: z.string() }).parse(row).node);
     const { epoch } = z.object({ epoch: z.number() }).parse(db.get("SELECT epoch FROM coordinator")); // prettier-ignore
-    db.get("PRAGMA wal_checkpoint(TRUNCATE)");
-    if (statSync(`${journal}-wal`, { throwIfNoEntry: false })?.size !== 0) {
-      throw new Error("its log could not be emptied");
-    }
-    makeSeal(journal);
+    markCommits(db, journal);
     db.close();
-    // Empty; libsql takes them away when its statements are collected, which may be later.
-    for (const suffix of ["-wal", "-shm"]) rmSync(`${journal}${suffix}`, { force: true });
     return { held, agents, epoch };
   } catch (error) {
     throw journalFailure(file, error);

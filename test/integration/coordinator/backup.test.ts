@@ -77,12 +77,11 @@ test("while a coordinator runs nothing is restored", async () => {
   expect(core.ports.store.check().problems).toEqual([]);
 });
 
-test("a bare journal without its seal is refused by a start, and taken by a restore", async () => {
+test("a bare journal without its mark is refused by a start, and taken by a restore", async () => {
   using folder = await makeStateFolder();
   using elsewhere = emptyFolder();
   const bare = join(elsewhere.path, "journal.db");
   cpSync(join(folder.path, "journal.db"), bare);
-  rmSync(join(folder.path, "journal.db-sums"));
   rmSync(join(folder.path, "journal.db-mark"));
   await expect(startCore(quickSettings(folder.path), quietLog)).rejects.toMatchObject({
     code: "STORE_UNUSABLE",
@@ -268,7 +267,7 @@ test("killed at any instant a restore has not begun, or is finished by the next 
   using fresh = await makeStateFolder();
   const file = join(elsewhere.path, "backup");
   writeFileSync(file, offlineStore(fresh.path, self).backup(1_000));
-  const moves = [...readdirSync(fresh.path), "-log", "-wal", "-shm"].length;
+  const moves = [...readdirSync(fresh.path), "-wal", "-shm"].length;
   const points = ["restore:staged", "restore:decided"];
   for (let n = 1; n <= moves; n += 1)
     points.push(`restore:moved-out@${n}`, `restore:moved-in@${n}`);

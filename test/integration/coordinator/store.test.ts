@@ -5,9 +5,9 @@ import * as z from "zod";
 import { expect, test } from "vitest";
 import { openConnection } from "#coordinator/store/connection.ts";
 import { takeDaemonLock } from "#coordinator/store/daemon-lock.ts";
+import { markOf, writeCommitMark } from "#coordinator/store/commit-mark.ts";
 import { openJournalFile } from "#coordinator/store/journal-file.ts";
 import { watchRecords } from "#coordinator/store/watch-records.ts";
-import { makeSeal } from "#coordinator/store/seal.ts";
 import { openStore } from "#coordinator/store/sqlite.ts";
 import { initCoordinator } from "#coordinator/init.ts";
 import { startCore } from "#coordinator/core.ts";
@@ -155,7 +155,7 @@ test("a journal made by a newer version is refused, naming both schemas, and not
   const before = epochIn(connection);
   connection.exec("PRAGMA user_version = 99");
   connection.close();
-  makeSeal(file);
+  writeCommitMark(markOf(file), 0);
   const failure = failureOf(() => open(folder));
   expect(failure).toMatchObject({
     code: "VERSION_MISMATCH",
