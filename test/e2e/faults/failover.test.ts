@@ -10,6 +10,7 @@ import {
   run,
   type FaultScene,
 } from "../support/fault-scene.ts";
+import { followOther, promote, seenAs } from "../support/failover.ts";
 import { addArguments, backupProcess, stepOf } from "../support/operations.ts";
 
 /** Somebody else leads the cluster all of a sudden: no step is begun that was planned for the other primary. */
@@ -30,7 +31,7 @@ test("the new node promoted by mistake while it is proved pauses it, and nothing
     scene,
     { of: "srv159", point: "agent:checked:verify-data" },
     add(),
-    () => promote("srv159"),
+    () => promote(scene, "srv159"),
   );
   expect(promoted.operation.state).toBe("paused");
   expect(promoted.exitCode).toBe(4);
@@ -51,8 +52,8 @@ test("a standby promoted by mistake in the middle of the run pauses it; put righ
     { of: "srv159", point: "agent:checked:write-node-files" },
     add(),
     async () => {
-      await promote("srv129");
-      await seenAs("srv129", "primary");
+      await promote(scene, "srv129");
+      await seenAs(scene, "srv129", "primary");
     },
   );
   expectPause(promoted, "place-data-directory/srv159", [
@@ -70,7 +71,7 @@ test("a standby promoted by mistake in the middle of the run pauses it; put righ
   await host.exec(["rm", "-r", paths.dataDir]);
   await host.exec(["mv", saved, paths.dataDir]);
   await cluster.start("srv129");
-  await seenAs("srv129", "standby");
+  await seenAs(scene, "srv129", "standby");
   const going = await inTheInstant(
     scene,
     { of: "srv159", point: "agent:checked:start-database" },
@@ -93,8 +94,8 @@ test("the primary fails over in the copy: nothing is done for the old one, an ab
   );
   await waitFor(async () => backupProcess(cluster.node("srv159")), { timeoutMs: 30_000 });
   await cluster.stop("srv127");
-  await promote("srv129");
-  await seenAs("srv129", "primary");
+  await promote(scene, "srv129");
+  await seenAs(scene, "srv129", "primary");
   const paused = await following.ended();
   const { id } = paused.operation;
   expect(paused.operation.state).toBe("paused");
@@ -114,7 +115,7 @@ test("the primary fails over in the copy: nothing is done for the old one, an ab
   const again = await castellan.cli(add(), { reject: false });
   expect(again.exitCode).toBe(7);
 
-  await follow127();
+  await followOther(scene, "srv127", "srv129");
   const aborted = await castellan.cli(["operation", "abort", id], { reject: false });
   expect(aborted.exitCode, aborted.stdout + aborted.stderr).toBe(0);
   for (const node of ["srv127", "srv129"]) {
@@ -140,43 +141,3 @@ test("the primary fails over in the copy: nothing is done for the old one, an ab
     { name: "srv159", state: "streaming" },
   ]);
 });
-
-async function promote(node: string): Promise<void> {
-  await scene.cluster.sql(node, "SELECT pg_promote()");
-}
-
-/** The coordinator has heard it. */
-async function seenAs(node: string, role: "primary" | "standby"): Promise<void> {
-  await waitFor(
-    async () => {
-      const { clusters } = await scene.castellan.json<{
-        clusters: { nodes: { name: string; role: string | null }[] }[];
-      }>(["status"]);
-      const found = clusters.flatMap(({ nodes }) => nodes).find(({ name }) => name === node);
-      return found?.role === role;
-    },
-    { timeoutMs: 20_000, what: `${node} to be seen as a ${role}` },
-  );
-}
-
-/** The old primary, stopped cleanly, follows the new one, as a DBA has it do. */
-async function follow127(): Promise<void> {
-  const { cluster } = scene;
-  const { host, paths } = cluster.node("srv127");
-  const other = cluster.node("srv129");
-  const owner = cluster.lane.osUser;
-  const conninfo = `host=${other.address} port=${other.port} user=${cluster.lane.replicationUser} application_name=srv127 password=${cluster.passwords.replication}`;
-  const auto = `${paths.dataDir}/postgresql.auto.conf`;
-  const lines = `primary_conninfo = '${conninfo}'\nprimary_slot_name = 'slot_srv127'\n`;
-  await host.writeFile(auto, `${await host.readFile(auto)}${lines}`, { owner, mode: 0o600 });
-  await host.writeFile(`${paths.dataDir}/standby.signal`, "", { owner, mode: 0o600 });
-  await cluster.start("srv127");
-  await seenAs("srv127", "standby");
-  await waitFor(
-    async () => {
-      const rows = await cluster.sql("srv129", "SELECT state FROM pg_stat_replication");
-      return rows.some(({ state }) => state === "streaming");
-    },
-    { timeoutMs: 20_000, what: "srv127 to stream from srv129" },
-  );
-}

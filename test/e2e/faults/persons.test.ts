@@ -172,7 +172,7 @@ test("the last replication slot taken between preflight and step pauses it; abor
   expectPause(full, "create-slot/srv127", [
     "RESOURCE_MISSING",
     "all replication slots are in use (SQLSTATE 53400)",
-    "next: Drop one that nobody needs",
+    "Drop one that nobody needs",
   ]);
   for (const n of many) {
     await cluster.sql("srv127", "SELECT pg_drop_replication_slot($1)", spare(n));
@@ -238,7 +238,7 @@ test("six wrong hands in one run: each pauses it with what to type, and when it 
   );
   expectPause(taken, "create-slot/srv127", [
     "ALREADY_EXISTS: slot slot_srv159 is there already, and Castellan did not make it",
-    "next: If nothing needs it, drop it: SELECT pg_drop_replication_slot('slot_srv159')",
+    "If nothing needs it, drop it: SELECT pg_drop_replication_slot('slot_srv159')",
   ]);
   const resume = ["operation", "resume", taken.operation.id];
   await cluster.sql("srv127", "SELECT pg_drop_replication_slot('slot_srv159')");
@@ -270,8 +270,8 @@ test("six wrong hands in one run: each pauses it with what to type, and when it 
   );
   expectPause(filled, "place-data-directory/srv159", [
     `ALREADY_EXISTS: ${paths.dataDir} is not an empty directory of ours`,
-    "| precious",
-    "next: Nothing in it was touched. Move it away and resume.",
+    "precious",
+    "Nothing in it was touched. Move it away and resume.",
   ]);
   expect(await host.readFile(`${paths.dataDir}/precious`)).toBe("data");
   await host.exec(["mv", paths.dataDir, `${paths.dataDir}.mine`]);

@@ -8,7 +8,8 @@ import {
   run,
   type FaultScene,
 } from "../support/fault-scene.ts";
-import { addArguments, stepOf } from "../support/operations.ts";
+import { followOther, promote, seenAs } from "../support/failover.ts";
+import { addArguments, stepOf, untilWell } from "../support/operations.ts";
 import { expectRefusal } from "../support/refusal.ts";
 
 /** What happens to the pools while a node is registered with them. */
@@ -57,7 +58,7 @@ test("a row that a person appended is his, and pools that disagree about a row p
 });
 
 test("three wrong hands at the pools in one run: each pauses it with what to type, and when it is mended the run goes on", async () => {
-  const { cluster } = scene;
+  const { cluster, castellan } = scene;
   const conf = await confOf("srv129");
   // A setting that would attach the node at a moment of its own.
   const failback = await inTheInstant(scene, beforeIt, add(), () =>
@@ -82,14 +83,16 @@ test("three wrong hands at the pools in one run: each pauses it with what to typ
     "AUTHENTICATION_FAILED",
     "castellan-agent secret set pcp",
   ]);
-  await pool.host.exec(
-    [
-      pool.host.nodePath,
-      `${pool.host.projectPath}/dist/castellan-agent.js`,
-      ...["secret", "set", "pcp", "--config", "/etc/castellan/agent.yaml"],
-    ],
-    { user: cluster.lane.osUser, input: "rotated-today" },
-  );
+  const secret = (value: string) =>
+    pool.host.exec(
+      [
+        pool.host.nodePath,
+        `${pool.host.projectPath}/dist/castellan-agent.js`,
+        ...["secret", "set", "pcp", "--config", "/etc/castellan/agent.yaml"],
+      ],
+      { user: cluster.lane.osUser, input: value },
+    );
+  await secret("rotated-today");
 
   // A pool goes down between the new row and its attach.
   const down = await inTheInstant(
@@ -102,17 +105,76 @@ test("three wrong hands at the pools in one run: each pauses it with what to typ
   // Its starting reads the row from the file: a person's restart in the middle of a registration.
   await cluster.pools?.start("srv129");
 
-  const done = await run(scene, resume);
-  expect(done.exitCode, done.said).toBe(0);
+  // Attached and proved by then: taken back it leaves nothing.
+  const { id } = failback.operation;
+  const going = await inTheInstant(
+    scene,
+    { of: "srv159", point: "agent:checked:join-regime" },
+    resume,
+    async () => {
+      for (const name of ["srv127", "srv129"]) {
+        const rows = await cluster.pools?.show(name);
+        expect(
+          rows?.map((row) => row["status"]),
+          name,
+        ).toEqual(["up", "up", "up"]);
+      }
+      await castellan.cli(["operation", "abort", id, "--detach"]);
+    },
+  );
+  expect(going.operation.state, going.said).toBe("rolled-back");
+  expect(stepOf(going.operation, "prove-backend", "srv129").attempt).toBeGreaterThan(0);
+  await pool.host.writeFile(pool.pool.pcpFile, pcp, own);
+  await secret(cluster.passwords.pcp);
+  await expectAsBefore(scene);
+});
+
+test("the primary fails over in the registration: nothing more is registered, and the node is added to the new primary", async () => {
+  const { cluster, castellan } = scene;
+  const paused = await inTheInstant(
+    scene,
+    { of: "srv127", point: "agent:checked:append-backend" },
+    add(),
+    async () => {
+      await cluster.stop("srv127");
+      await promote(scene, "srv129");
+      await seenAs(scene, "srv129", "primary");
+    },
+  );
+  expectPause(paused, "attach-pool", [
+    "REFUSED: srv129 is a primary now; the plan was made for the primary srv127 on timeline 1.",
+    `castellan operation abort ${paused.operation.id}, then add srv159 again`,
+  ]);
+  await followOther(scene, "srv127", "srv129");
+  const aborted = await castellan.cli(["operation", "abort", paused.operation.id], {
+    reject: false,
+  });
+  expect(aborted.exitCode, aborted.stdout).toBe(0);
+  for (const name of ["srv127", "srv129"]) {
+    expect(await confOf(name)).not.toContain("192.168.4.159");
+    const { host, paths } = cluster.node(name);
+    expect(await host.readFile(paths.hbaFile)).not.toMatch(/castellan|192\.168\.4\.159/);
+    const slots = await cluster.sql(name, "SELECT slot_name::text AS n FROM pg_replication_slots");
+    expect(slots.map(({ n }) => n)).not.toContain("slot_srv159");
+  }
+  expect(await cluster.isRunning("srv159")).toBe(false);
+
+  const leader = (await cluster.pools?.vipHolder()) ?? "srv127";
+  await cluster.pools?.pcp(leader, "pcp_attach_node", ["-n", "0"]);
+  await untilWell(castellan, cluster);
+  const added = await castellan.cli(add(), { reject: false });
+  expect(added.exitCode, added.stdout + added.stderr).toBe(0);
   for (const name of ["srv127", "srv129"]) {
     const rows = await cluster.pools?.show(name);
     expect(
-      rows?.map((row) => row["status"]),
+      rows?.map((row) => [row["status"], row["role"]]),
       name,
-    ).toEqual(["up", "up", "up"]);
+    ).toEqual([
+      ["up", "standby"],
+      ["up", "primary"],
+      ["up", "standby"],
+    ]);
   }
-  expect(stepOf(done.operation, "append-backend", "srv127").attempt).toBe(1);
-  await pool.host.writeFile(pool.pool.pcpFile, pcp, own);
 });
 
 function poolOf(name: string) {
