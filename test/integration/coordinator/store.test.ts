@@ -115,7 +115,7 @@ test("damage that is met while the journal is in use ends the daemon, and is fou
   const bytes = readFileSync(file);
   expect(bytes.length).toBeGreaterThan(4_000_000);
   damagePages(file);
-  expect(store.check().problems.join()).toContain("are not what was written");
+  expect(store.check().problems.join()).toContain("in database main");
   told.length = 0;
   expect(failureOf(() => store.events(0, 100))).toMatchObject({ code: "STORE_UNUSABLE" });
   expect(told).toEqual([expect.stringMatching(/^STORE_UNUSABLE.*castellan store restore/)]);
