@@ -1,7 +1,6 @@
 import * as z from "zod";
 import { incompleteMarker } from "#shared/domain/names.ts";
 import { Failure } from "#shared/errors.ts";
-import type { StepContext } from "../ports.ts";
 import { backupMarker } from "./backup-records.ts";
 import type { TreeFacts } from "./own-directory.ts";
 
@@ -13,6 +12,13 @@ const walDirectory = /^(?:pg|sys)_(?:wal|xlog)$/;
 const tablespaceVersion = /^[A-Z]+_\d/;
 const mostShown = 5;
 
+type Directory = {
+  readonly operationId: string;
+  readonly files: {
+    list(path: string): Promise<readonly string[]>;
+    read(path: string): Promise<{ readonly text: string } | null>;
+  };
+};
 type Place = { readonly stagingDirectory: string; readonly dataDirectory: string };
 
 /**
@@ -24,8 +30,8 @@ type Place = { readonly stagingDirectory: string; readonly dataDirectory: string
 export async function assertIsOwnCopy(
   place: Place,
   tree: string,
-  { generation }: TreeFacts,
-  context: StepContext,
+  { generation }: Pick<TreeFacts, "generation">,
+  context: Directory,
 ): Promise<void> {
   const names = await context.files.list(tree);
   if (names.length === 0) return;
@@ -44,7 +50,7 @@ export async function assertIsOwnCopy(
 async function assertMarked(
   { stagingDirectory, dataDirectory }: Place,
   generation: number,
-  { files, operationId }: StepContext,
+  { files, operationId }: Directory,
 ): Promise<void> {
   // Beside a mount point there is none.
   if (stagingDirectory === dataDirectory) return;
@@ -66,7 +72,7 @@ async function assertMarked(
 async function isLabelled(
   tree: string,
   names: readonly string[],
-  { files, operationId }: StepContext,
+  { files, operationId }: Directory,
 ): Promise<boolean> {
   // A started server renames the label; our own marker says the operation, or nothing where the job made it.
   const labels = names.filter((name) => /_label(?:\.old)?$/.test(name));
