@@ -1,7 +1,12 @@
-import { afterEach, expect, test, vi } from "vitest";
+import { readdirSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { Failure } from "#shared/errors.ts";
 import { createLog } from "#shared/log.ts";
-import { heldDoor, shutDoor } from "#agent/steps/pool-door.ts";
+import { Secret } from "#shared/secret.ts";
+import { heldDoor, poolControl, shutDoor } from "#agent/steps/pool-door.ts";
 import type { ProgramResult, RootHelperSession, StepContext } from "#agent/ports.ts";
 
 afterEach(() => vi.useRealTimers());
@@ -59,6 +64,24 @@ test("a helper that died while it held the door does not take the agent with it"
   expect(rejections).toEqual([]);
   expect(ended).toEqual(["ended"]);
   expect(heldDoor("op-abcdefgh")).toBeNull();
+});
+
+test("whoever waits for the pool keeps its password when the door is forgotten meanwhile", async () => {
+  vi.useFakeTimers();
+  const state = await mkdtemp(join(tmpdir(), "castellan-door-"));
+  onTestFinished(() => rm(state, { recursive: true }));
+  const files = (): string[] => readdirSync(join(state, "password-files"));
+  const context = contextWith(dyingHelper([]), "watchdog disabled");
+  Object.assign(context.settings, { stateDirectory: state });
+  Object.assign(context.secrets, { get: async () => new Secret("of the pool") });
+  await shutDoor(context, [9999], 500);
+  const control = await poolControl(context);
+  await vi.advanceTimersByTimeAsync(3_000);
+  vi.useRealTimers();
+  expect(heldDoor("op-abcdefgh")).toBeNull();
+  expect(files()).toHaveLength(1);
+  await control[Symbol.asyncDispose]();
+  expect(files()).toEqual([]);
 });
 
 test("a pool that does not answer ends the helper that was to hold its door", async () => {
