@@ -13,7 +13,12 @@ export type HeldDoor = {
   /** The pool's worker process at that moment: a pool replaces it as the last act of taking a node up. */
   readonly worker: number | null;
   /** Opened beforehand, so that what is done behind the shut door takes no longer than it must. */
-  readonly control: PoolControl | null;
+  readonly control: SharedControl | null;
+};
+
+/** Closed when the door and everybody who still uses it have let go: an attach may outlast the door. */
+type SharedControl = AsyncDisposable & {
+  use(): PoolControl & AsyncDisposable;
 };
 
 export type PoolControl = {
@@ -43,12 +48,12 @@ export async function shutDoor(
   const before = doors.get(operationId)?.control ?? null;
   const look = async () => ({
     worker: await findWorker(context),
-    control: before ?? (await openControl(context)),
+    control: before ?? share(await openControl(context)),
   });
   const { worker, control } = await look().catch(async (error: unknown) => {
     doors.delete(operationId);
     await endSession(session);
-    await before?.pcp[Symbol.asyncDispose]();
+    await before?.[Symbol.asyncDispose]();
     throw error;
   });
   const answer = await session.ask(`shut ${forMs}`).catch((error: unknown) => `${String(error)}`);
@@ -66,7 +71,7 @@ export async function shutDoor(
     return remember(operationId, { ports, refusal: null, session, worker, control });
   }
   await endSession(session);
-  await control.pcp[Symbol.asyncDispose]();
+  await control[Symbol.asyncDispose]();
   const reason =
     held === null
       ? `the root helper could not shut it: ${answer}`
@@ -84,16 +89,31 @@ export async function openDoor(operationId: string): Promise<string | null> {
   } finally {
     // The helper also opens when its input ends.
     await endSession(door.session);
-    await door.control?.pcp[Symbol.asyncDispose]();
+    await door.control?.[Symbol.asyncDispose]();
   }
 }
 
 /** The pool's control port for one use: what was opened with the door, else a new one. */
 export async function poolControl(context: StepContext): Promise<PoolControl & AsyncDisposable> {
   const opened = doors.get(context.operationId)?.control ?? null;
-  if (opened !== null) return { ...opened, [Symbol.asyncDispose]: () => Promise.resolve() };
+  if (opened !== null) return opened.use();
   const control = await openControl(context);
   return { ...control, [Symbol.asyncDispose]: () => control.pcp[Symbol.asyncDispose]() };
+}
+
+function share(control: PoolControl): SharedControl {
+  let holders = 1;
+  const letGo = async (): Promise<void> => {
+    holders -= 1;
+    if (holders === 0) await control.pcp[Symbol.asyncDispose]();
+  };
+  return {
+    use: () => {
+      holders += 1;
+      return { ...control, [Symbol.asyncDispose]: letGo };
+    },
+    [Symbol.asyncDispose]: letGo,
+  };
 }
 
 async function openControl(context: StepContext): Promise<PoolControl> {
