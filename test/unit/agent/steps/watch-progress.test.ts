@@ -45,6 +45,19 @@ test("work that does not move for the limit has stalled, and may be tried again"
   expect(clock.at).toBe(1_000);
 });
 
+test("an agent that stood still itself takes nothing else for standing still", async () => {
+  const clock = clockOf();
+  let looks = 0;
+  const moving = watchProgress<string>({ clock, signal }, limits, () => {
+    looks += 1;
+    // Stopped after it has looked, once, for ten times the limit.
+    const seen = waiting(String(Math.floor(looks / 9)));
+    if (looks === 5) clock.at += 10_000;
+    return Promise.resolve(looks >= 30 ? { state: "done", value: "done" } : seen);
+  });
+  expect(await moving).toBe("done");
+});
+
 test("an abort ends the wait with its own reason", async () => {
   const controller = new AbortController();
   controller.abort(new Error("cancelled"));
@@ -76,6 +89,20 @@ test.each([86_400_000, -86_400_000])(
     expect(stuck.at).toBe(1_000);
   },
 );
+
+test("an answer that comes as soon as the agent goes on again is an answer", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let answer: (look: Look<string>) => void = () => undefined;
+  const look = (): Promise<Look<string>> => new Promise((resolve) => (answer = resolve));
+  const awaited = watchProgress({ clock: clockOf(), signal }, { ...limits, stallMs: 60_000 }, look);
+  const end = Promise.allSettled([awaited]);
+  // What a stopped process finds when it goes on: its timers are late, and each of them rings once.
+  await vi.advanceTimersToNextTimerAsync();
+  await vi.advanceTimersToNextTimerAsync();
+  answer({ state: "done", value: "done" });
+  expect(await end).toMatchObject([{ status: "fulfilled", value: "done" }]);
+});
 
 test("a look that gets no answer is a stall like any other, or ends with an abort", async () => {
   vi.useFakeTimers();
