@@ -17,7 +17,8 @@ export type ProgressLimits = {
 
 /**
  * Looks again and again until it is done. Gives up only after `stallMs` without any change of the token:
- * slow is not broken. @throws Failure STALLED (retryable)
+ * slow is not broken. Nor is it a stall when this process itself stood still (SIGSTOP, a paused machine): between two
+ * looks at most a quarter of the limit counts. @throws Failure STALLED (retryable)
  */
 export async function watchProgress<T>(
   context: Pick<StepContext, "clock" | "signal">,
@@ -27,18 +28,21 @@ export async function watchProgress<T>(
   const { clock, signal } = context;
   const { stallMs, everyMs } = limits;
   let token: string | null = null;
-  let changedAt = clock.elapsedMs();
+  let lookedAt = clock.elapsedMs();
+  let stillMs = 0;
   for (;;) {
     signal.throwIfAborted();
     const seen = await within(Math.max(stallMs, leastAnswerMs), signal, look);
     if (seen === "no answer") throw stalled(limits, stallMs, seen, []);
     if (seen.state === "done") return seen.value;
     const now = clock.elapsedMs();
+    stillMs += Math.min(now - lookedAt, Math.max(stallMs / 4, 2 * everyMs));
+    lookedAt = now;
     if (seen.token !== token) {
       token = seen.token;
-      changedAt = now;
-    } else if (now - changedAt >= stallMs) {
-      throw stalled(limits, now - changedAt, seen.missing, [seen.token]);
+      stillMs = 0;
+    } else if (stillMs >= stallMs) {
+      throw stalled(limits, stillMs, seen.missing, [seen.token]);
     }
     await clock.sleep(everyMs, signal);
   }
@@ -58,11 +62,16 @@ async function within<T>(
 ): Promise<T | "no answer"> {
   let give: () => void = () => undefined;
   const late = new Promise<"no answer">((resolve, reject) => {
-    const timer = setTimeout(() => resolve("no answer"), limitMs);
+    let ticks = 0;
+    // However late, a timer of a process that stood still rings once: then the answer has its chance first.
+    const timer = setInterval(() => {
+      ticks += 1;
+      if (ticks >= 4) resolve("no answer");
+    }, limitMs / 4);
     const onAbort = (): void => reject(signal.reason);
     signal.addEventListener("abort", onAbort);
     give = () => {
-      clearTimeout(timer);
+      clearInterval(timer);
       signal.removeEventListener("abort", onAbort);
     };
   });
