@@ -83,11 +83,15 @@ export async function startCore(
         localSteps: { "attach-pool": attachPool, "declare-node": declareNode },
         random: Math.random,
         newOperationId,
-        settle: async (operation) => {
-          if (operation.kind === "add-node") await hub.acceptAllFiles(operation.subject);
+        settle: async (operation, outcome, signal) => {
+          const patienceMs = outcome === "succeeded" ? limits.agentWaitMs : undoneFilesWithinMs;
+          if (operation.kind === "add-node")
+            await hub.acceptAllFiles(operation.subject, { patienceMs, signal });
           return () => {
             for (const alert of standingAlerts({ ...operation, state: "succeeded" })) {
-              store.raiseAlert(alert, clock.now());
+              if (outcome === "succeeded") store.raiseAlert(alert, clock.now());
+              // Killed between the alert and the success, then aborted: what it stood for is gone.
+              else store.resolveAlert(alert.cause, clock.now());
             }
           };
         },
@@ -99,7 +103,7 @@ export async function startCore(
           const copy = forecastError(operation);
           if (copy !== null) events.emit("forecast:judged", { operationId: operation.id }, copy);
           if (operation.kind !== "add-node" || operation.state === "succeeded") return;
-          // Killed between the alert and the success, then aborted: what it stood for is gone.
+          // Where an operator has left it with what could not be taken back, nobody has done this yet.
           for (const { cause } of standingAlerts({ ...operation, state: "succeeded" })) {
             store.resolveAlert(cause, clock.now());
           }
@@ -136,6 +140,9 @@ export async function startCore(
     throw error;
   }
 }
+
+/** The host that was to be added may be gone: its rollback does not wait for long to hear of its files. */
+const undoneFilesWithinMs = 15_000;
 
 function newOperationId(): string {
   const letters = "abcdefghijkmnpqrstuvwxyz23456789";

@@ -170,10 +170,25 @@ export class Hub {
     });
   }
 
-  /** Looks once more; then whatever stands on the node is accepted: an operation of ours is through with it. */
-  async acceptAllFiles(node: string): Promise<void> {
-    // Away, or too slow: what it told last has to do.
-    await this.observe(node).catch(() => undefined);
+  /**
+   * Looks once more; then whatever stands on the node is accepted: an operation of ours is through with it. An agent
+   * that is away is waited for, so that a restart of ours does not pass for its absence.
+   */
+  async acceptAllFiles(
+    node: string,
+    { patienceMs, signal }: { readonly patienceMs: number; readonly signal: AbortSignal | null } = {
+      patienceMs: 0,
+      signal: null,
+    },
+  ): Promise<void> {
+    const { clock } = this.#ports;
+    const until = clock.elapsedMs() + patienceMs;
+    // Away for too long, or too slow: what it told last has to do.
+    while (!(await this.#isSeen(node))) {
+      const isKnown = this.#ports.store.agent(node) !== null;
+      if (!isKnown || signal?.aborted === true || clock.elapsedMs() >= until) break;
+      await clock.sleep(100, signal ?? undefined).catch(() => undefined); // the loop ends by the signal
+    }
     const state = this.#states.get(node);
     const facts = state?.held?.facts;
     if (facts === undefined || this.#isClosed) return;
@@ -181,6 +196,13 @@ export class Hub {
     if (acceptSeenFiles(this.#ports, node, facts, now, { acceptAll: true })) {
       state?.link?.send(baselinesMessage(this.#ports.store, node));
     }
+  }
+
+  #isSeen(node: string): Promise<boolean> {
+    return this.observe(node).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Says goodbye to every agent; what happens from now on is not recorded any more. */

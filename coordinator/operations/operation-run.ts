@@ -82,7 +82,9 @@ export class OperationRun {
         return;
       }
     }
-    const succeed = await this.#ports.settle(this.#record());
+    const { cancel, stop } = this.#signals();
+    const either = AbortSignal.any([cancel, stop]);
+    const succeed = await this.#ports.settle(this.#record(), "succeeded", either);
     this.#stop.throwIfAborted();
     // Aborted meanwhile: then it has not succeeded.
     if (this.#record().state !== "running") return;
@@ -93,8 +95,15 @@ export class OperationRun {
 
   async #back(): Promise<void> {
     const left = await runUndo(this.#ports, this.#record(), this.#signals());
-    if (left === null) this.#move("undone");
-    else this.#move("undo-failed", left);
+    if (left !== null) {
+      this.#move("undo-failed", left);
+      return;
+    }
+    const end = await this.#ports.settle(this.#record(), "rolled-back", this.#stop);
+    this.#stop.throwIfAborted();
+    end();
+    crashPoint("runner:settled-undone");
+    this.#move("undone");
   }
 
   /** All at once; one that fails does not stop the others in their middle. */

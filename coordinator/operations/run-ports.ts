@@ -21,10 +21,14 @@ export type RunPorts = {
   /** In [0, 1): jitter of retries. */
   readonly random: () => number;
   /**
-   * What must be true when it has succeeded (baselines accepted), done before the journal says so; can run
-   * twice. Answers what belongs to the very moment of success.
+   * What must be true when it has succeeded or is rolled back (baselines accepted), done before the journal says so;
+   * can run twice. Answers what belongs to the very moment. The signal says that nobody waits any more.
    */
-  readonly settle: (operation: OperationRecord) => Promise<() => void>;
+  readonly settle: (
+    operation: OperationRecord,
+    outcome: "succeeded" | "rolled-back",
+    signal: AbortSignal,
+  ) => Promise<() => void>;
   /** The journal says something new of this operation. */
   readonly onChange: (operationId: string) => void;
   readonly onProgress: (operationId: string, stepId: string, progress: Progress) => void;
