@@ -74,3 +74,11 @@ test("an unknown cluster is named, with those that there are; a path is no name"
   );
   expect(() => files.load("../ESHA")).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
 });
+
+test("what a coordinator that was killed in the middle of a write left beside is swept at the next start", () => {
+  createClusterFiles(folder).create("ESHA", yaml);
+  writeFileSync(join(folder, ".ESHA.4711.new"), yaml.slice(0, 40));
+  writeFileSync(join(folder, ".ESHA.new"), "a person's own");
+  createClusterFiles(folder);
+  expect(readdirSync(folder).toSorted()).toEqual([".ESHA.new", "ESHA.yaml"]);
+});
