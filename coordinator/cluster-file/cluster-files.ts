@@ -24,7 +24,13 @@ import { takeNodeFromYaml } from "./take-node-from-yaml.ts";
 
 const suffix = ".yaml";
 
-/** The folder of cluster declarations. Every write is beside, fsync, rename (or link), fsync of the folder. */
+/** What a write beside is called; the pid is of the one coordinator that may use the folder. */
+const besideName = /^\..+\.\d+\.new$/;
+
+/**
+ * The folder of cluster declarations. Every write is beside, fsync, rename (or link), fsync of the folder; what a
+ * killed coordinator left beside is swept first.
+ */
 export function createClusterFiles(directory: string): ClusterFiles {
   const fileOf = (name: string): string => {
     if (!Name.safeParse(name).success) throw unknown(name);
@@ -45,6 +51,7 @@ export function createClusterFiles(directory: string): ClusterFiles {
       throw new Failure("CONFIG_INVALID", `${directory} can't be read.`, { cause: error });
     }
   };
+  sweep(directory);
   const load = (name: string): LoadedCluster => {
     const file = fileOf(name);
     let bytes: Buffer;
@@ -103,6 +110,16 @@ export function createClusterFiles(directory: string): ClusterFiles {
       return "taken";
     },
   };
+}
+
+/** A folder that can't be read or written says so when it is used. */
+function sweep(directory: string): void {
+  try {
+    const left = readdirSync(directory).filter((file) => besideName.test(file));
+    for (const file of left) rmSync(join(directory, file), { force: true });
+  } catch {
+    return;
+  }
 }
 
 function loaded(name: string, file: string, bytes: Buffer): LoadedCluster {
