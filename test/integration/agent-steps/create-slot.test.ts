@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { mkdir, rm } from "node:fs/promises";
 import { execa } from "execa";
 import { join } from "node:path";
 import { createSlot } from "#agent/steps/create-slot.ts";
@@ -151,4 +152,32 @@ test("a slot of that name made after the WAL budget dropped ours is not ours", a
   expect(await lab.sql(lab.n1.port, slots)).toBe("slot_n2");
   expect(await agent.ledger.get("slot:slot_n2")).toBeNull();
   await lab.sql(lab.n1.port, "SELECT pg_drop_replication_slot('slot_n2')");
+});
+
+test("a slot of a server that is down is gone when its directory is, and only then", async () => {
+  await using down = await lab.agent("n2");
+  const note = () =>
+    down.ledger.put("slot:slot_n2", {
+      operationId: down.operationId,
+      at: 1,
+      facts: { forNode: "n1", reserve: false, walBudgetBytes: null },
+    });
+  const { dataDirectory } = down.settings.paths;
+  const ofSlots = join(dataDirectory, "pg_replslot");
+  await mkdir(join(ofSlots, "slot_n2"), { recursive: true });
+  await note();
+  await expect(createSlot.undo(reserved, down)).rejects.toMatchObject({
+    code: "DATABASE_UNREACHABLE",
+  });
+  expect(await down.ledger.get("slot:slot_n2")).not.toBeNull();
+
+  await rm(join(ofSlots, "slot_n2"), { recursive: true });
+  expect((await createSlot.undo(reserved, down)).lines.join()).toContain("gone");
+  expect(await down.ledger.get("slot:slot_n2")).toBeNull();
+
+  // What was taken back meanwhile took the whole server with it.
+  await rm(dataDirectory, { recursive: true });
+  await note();
+  expect((await createSlot.undo(reserved, down)).lines.join()).toContain("gone");
+  expect(await down.ledger.get("slot:slot_n2")).toBeNull();
 });
