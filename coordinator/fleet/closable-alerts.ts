@@ -14,6 +14,10 @@ const closable: readonly { readonly part: RegExp; readonly closesWhen: string }[
     part: /^node:[^:]+:slot-replaced:/,
     closesWhen: "the slot may stay as it is, without a budget",
   },
+  {
+    part: /^node:[^:]+:unknown-epoch$/,
+    closesWhen: "no other coordinator runs, and what was held is decided",
+  },
 ];
 
 export function isClosable({ cause }: Pick<AlertRecord, "cause">): boolean {
