@@ -48,12 +48,13 @@ export function createNamespaceHost(
     `--wdns=${options.cwd ?? "/"}`,
     "--",
     ...becomeUser(options.user, options.capabilities),
+    ...preloading(options.env?.["LD_PRELOAD"]),
     ...argv,
   ];
-  const environment = (options: ExecOptions): Record<string, string> => ({
-    ...cleanEnvironment(mustUser(options.user ?? "root")),
-    ...options.env,
-  });
+  const environment = (options: ExecOptions): Record<string, string> => {
+    const { LD_PRELOAD: _, ...rest } = options.env ?? {};
+    return { ...cleanEnvironment(mustUser(options.user ?? "root")), ...rest };
+  };
   const boot = async (kind: "plain" | "systemd" = "plain"): Promise<void> => {
     if (init !== null && isAlive(init)) throw new Error(`${spec.name} is powered on already`);
     const start = kind === "systemd" ? startSystemd : startInit;
@@ -113,6 +114,11 @@ export function createNamespaceHost(
       init = null;
     },
   };
+}
+
+/** A library is for the program alone, not for root's way to it. */
+function preloading(library: string | undefined): readonly string[] {
+  return library === undefined ? [] : ["env", `LD_PRELOAD=${library}`];
 }
 
 function becomeUser(user: string | undefined, capabilities: readonly string[] = []): string[] {
