@@ -19,6 +19,8 @@ export const SlotFacts = z.object({
   forNode: z.string(),
   reserve: z.boolean(),
   walBudgetBytes: z.number().nullable(),
+  /** The operation that made it placed the whole data directory, too: without that there is no slot. */
+  inOwnDirectory: z.boolean().optional(),
   /** Of its directory: tells it from another slot of this name. Absent only in the moment of its making. */
   identity: Identity.optional(),
   /** Decided, on disk before the effect. */

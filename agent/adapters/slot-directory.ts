@@ -1,4 +1,5 @@
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
+import { orNull } from "./file-failure.ts";
 
 /**
  * What tells a slot from another of the same name: the server makes a directory for each slot and removes it with the
@@ -29,6 +30,26 @@ export async function slotIdentity(
     }
   }
   return null;
+}
+
+/**
+ * Whether a server that can't be asked has no such slot, as its directory of slots shows: only a running server makes
+ * one. null where there is no such directory to look into.
+ */
+export async function isSlotMissing(dataDirectory: string, name: string): Promise<boolean | null> {
+  for (const folder of folders) {
+    const names = await orNull(readdir(`${dataDirectory}/${folder}`));
+    if (names !== null) return !names.includes(name);
+  }
+  return null;
+}
+
+/** A directory that can't be looked at is there. */
+export async function isDirectoryGone(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === "ENOENT",
+  );
 }
 
 export function bornAt({ bornNs }: SlotIdentity): number | null {

@@ -1,7 +1,8 @@
+import * as z from "zod";
 import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
 import { crashPoint } from "#shared/crash-point.ts";
-import { Failure } from "#shared/errors.ts";
-import { slotIdentity } from "../adapters/slot-directory.ts";
+import { asFailure, Failure } from "#shared/errors.ts";
+import { isDirectoryGone, isSlotMissing, slotIdentity } from "../adapters/slot-directory.ts";
 import { compareSlots } from "../decide/slot-identity.ts";
 import type { StepContext } from "../ports.ts";
 import { SlotFacts } from "../slot-entries.ts";
@@ -33,10 +34,12 @@ export const createSlot: ChangeStep<"create-slot"> = {
     if (slot !== null) await drop(args.slot, context);
     const key = ledgerKey.slot(args.slot);
     const known = await ownSlotFacts(args, context);
+    const placed = ledgerKey.placed(context.settings.paths.dataDirectory);
     const facts = {
       forNode: args.forNode,
       reserve: args.reserve,
       walBudgetBytes: args.walBudgetBytes,
+      inOwnDirectory: (await ownFacts(context, placed, z.unknown())) !== null,
     };
     await noteOwn(context, key, facts);
     const { createSlot: create } = await ownDialect(context);
@@ -73,8 +76,7 @@ export const createSlot: ChangeStep<"create-slot"> = {
       if ((await ownFacts(context, key, SlotFacts)) !== null) await context.ledger.delete(key);
       return evidence([`slot ${args.slot}: none that this operation made`]);
     }
-    const wasThere =
-      (await findSlot(context.databases.own, await ownDialect(context), args.slot)) !== null;
+    const wasThere = await isThere(args, facts, context);
     if (wasThere && (await isReplaced(facts, args, context))) {
       await context.ledger.delete(key);
       return evidence([
@@ -104,6 +106,26 @@ async function findOwn(args: Args, context: StepContext): Promise<Slot | null> {
     hint: `If nothing needs it, drop it: ${(await ownDialect(context)).dropSlot.replace("$1", `'${args.slot}'`)}`,
     evidence: [`active: ${slot.active}, restart_lsn: ${slot.restartLsn ?? "none"}`],
   });
+}
+
+/**
+ * A server that is down is answered for by its directory of slots. That the whole data directory is missing proves
+ * something only where this operation placed it: elsewhere its disk may not be mounted.
+ */
+async function isThere(
+  { slot }: Args,
+  { inOwnDirectory = false }: SlotFacts,
+  context: StepContext,
+): Promise<boolean> {
+  const { dataDirectory } = context.settings.paths;
+  try {
+    return (await findSlot(context.databases.own, await ownDialect(context), slot)) !== null;
+  } catch (error) {
+    if (asFailure(error).code !== "DATABASE_UNREACHABLE") throw error;
+    if ((await isSlotMissing(dataDirectory, slot)) === true) return false;
+    if (inOwnDirectory && (await isDirectoryGone(dataDirectory))) return false;
+    throw error;
+  }
 }
 
 /** null also after the WAL budget took ours away. */
