@@ -37,8 +37,8 @@ export async function operate(
     const { exitCode, stdout, stderr } = await castellan
       .cli(args, { reject: false, timeoutMs: 240_000 })
       .catch((error: unknown) => ({ exitCode: -1, stdout: "", stderr: String(error) }));
-    const last = `${stdout}\n${stderr}`.trim().split("\n").slice(-4).join(" | ");
-    say(`  exit status ${exitCode}: ${last}`);
+    for (const line of `${stdout}\n${stderr}`.trim().split("\n")) say(`  ${line}`);
+    say(`  exit status ${exitCode}`);
     return exitCode;
   };
   for (let tries = 0; tries < mostTries; tries += 1) {

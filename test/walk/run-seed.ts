@@ -56,7 +56,8 @@ export async function runSeed(
   const tell = (line: string): void => {
     const text = `${new Date().toISOString().slice(11, 23)} seed ${seed}: ${line}`;
     appendFileSync(diary, `${text}\n`);
-    say(text);
+    // What our own command printed is for the diary.
+    if (!line.startsWith("  ") || line.startsWith("  exit")) say(text);
   };
   let outcome: Omit<WalkResult, "seed" | "product" | "ok" | "seconds" | "folder">;
   try {
@@ -97,7 +98,7 @@ async function walk(
   const addOptions = [...options.arguments, ...consent];
   const { faults } = drawSchedule(seed, await planned(built, addOptions));
   say(`${options.product}, node add ${addOptions.join(" ")}; when paused: ${options.whenPaused}`);
-  for (const fault of faults) say(`  ${describeFault(fault)}`);
+  for (const fault of faults) say(`${describeFault(fault)}`);
 
   const fills = faults.some(({ fault }) => fault.kind === "fill-disk");
   const stage = fills ? await withDisk(built) : built;
