@@ -44,6 +44,13 @@ export function everyNth(strikes: readonly Strike[], n: number): readonly Strike
   return strikes.filter((_, index) => index % n === 0);
 }
 
+/** The same ones, so ordered that any part of them, from the first on, has a little of everything. */
+export function spread(strikes: readonly Strike[]): readonly Strike[] {
+  const goldenRatio = (Math.sqrt(5) - 1) / 2;
+  const place = (index: number): number => (index * goldenRatio) % 1;
+  return [...strikes.entries()].sort(([a], [b]) => place(a) - place(b)).map(([, strike]) => strike);
+}
+
 type Point = { readonly process: string; readonly point: string; readonly times: number };
 
 function occurrences(lists: PointLists): readonly Point[] {

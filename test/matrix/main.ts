@@ -1,7 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { chooseStrikes, everyNth } from "./choose.ts";
+import { chooseStrikes, everyNth, spread } from "./choose.ts";
 import { renderResult, renderSummary, renderTable, summary, type Part } from "./report.ts";
+import { missingIn, sourcePoints, unreachedPoints } from "./source-points.ts";
 import { strikeName, type Mode, type Product, type Strike } from "./strike.ts";
 import { createWorker } from "./worker.ts";
 
@@ -73,6 +74,8 @@ async function runPart(product: Product, every: number): Promise<Part> {
   const workers = [first];
   try {
     const recording = await first.record();
+    for (const name of missingIn(sourcePoints(), [recording.run, recording.undo]))
+      say(`${product}: ${name} is not reached: ${unreachedPoints[name] ?? "nobody knows why"}`);
     const chosen = everyNth(chooseStrikes(recording), every).filter(isWanted);
     say(`${product}: ${chosen.length} runs`);
     if (options.list === true) {
@@ -81,7 +84,7 @@ async function runPart(product: Product, every: number): Promise<Part> {
     }
     const more = Math.min(options.workers, chosen.length) - 1;
     workers.push(...Array.from({ length: Math.max(0, more) }, () => createWorker(product)));
-    const queue = [...chosen];
+    const queue = [...spread(chosen)];
     const results: Part["results"][number][] = [];
     await Promise.all(
       workers.map(async (worker) => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { chooseStrikes, everyNth } from "#test/matrix/choose.ts";
+import { chooseStrikes, everyNth, spread } from "#test/matrix/choose.ts";
 import { strikeName, type Recording } from "#test/matrix/strike.ts";
 
 /** The course of one command, as an agent's log has it. */
@@ -81,6 +81,13 @@ test("points of the rollback are struck in the rollback only", () => {
 test("every nth of them is spread over all modes", () => {
   const modes = everyNth(chooseStrikes(recording), 3).map(({ mode }) => mode);
   expect(new Set(modes)).toEqual(new Set(["resume", "abort", "undo"]));
+});
+
+test("the order of the runs begins with a little of everything and leaves none out", () => {
+  const all = chooseStrikes(recording);
+  const ordered = spread(all);
+  expect(ordered.map(strikeName).toSorted()).toEqual(names.toSorted());
+  expect(new Set(ordered.slice(0, 10).map(({ mode }) => mode)).size).toBeGreaterThan(2);
 });
 
 test("no run is chosen twice", () => {

@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { chooseStrikes, spread } from "#test/matrix/choose.ts";
+import { renderResult } from "#test/matrix/report.ts";
+import { missingIn, sourcePoints, unreachedPoints } from "#test/matrix/source-points.ts";
+import type { Strike } from "#test/matrix/strike.ts";
+import { createWorker, type StrikeResult } from "#test/matrix/worker.ts";
+
+/** The whole is `npm run test:matrix`; this many of its runs are looked at each time. */
+const sampleSize = 18;
+
+test(`at ${sampleSize} of the points where the coordinator or an agent can die, add-node goes on or leaves nothing`, async () => {
+  await using first = createWorker("postgresql");
+  await using second = createWorker("postgresql");
+  const recording = await first.record();
+  const unexplained = missingIn(sourcePoints(), [recording.run, recording.undo]).filter(
+    (name) => unreachedPoints[name] === undefined,
+  );
+  expect(unexplained, "crash points that nothing strikes and nothing explains").toEqual([]);
+
+  const queue = [...sampleOf(chooseStrikes(recording))];
+  expect(queue).toHaveLength(sampleSize);
+  const bad: StrikeResult[] = [];
+  await Promise.all(
+    [first, second].map(async (worker) => {
+      for (let strike = queue.shift(); strike !== undefined; strike = queue.shift()) {
+        const result = await worker.run(strike);
+        if (result.complaints.length > 0) bad.push(result);
+      }
+    }),
+  );
+  expect(bad.flatMap((result) => renderResult(result, 0, sampleSize))).toEqual([]);
+});
+
+/** The same ones every time while the points are the same; and always the power loss after the copy. */
+function sampleOf(strikes: readonly Strike[]): readonly Strike[] {
+  const isPowerLoss = ({ mode, point }: Strike): boolean =>
+    mode === "power-off" && point === "agent:ended:run:base-backup";
+  const others = strikes.filter((strike) => !isPowerLoss(strike));
+  return [...strikes.filter(isPowerLoss), ...spread(others)].slice(0, sampleSize);
+}

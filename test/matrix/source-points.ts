@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { projectRoot } from "#test/harness/project-root.ts";
+import type { PointLists } from "./strike.ts";
+
+/** Points that an addition of a node to the matrix's clusters, and its rollback, do not come to; and why not. */
+export const unreachedPoints: Readonly<Record<string, string>> = {
+  "directory:removed": "only KingbaseES has directories beside the data directory",
+  "guard:dropping-slot": "the WAL budget is not used up",
+  "guard:slot-dropped": "the WAL budget is not used up",
+  "job:ended": "the copy is over when the operation is aborted",
+  "restore:decided": "of castellan store restore",
+  "restore:moved-in": "of castellan store restore",
+  "restore:moved-out": "of castellan store restore",
+  "restore:staged": "of castellan store restore",
+  "step:setting-written": "only the PostgreSQL cluster is synchronous",
+  "store:journal-made": "the journal was made when the coordinator was installed",
+};
+
+/** The name of every crash point in the programs' sources; `*` for what is put in when it is reached. */
+export function sourcePoints(): readonly string[] {
+  const root = projectRoot();
+  const files = ["agent", "coordinator"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => join(root, folder, file)),
+  );
+  const names = files.flatMap((file) => {
+    const calls = readFileSync(file, "utf8").matchAll(/\bcrashPoint\(\s*["`]([^"`]+)["`]/g);
+    return [...calls].map(([, name = ""]) => name.replaceAll(/\$\{[^}]*\}/g, "*"));
+  });
+  return [...new Set(names)].toSorted();
+}
+
+/** Those of the sources' names that nothing in the lists stands for. */
+export function missingIn(
+  names: readonly string[],
+  lists: readonly PointLists[],
+): readonly string[] {
+  const reached = lists.flatMap((list) => Object.values(list).flat());
+  return names.filter((name) => {
+    const words = name
+      .split("*")
+      .map((word) => word.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`));
+    const pattern = new RegExp(`^${words.join("[^:/]+")}(?:[:/]|$)`);
+    return !reached.some((point) => pattern.test(point));
+  });
+}
