@@ -65,10 +65,18 @@ export function createClusterFiles(directory: string): ClusterFiles {
     }
     return loaded(name, file, bytes);
   };
-  const replace = (name: string, file: string, text: string): LoadedCluster => {
+  const replace = (name: string, { file, yaml }: LoadedCluster, text: string): LoadedCluster => {
     const mode = statSync(file).mode & 0o7777;
     const beside = writeBeside(directory, name, text, mode);
     crashPoint("file:written-beside");
+    if (readFileSync(file, "utf8") !== yaml) {
+      rmSync(beside, { force: true });
+      // An editor saved it in the same moment: what it wrote must not be lost.
+      throw new Failure("OPERATION_CONFLICT", `${file} was changed while it was edited.`, {
+        hint: "Nothing was written; trying again edits what stands there now.",
+        retryable: true,
+      });
+    }
     renameSync(beside, file);
     crashPoint("file:renamed");
     syncDirectory(directory);
@@ -99,14 +107,14 @@ export function createClusterFiles(directory: string): ClusterFiles {
     addNode: (name, node) => {
       const before = load(name);
       const text = addNodeToYaml(before.file, before.yaml, node);
-      return text === before.yaml ? before : replace(name, before.file, text);
+      return text === before.yaml ? before : replace(name, before, text);
     },
     takeNode: (name, node) => {
       const before = load(name);
       const text = takeNodeFromYaml(before.file, before.yaml, node);
       if (text === null) return "edited";
       if (text === before.yaml) return "absent";
-      replace(name, before.file, text);
+      replace(name, before, text);
       return "taken";
     },
   };

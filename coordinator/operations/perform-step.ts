@@ -86,6 +86,7 @@ export async function performStep(
     operationId: operation.id,
     stepId: step.id,
     cluster: operation.cluster,
+    wasDone: (operation.steps[attempt.index]?.evidence ?? null) !== null,
     signal: AbortSignal.any([attempt.phase === "undo" ? never : signals.cancel, signals.stop]),
     clock: ports.clock,
     log: ports.log,

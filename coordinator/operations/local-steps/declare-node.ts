@@ -15,9 +15,13 @@ export const declareNode: LocalStep<"declare-node"> = {
     });
   },
   /** A crash right after the file was written, then an abort: the declaration must not name a node that is gone. */
-  undo: ({ node }, { cluster, clusterFiles }) => {
+  undo: ({ node }, { cluster, clusterFiles, wasDone }) => {
     const outcome = clusterFiles.takeNode(cluster, node);
     crashPoint("step:taken-out-of-declaration");
+    if (outcome === "edited" && !wasDone) {
+      const line = `${node.name} stands there as somebody else declared it: left as it is`;
+      return Promise.resolve({ alreadyDone: true, lines: [line], files: [] });
+    }
     if (outcome === "edited") {
       throw new Failure("REFUSED", `The entry of ${node.name} was edited since it was declared.`, {
         hint: `take ${node.name} out of the declaration of ${cluster} by hand`,

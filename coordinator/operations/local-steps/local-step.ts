@@ -16,6 +16,8 @@ export type LocalStepContext = {
   readonly operationId: string;
   readonly stepId: string;
   readonly cluster: string;
+  /** The journal has seen its run succeed. */
+  readonly wasDone: boolean;
   /** Aborted when the operation is, or when the coordinator stops. */
   readonly signal: AbortSignal;
   readonly clock: Clock;

@@ -98,6 +98,7 @@ export async function createStage(): Promise<Stage> {
         operationId,
         stepId: "attach-pool",
         cluster: cluster.name,
+        wasDone: false,
         signal,
         clock: systemClock,
         log: createLog("stage", "silent"),

@@ -146,6 +146,7 @@ function agents({ upFromTheStart = false, refuseHold, fail = {}, failLater = {} 
     operationId: "op-abcdefgh",
     stepId: "attach-pool",
     cluster: "ESHA",
+    wasDone: false,
     signal: new AbortController().signal,
     clock: {
       now: () => 0,
