@@ -110,7 +110,7 @@ test("the primary fails over in the copy: nothing is done for the old one, an ab
   // What was made on the old primary can't be taken back while its database is down: said, with the statement for it.
   const stuck = await castellan.cli(["operation", "abort", id], { reject: false });
   expect(stuck.exitCode).toBe(5);
-  expect(stuck.stdout).toContain("Could not take back create-slot/srv127");
+  expect(stuck.stdout).toContain("srv127: replication slot slot_srv159: run there:");
   expect(stuck.stdout).toContain("pg_drop_replication_slot('slot_srv159')");
   const again = await castellan.cli(add(), { reject: false });
   expect(again.exitCode).toBe(7);
