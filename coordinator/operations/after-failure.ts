@@ -37,7 +37,8 @@ export const retryRules: readonly RetryRule[] = [
   },
   {
     id: "again-after-agent-restart",
-    because: "the agent was restarted or stood still in the middle; a new attempt looks at what is there",
+    because:
+      "the agent was restarted or stood still in the middle; a new attempt looks at what is there",
     when: (a, limits) => a.outcome === "interrupted" && a.interruptions <= limits.interruptions,
     next: "again-at-once",
   },
