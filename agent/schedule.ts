@@ -1,7 +1,6 @@
-import { schedule as schedulePattern, validate, type ScheduledTask } from "node-cron";
+import { createTask, validate } from "node-cron";
 import type { GuardFacts } from "#shared/domain/facts.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
-import { systemClock, watchForSetting } from "#shared/time.ts";
 
 export type PeriodicCheck = {
   readonly name: string;
@@ -18,8 +17,8 @@ export type Schedule = AsyncDisposable & {
 
 /** So that the agents of a site don't all ask at the same moment. */
 const jitterMs = 250;
-/** node-cron sleeps until a time of day: set back by a day, its clock would keep a check waiting for a day. */
-const lookAtClockEveryMs = 2_000;
+/** A timer does not see that the time of day is set: it looks again. */
+const lookAgainMs = 10_000;
 
 /** Periodic checks by the clock; a run that is still going on is not begun again. */
 export function createSchedule(checks: readonly PeriodicCheck[]): Schedule {
@@ -32,15 +31,9 @@ export function createSchedule(checks: readonly PeriodicCheck[]): Schedule {
     );
   }
   const runs = checks.map(startCheck);
-  const setBy = watchForSetting(systemClock);
-  const clockWatch = setInterval(() => {
-    if (setBy() !== 0) for (const run of runs) run.plan();
-  }, lookAtClockEveryMs);
-  clockWatch.unref();
   return {
     checks: () => runs.map((run) => run.facts()),
     [Symbol.asyncDispose]: async () => {
-      clearInterval(clockWatch);
       for (const run of runs) run.stop();
       await Promise.all(runs.map((run) => run.ended()));
     },
@@ -48,17 +41,21 @@ export function createSchedule(checks: readonly PeriodicCheck[]): Schedule {
 }
 
 type Run = {
-  /** From now on by the time of day that it is now. */
-  plan(): void;
   stop(): void;
   facts(): GuardFacts["checks"][number];
   ended(): Promise<void>;
 };
 
+/**
+ * node-cron only says when a pattern matches next. Its own timer sleeps until a time of day, so that a clock that is
+ * set back keeps a check waiting; and set ahead, it goes through every match that was left out (seen: 11 s for a day).
+ */
 function startCheck(check: PeriodicCheck): Run {
+  const pattern = createTask(check.schedule, () => undefined, { name: check.name });
+  const jitter = Math.random() * jitterMs;
   let lastRunAt: number | null = null;
   let lastResult: string | null = null;
-  let current: Promise<void> = Promise.resolve();
+  let current: Promise<void> | null = null;
   const runOnce = async (): Promise<void> => {
     lastRunAt = Date.now();
     try {
@@ -66,45 +63,31 @@ function startCheck(check: PeriodicCheck): Run {
     } catch (error) {
       lastResult = `failed: ${asFailure(error).message}`;
     }
+    current = null;
   };
-  let isRunning = false;
-  const start = (): ScheduledTask =>
-    schedulePattern(
-      check.schedule,
-      () => {
-        // Its own word for this is lost when it is planned anew.
-        if (isRunning) return current;
-        isRunning = true;
-        current = runOnce().finally(() => {
-          isRunning = false;
-        });
-        return current;
-      },
-      {
-        name: check.name,
-        noOverlap: true,
-        maxRandomDelay: jitterMs,
-        suppressMissedWarning: true,
-        unref: true,
-      },
-    );
-  let task = start();
-  const stop = (): void => void task.destroy(); // answers at once: its promise is for tasks in other processes
+  const nextMatch = (): number => pattern.getNextRuns(1)[0]?.getTime() ?? Number.POSITIVE_INFINITY;
+  let dueAt = nextMatch();
+  const look = (): void => {
+    if (Date.now() >= dueAt) current ??= runOnce();
+    dueAt = nextMatch();
+    timer = wait();
+  };
+  const wait = (): NodeJS.Timeout =>
+    setTimeout(look, Math.min(dueAt - Date.now() + jitter, lookAgainMs)).unref();
+  let timer = wait();
   return {
-    plan: () => {
-      stop();
-      task = start();
+    stop: () => {
+      clearTimeout(timer);
+      void pattern.destroy(); // its promise is for tasks in other processes
     },
-    stop,
-    facts: () => {
-      const next = task.getNextRun()?.toISOString() ?? "never";
-      return {
-        name: check.name,
-        schedule: check.schedule,
-        lastRunAt,
-        lastResult: `${lastResult ?? "not run yet"}; next ${next}`,
-      };
+    facts: () => ({
+      name: check.name,
+      schedule: check.schedule,
+      lastRunAt,
+      lastResult: `${lastResult ?? "not run yet"}; next ${new Date(nextMatch()).toISOString()}`,
+    }),
+    ended: async () => {
+      await current;
     },
-    ended: () => current,
   };
 }

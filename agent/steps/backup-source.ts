@@ -77,5 +77,15 @@ export async function freeSlot(
     secret: "database",
   });
   const dialect = context.product.dialect(session.versionNumber);
-  await session.query(dialect.terminateSlotHolder, [args.slot]);
+  // Who is told to end still has to: until then the slot would be refused to the next copy.
+  await watchProgress(
+    context,
+    { stallMs: args.stallMs, everyMs: 50, what: `the end of the former copy on ${source.node}` },
+    async () => {
+      await session.query(dialect.terminateSlotHolder, [args.slot]);
+      const slot = await findSlot(session, dialect, args.slot);
+      if (slot?.active !== true) return { state: "done", value: null };
+      return { state: "waiting", token: "active", missing: `slot ${args.slot} is in use there` };
+    },
+  );
 }

@@ -99,7 +99,7 @@ export const fleetChecks: readonly Check[] = [
         const offset = node.agent?.clockOffsetMs ?? null;
         const fix = `Set the clock of ${nameOf(node)} (chronyc makestep), and keep it set.`;
         if (offset === null) return warn(nameOf(node), "not measured yet", fix);
-        const found = `${(offset / 1_000).toFixed(1)} s ${offset < 0 ? "behind" : "ahead"}`;
+        const found = `${(Math.abs(offset) / 1_000).toFixed(1)} s ${offset < 0 ? "behind" : "ahead"}`;
         if (Math.abs(offset) > 300_000) return fail(nameOf(node), found, fix);
         if (Math.abs(offset) > 2_000) return warn(nameOf(node), found, fix);
         return pass(nameOf(node), `${Math.abs(offset)} ms apart`);
