@@ -64,8 +64,9 @@ export async function mountDisk(
     mountPoint,
     fill: async (leave = { bytes: 0 }) => {
       const file = `${mountPoint}/${ballast}`;
-      // fallocate(1) takes all or nothing, so the rest is written.
-      const most = Math.max(0, (await freeBytes()) - leave.bytes - 1024 * 1024);
+      // fallocate(1) takes all or nothing, so the rest is written: a server may take some WAL segments meanwhile.
+      const rest = (leave.bytes === 0 ? 64 : 1) * 1024 * 1024;
+      const most = Math.max(0, (await freeBytes()) - leave.bytes - rest);
       if (most > 0) await inRoot(["fallocate", "-l", String(most), file]);
       if (leave.bytes > 0) {
         return faultUntil(async () => {
