@@ -22,6 +22,7 @@ import { applyDelta } from "./facts-board.ts";
 import { judgeEpoch } from "./epoch-alert.ts";
 import { alertCause, recordHostEvent } from "./host-events.ts";
 import { createPresence, type Presence } from "./presence.ts";
+import { judgeOwnSlots } from "./unknown-operations.ts";
 
 export type HubPorts = {
   readonly settings: Pick<CoordinatorSettings, "heartbeat" | "limits">;
@@ -306,6 +307,7 @@ export class Hub {
     const { raise, over } = droppedSlotAlerts(node, facts, store.alerts(), alertCause);
     for (const alert of raise) store.raiseAlert(alert, clock.now());
     for (const cause of over) store.resolveAlert(cause, clock.now());
+    judgeOwnSlots(store, node, facts, clock.now());
   }
 
   #acceptChanges(node: string, request: CommandRequest, result: unknown): void {

@@ -1,0 +1,73 @@
+import { expect, test } from "vitest";
+import { judgeOwnSlots } from "#coordinator/hub/unknown-operations.ts";
+import type { AlertRecord } from "#coordinator/store/store.ts";
+import type { NodeFacts } from "#shared/domain/facts.ts";
+
+type OwnSlot = NodeFacts["agent"]["ownSlots"][number];
+
+const slot: OwnSlot = {
+  name: "slot_srv159",
+  operationId: "op-aaaaaaaa",
+  forNode: "srv159",
+  walBudgetBytes: 1,
+  madeAt: 2_000,
+  reserve: true,
+  isSeen: true,
+  isReplaced: false,
+};
+
+const cause = "node:srv127:unknown-operations";
+const alert = { cause, severity: "critical", node: "srv127", summary: "", detail: "" } as const;
+type Raised = Parameters<Parameters<typeof judgeOwnSlots>[0]["raiseAlert"]>[0];
+const record = (one: Raised): AlertRecord => ({
+  ...one,
+  id: 1,
+  state: "open",
+  firstSeenAt: 0,
+  lastSeenAt: 0,
+  count: 1,
+});
+
+/** What was raised and resolved, with a journal that knows these operations. */
+function judge(
+  slots: readonly OwnSlot[],
+  known: readonly string[],
+  { joinedAt = 1_000, wasOpen = false } = {},
+) {
+  const raised: string[] = [];
+  const resolved: string[] = [];
+  judgeOwnSlots(
+    {
+      agent: (node) => ({ node, secretHash: "", joinedAt }),
+      // Only whether there is one is looked at.
+      operation: ((id: string) => (known.includes(id) ? {} : null)) as never,
+      alerts: () => (wasOpen ? [record({ ...alert, cause })] : []),
+      raiseAlert: (one) => {
+        raised.push(one.summary);
+        return record(one);
+      },
+      resolveAlert: (cause) => resolved.push(cause),
+    },
+    "srv127",
+    { agent: { ownSlots: [...slots] } } as unknown as NodeFacts, // the part that is looked at
+    3_000,
+  );
+  return { raised, resolved };
+}
+
+test("work for an operation that the journal does not know is told, naming it", () => {
+  const { raised, resolved } = judge([slot, { ...slot, name: "b" }], ["op-bbbbbbbb"]);
+  expect(raised).toEqual([
+    "srv127 has worked for an operation that this journal does not know: op-aaaaaaaa",
+  ]);
+  expect(resolved).toEqual([]);
+});
+
+test("what the journal knows, and what is older than the agent's joining, is no news", () => {
+  expect(judge([slot], ["op-aaaaaaaa"])).toEqual({ raised: [], resolved: [] });
+  expect(judge([slot], [], { joinedAt: 5_000 })).toEqual({ raised: [], resolved: [] });
+});
+
+test("the alert ends when the slots are gone or the right journal is back", () => {
+  expect(judge([], [], { wasOpen: true })).toEqual({ raised: [], resolved: [cause] });
+});
