@@ -113,6 +113,9 @@ export class OperationRun {
   ): Promise<readonly (FailureRecord | null)[]> {
     const settled = await Promise.allSettled(indices.map(work));
     this.#stop.throwIfAborted();
+    // A step that could not be journaled has not failed: it is looked at again when the journal takes it.
+    const unwritten = settled.find((s) => s.status === "rejected" && isJournalError(s.reason));
+    if (unwritten?.status === "rejected") throw unwritten.reason;
     return settled.map((s) =>
       s.status === "fulfilled" ? s.value : failureRecord(asFailure(s.reason)),
     );
@@ -171,4 +174,10 @@ export function moveOperation(
     { from: record.state, event, to, failure: failure ?? null },
   );
   onChange(record.id);
+}
+
+/** What SQLite says by itself, or the store in its place. */
+function isJournalError(error: unknown): boolean {
+  if (error instanceof Failure) return error.code === "STORE_UNUSABLE";
+  return error instanceof Error && "code" in error && /^SQLITE_/.test(String(error.code));
 }
