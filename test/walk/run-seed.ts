@@ -104,7 +104,12 @@ async function walk(
   const stage = fills ? await withDisk(built) : built;
   const before = await takeSnapshot(cluster, castellan);
   await arm(stage, faults);
-  await using load = await startLoad(cluster, lab.host("client"), { readers: 6, writers: 1 });
+  await using load = await startLoad(cluster, lab.host("client"), {
+    readers: 4,
+    writers: 1,
+    statementIntervalMs: 40,
+    freshIntervalMs: 250,
+  });
   await using progress = followOperations(castellan);
   await using primaries = watchForPrimaries(cluster);
   const scene = { stage, progress, addOptions };

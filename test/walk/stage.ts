@@ -32,7 +32,7 @@ export async function buildStage(lab: Lab, product: ProductId): Promise<Stage> {
     newNode: "srv159",
     pool: true,
     sizeMb: 20,
-    poolSettings: { num_init_children: "48" },
+    poolSettings: { num_init_children: "24" },
     passwordPhrase: "random walk",
   });
   const castellan = await installCastellan(cluster, {
