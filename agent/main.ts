@@ -45,9 +45,9 @@ const actions: Actions = {
       log.error({ err }, "Something failed that nobody waited for; the agent works on.");
     });
     const stopped = stopSignal();
-    const agent = await startAgent({ settings, log, pid: process.pid, home: homedir() });
+    using heap = keepHeapSmall(10_000);
+    const agent = await startAgent({ settings, log, pid: process.pid, home: homedir(), heap });
     systemd.ready(`node ${settings.node}`);
-    using _heap = keepHeapSmall(10_000);
     const signal = await stopped;
     log.info({ signal }, "Stopping; databases and detached jobs go on.");
     systemd.stopping();

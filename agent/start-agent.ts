@@ -18,6 +18,7 @@ import { createLedger } from "./adapters/ledger.ts";
 import { createProgramRunner, createPrograms } from "./adapters/programs.ts";
 import { openRecordFolder } from "./adapters/record-folder.ts";
 import { createRootHelper } from "./adapters/root-helper-client.ts";
+import type { SmallHeap } from "./adapters/small-heap.ts";
 import { createSecrets, readSecret } from "./adapters/secrets.ts";
 import { ClosingStack } from "./closing-stack.ts";
 import { createCommandRunner } from "./command-runner.ts";
@@ -36,6 +37,7 @@ export type AgentOptions = {
   readonly pid: number;
   /** Of the agent's user. */
   readonly home: string;
+  readonly heap: Pick<SmallHeap, "collectSoon">;
 };
 
 /** How long a step that is told to stop may take to hand itself back. */
@@ -115,6 +117,8 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         onEnded: (ended) => {
           session.commandEnded(ended);
           loop.wake("command-ended");
+          // A sample of the bandwidth alone leaves tens of megabytes.
+          options.heap.collectSoon();
         },
       },
     });

@@ -57,6 +57,7 @@ test("an agent connects, tells its facts, makes a slot on a real server and take
     log,
     pid: process.pid,
     home: "/",
+    heap: { collectSoon: () => undefined },
   });
   expect(agent).toBeDefined();
   const { facts } = await coordinator.next("facts");

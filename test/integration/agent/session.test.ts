@@ -27,7 +27,8 @@ function listeningLog(): { readonly log: Log; readonly said: Record<string, unkn
 }
 
 function start(settings: AgentSettings, logger: Log = log) {
-  return startAgent({ settings, log: logger, pid: process.pid, home: "/" });
+  const heap = { collectSoon: () => undefined };
+  return startAgent({ settings, log: logger, pid: process.pid, home: "/", heap });
 }
 
 function measure(id: string, more: Partial<CommandEnvelope> = {}): CommandEnvelope {

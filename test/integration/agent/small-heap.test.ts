@@ -1,0 +1,34 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { keepHeapSmall } from "#agent/adapters/small-heap.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+test("what was needed is given back after the start, and whenever there has been no command for a moment", () => {
+  const collect = vi.fn();
+  using heap = keepHeapSmall(10_000, collect);
+  vi.advanceTimersByTime(9_999);
+  expect(collect).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1);
+  expect(collect).toHaveBeenCalledTimes(1);
+
+  heap.collectSoon();
+  vi.advanceTimersByTime(1_500);
+  heap.collectSoon();
+  vi.advanceTimersByTime(1_500);
+  expect(collect).toHaveBeenCalledTimes(1);
+  vi.advanceTimersByTime(500);
+  expect(collect).toHaveBeenCalledTimes(2);
+  vi.advanceTimersByTime(3_600_000);
+  expect(collect).toHaveBeenCalledTimes(2);
+});
+
+test("a collection really frees what nobody holds", async () => {
+  vi.useRealTimers();
+  let isFreed = false;
+  const registry = new FinalizationRegistry(() => (isFreed = true));
+  registry.register({ big: "x".repeat(1000) }, null);
+  using _heap = keepHeapSmall(50);
+  await waitFor(() => isFreed, { what: "the object to be freed" });
+});
