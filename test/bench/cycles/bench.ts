@@ -10,7 +10,7 @@ import { isFlat, slopeOf, type Slope } from "./slope.ts";
 
 export type CyclesBenchOptions = {
   readonly cycles: number;
-  /** Before the first one that counts: an agent keeps its 500 newest commands, and has to have as many first. */
+  /** Before the first one that counts: an agent keeps its newest commands, and has to have as many first. */
   readonly warmUp: number;
   readonly settleSeconds: number;
   readonly say: (line: string) => void;
@@ -57,6 +57,7 @@ export async function benchCycles(options: CyclesBenchOptions): Promise<CyclesRe
   });
   await using castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
   await castellan.cli(["cluster", "import", cluster.name]);
+  await keepFewCommands(cluster, castellan);
   const looks: Look[] = [];
   const abortedAt: string[] = [];
   for (let turn = 0; turn < warmUp + cycles; turn += 1) {
@@ -77,6 +78,25 @@ export async function benchCycles(options: CyclesBenchOptions): Promise<CyclesRe
   say(`state of srv159's agent: ${renderSeries(agentStateMb, "MB", 3)}`);
   const ok = programs.every((program) => program.isFlat);
   return { ok, machine, cycles, abortedAt, programs, journalMb, agentStateMb };
+}
+
+/** A restart with 100 kept commands instead of 500: what is bounded has to reach its bound before it is looked at. */
+async function keepFewCommands(cluster: TestCluster, castellan: Castellan): Promise<void> {
+  for (const name of agents) {
+    const { host } = cluster.node(name);
+    await host.exec([
+      "sed",
+      "-i",
+      "s/keptResults: .*/keptResults: 100/",
+      "/etc/castellan/agent.yaml",
+    ]);
+    const text = await host.readFile("/etc/castellan/agent.yaml");
+    if (!text.includes("keptResults: 100")) throw new Error("agent.yaml has no keptResults");
+    castellan.agent(name).kill("SIGTERM");
+    await castellan.agent(name).exited;
+    await castellan.startAgent(name);
+  }
+  await castellan.connected(agents);
 }
 
 type Look = {
