@@ -36,6 +36,9 @@ test("an old journal commands nobody: what was under way in it is held, and noth
   await coordinatorHost.makeDirectory(`${folder}/backups`, { owner: user, mode: 0o700 });
   const file = `${folder}/backups/middle`;
 
+  const empty = `${folder}/backups/empty`;
+  await castellan.cli(["store", "backup", empty]);
+
   // In the middle of the copy: a backup, and a copy of the whole state after a kill.
   const adding = await castellan.spawnCli(addArguments(cluster, "--max-rate", "8M"));
   const { id } = await waitFor(() => newestOperation(castellan), {
@@ -112,11 +115,22 @@ test("an old journal commands nobody: what was under way in it is held, and noth
     expect(said.stderr).toContain(`The journal ${state}/journal.db is corrupt.`);
     expect(said.stderr).toContain("castellan store restore");
   }
-  await castellan.cli(["store", "restore", file]);
+  await castellan.cli(["store", "restore", empty]);
   await castellan.startCoordinator();
   await castellan.connected(["srv127", "srv129", "srv159"]);
   const checked = await castellan.json<{ problems: readonly string[] }>(["store", "check"]);
   expect(checked.problems).toEqual([]);
+  // This one has never heard of the operation; the agents tell what they made for it.
+  expect(await castellan.json<readonly unknown[]>(["operation", "list"])).toEqual([]);
+  await waitFor(
+    async () => {
+      const told = await castellan.cli(["alert", "list"]);
+      return [`srv127 has worked for an operation`, id, "slot_srv159"].every((words) =>
+        told.stdout.includes(words),
+      );
+    },
+    { timeoutMs: 20_000, what: "an alert about work that the journal does not know" },
+  );
 });
 
 /** The new node's server since its start, and what the cluster keeps for it. */
