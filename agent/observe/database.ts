@@ -112,7 +112,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
 
   /** While the same postmaster lives its directory is there; only its markers may have changed. */
   async function lookAtDisk(fresh: boolean): Promise<DatabaseOnDisk> {
-    const now = ports.clock.now();
+    const now = ports.clock.elapsedMs();
     if (seenDisk !== null && !fresh && now - seenDisk.at < diskEveryMs) {
       const { postmaster } = seenDisk.disk;
       if (postmaster !== null && isStillAlive(postmaster)) return seenDisk.disk;
@@ -192,7 +192,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
           : { ...archiver, backlog: await archive.look(before.settings, want.fresh) },
       versionNumber: own.versionNumber ?? last.versionNumber,
     };
-    const isDue = ports.clock.now() - inventoryAt >= inventoryEveryMs;
+    const isDue = ports.clock.elapsedMs() - inventoryAt >= inventoryEveryMs;
     const all = want.fresh || isNew || isDue || facts.role !== last.role;
     const rare = {};
     if (all || want.settings) {
@@ -204,7 +204,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
       const { inventory, problems: found } = await askSizes(own, dialect);
       Object.assign(rare, inventory);
       problems.push(...found);
-      inventoryAt = ports.clock.now();
+      inventoryAt = ports.clock.elapsedMs();
     }
     if (dialect.control === null) {
       const seen = await lookAtControlFile(`${server}/${facts.role}`, want.fresh);
@@ -244,21 +244,21 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
   }
 
   async function ask(dialect: Dialect): Promise<StatusAnswer> {
-    if (ports.clock.now() < inPartsUntil) return askStatusInParts(own, dialect);
+    if (ports.clock.elapsedMs() < inPartsUntil) return askStatusInParts(own, dialect);
     try {
       return await withinLimit(ports, askStatus(own, dialect));
     } catch (error) {
       const failure = asFailure(error);
       if (!refusals.has(failure.code)) throw failure;
       const answer = await askStatusInParts(own, dialect);
-      inPartsUntil = ports.clock.now() + inPartsForMs;
+      inPartsUntil = ports.clock.elapsedMs() + inPartsForMs;
       return answer;
     }
   }
 
   /** Runs a program: only when the server it is about changed, or once a minute while one runs. */
   async function lookAtControlFile(about: string, fresh: boolean): Promise<ControlData | null> {
-    const now = ports.clock.now();
+    const now = ports.clock.elapsedMs();
     const isOld = about !== "stopped" && control !== null && now - control.at >= controlEveryMs;
     if (control !== null && control.about === about && !isOld && !fresh) return control.data;
     const data = await controlData(ports);
