@@ -241,6 +241,21 @@ test("a staging directory that is not ours is not touched", async () => {
   expect(await lab.sql(lab.n1.port, "SELECT 1")).toBe("1");
 });
 
+test("a data directory that somebody has filled is found before hours of copying, not after them", async () => {
+  const target = await lab.agent("n2");
+  const { dataDirectory } = args.backup;
+  await mkdir(dataDirectory, { recursive: true });
+  await writeFile(join(dataDirectory, "precious"), "data");
+  await expect(runStep(baseBackup, args.backup, target)).rejects.toMatchObject({
+    code: "ALREADY_EXISTS",
+    message: expect.stringContaining(dataDirectory),
+  });
+  expect(await readdir(dataDirectory)).toEqual(["precious"]);
+  await rm(dataDirectory, { recursive: true });
+  await baseBackup.undo(args.backup, target);
+  await expectNothingLeft(target);
+});
+
 test("a server of another cluster is found out by its system identifier", async () => {
   const target = await lab.agent("n2");
   const other = { ...args.backup, systemIdentifier: "1" };
