@@ -92,6 +92,7 @@ export const baseBackup: ChangeStep<"base-backup"> = {
 async function start(args: Args, context: StepContext, generation: number): Promise<void> {
   const name = backupJobName(context);
   await assertNotStarted(args, context);
+  await assertPlaceIsFree(args, context);
   await context.jobs.remove(name);
   for (const tree of treesOf(args)) await removeCopy(tree, args, context);
   await noteBackup(context, args, { generation, copied: null });
@@ -151,6 +152,19 @@ async function assertNobodyCopies(tree: string, context: StepContext): Promise<v
   if (pid === undefined) return;
   throw new Failure("OPERATION_CONFLICT", `a program works on ${tree} already (pid ${pid})`, {
     hint: `It is no job that this agent knows. Look at it (ps -fp ${pid}), end it, then resume.`,
+  });
+}
+
+/** Looked at again when it is put there: that would be after hours. */
+async function assertPlaceIsFree(args: Args, { files }: StepContext): Promise<void> {
+  const { dataDirectory, stagingDirectory } = args;
+  const found = dataDirectory === stagingDirectory ? null : await files.stat(dataDirectory);
+  if (found === null) return;
+  const holds = found.kind === "directory" ? await files.list(dataDirectory) : ["a file"];
+  if (holds.length === 0) return;
+  throw new Failure("ALREADY_EXISTS", `${dataDirectory} is not an empty directory of ours`, {
+    hint: "Nothing in it was touched. Move it away and resume.",
+    evidence: holds.slice(0, 10),
   });
 }
 
