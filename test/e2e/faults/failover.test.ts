@@ -89,7 +89,7 @@ test("the primary fails over in the copy: nothing is done for the old one, an ab
   const following = await pastTheInstant(
     scene,
     { of: "srv127", point: "agent:checked:open-hba" },
-    add("--max-rate", "2M"),
+    add("--max-rate", "500K"),
     async () => undefined,
   );
   await waitFor(async () => backupProcess(cluster.node("srv159")), { timeoutMs: 30_000 });

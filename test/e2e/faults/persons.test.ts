@@ -34,8 +34,8 @@ afterAll(async () => {
 
 const add = (...more: string[]) => addArguments(scene.cluster, ...more);
 
-/** About ten seconds of copying: long enough for whatever a test does meanwhile. */
-const slowly = ["--max-rate", "5M"];
+/** Minutes of copying: whatever a test does meanwhile is done before the end, and none waits for it. */
+const slowly = ["--max-rate", "300K"];
 
 test("a file edited between the dry run and the run is refused with that edit and the new diff, until the plan is read again", async () => {
   const { cluster, castellan } = scene;
@@ -211,7 +211,7 @@ test("a verb taken out of a host's allow-list in the middle pauses it there; put
   expect((await going.ended()).exitCode).toBe(5);
 });
 
-test("six wrong hands in one run: each pauses it with what to type, and when it is mended the run goes on to its end", async () => {
+test("eight wrong hands in one run: each pauses it with what to type, and when it is mended the run goes on to its end", async () => {
   const { cluster, castellan } = scene;
   const { host, paths } = cluster.node("srv159");
   const owner = cluster.lane.osUser;
@@ -286,6 +286,8 @@ test("six wrong hands in one run: each pauses it with what to type, and when it 
     async () => {
       listeners.push(await host.spawn([host.nodePath, "-e", listen]));
       await waitFor(async () => (await host.exec(["ss", "-ltn"])).stdout.includes(":5432"));
+      // And the role's password is changed once more, after the node's files were written.
+      await cluster.sql("srv127", `ALTER ROLE ${role} PASSWORD 'rotated-again'`);
     },
   );
   expectPause(port, "start-database/srv159", ["port 5432 is taken on this host", "ss -ltnp"]);
@@ -293,6 +295,14 @@ test("six wrong hands in one run: each pauses it with what to type, and when it 
     listener.kill("SIGKILL");
     await listener.exited;
   }
+
+  const rotated = await run(scene, resume);
+  expectPause(rotated, "prove-streaming/srv159", [
+    "AUTHENTICATION_FAILED: srv127 does not take the replication password that this node's files were written with",
+    `password authentication failed for user "${role}"`,
+    "Give the role that password back",
+  ]);
+  await cluster.sql("srv127", `ALTER ROLE ${role} PASSWORD 'rotated-today'`);
 
   // The stored password of the maintenance user is set wrong on the new host.
   const wrong = await inTheInstant(
