@@ -7,6 +7,7 @@ import { evidence } from "./evidence.ts";
 import { flag, text, textOrNull } from "./row-values.ts";
 import { findSlot } from "./slots.ts";
 import type { ReadStep } from "./step.ts";
+import { streamingFailure } from "./streaming-failure.ts";
 import { watchProgress, type Look } from "./watch-progress.ts";
 
 type Args = CommandArgs<"prove-streaming">;
@@ -22,7 +23,9 @@ export const proveStreaming: ReadStep<"prove-streaming"> = {
       context,
       { stallMs: args.stallMs, everyMs: 50, what: `streaming from ${args.upstream.node}` },
       () => look(args, own, upstream, context),
-    );
+    ).catch(async (error: unknown) => {
+      throw await streamingFailure(error, args.upstream.node, context);
+    });
   },
 };
 
