@@ -28,6 +28,10 @@ test.each([
     { code: "RESOURCE_MISSING", retryable: true, hint: /WAL sender of srv127/ },
   ],
   [
+    'pg_basebackup: error: could not send replication command "START_REPLICATION": ERROR:  replication slot "slot_srv159" does not exist',
+    { code: "RESOURCE_MISSING", retryable: false, hint: /WAL budget was used up.*abort/ },
+  ],
+  [
     "pg_basebackup: error: backup failed: who knows",
     { code: "PROGRAM_FAILED", retryable: true, hint: /own last lines/ },
   ],
@@ -38,7 +42,7 @@ test.each([
   expect(failure.evidence).toContain(line);
   if (code !== "PROGRAM_FAILED") {
     expect(failure.message).toBe(
-      `the base backup ended with 1: ${line.slice(line.indexOf("FATAL:  ") + 8)}`,
+      `the base backup ended with 1: ${line.split(/(?:FATAL|ERROR): {2}/)[1]}`,
     );
   }
 });
