@@ -64,7 +64,9 @@ export function preconditionRefusal(
   const told = wrong.map((name) => `${name} is ${found[name] ?? "unknown"}, not ${wanted[name]}`);
   return refused(
     `command ${id}: ${told.join("; ")}`,
-    "The node changed since the plan was made: look at `castellan status`, then abort or plan anew.",
+    found.status === "stopped"
+      ? "The database of this host does not run: its log says why. Mend that, start it, then resume; or abort."
+      : "The node changed since the plan was made: look at `castellan status`, then abort or plan anew.",
     { evidence: [`database ${found.status}${found.problem === null ? "" : `: ${found.problem}`}`] },
   );
 }

@@ -30,6 +30,14 @@ const table: readonly Row[] = [
     hint: (source) =>
       `Somebody has taken the last WAL sender of ${source}: end one that nobody needs (pg_stat_replication there), then resume.`,
   },
+  {
+    // Everything before it may be gone: only a slot that is made anew, with a copy that begins after it, will do.
+    says: /replication slot "[^"]*" does not exist/,
+    failure: "RESOURCE_MISSING",
+    retryable: false,
+    hint: () =>
+      'The slot of this copy was dropped: its WAL budget was used up ("castellan alert list" says so), or somebody took it away. No resume brings it back: abort the operation, then add the node again, with a larger --wal-budget or at a calmer hour.',
+  },
 ];
 
 /** The end of a copy that did not succeed: its own words first. Trying again starts it from the beginning. */
