@@ -9,7 +9,13 @@ import { settledDifferences, takeSnapshot, type Snapshot } from "#test/harness/s
 import { waitFor } from "#test/harness/wait-for.ts";
 import { labHosts } from "../support/hosts.ts";
 import { stepOf, untilOperation } from "../support/operations.ts";
-import { aborted, beginAdding, untilCopying, untilRest } from "../support/under-way.ts";
+import {
+  aborted,
+  abortedWhileStopped,
+  beginAdding,
+  untilCopying,
+  untilRest,
+} from "../support/under-way.ts";
 
 /**
  * One cluster, whose new node, two agents and coordinator each have a disk of their own that breaks in the middle of
@@ -131,9 +137,7 @@ test("a target that turns read-only between the copy and its configuration stops
   await stopAt("srv159", "agent:checked:start-database");
   const resumed = await castellan.spawnCli(["operation", "resume", id]);
   await waitFor(() => isStopped(castellan.agent("srv159").pid), { timeoutMs: 30_000 });
-  castellan.agent("srv159").kill("SIGCONT");
-  const aborting = await castellan.cli(["operation", "abort", id], { reject: false });
-  expect(aborting.stdout).toContain("is rolled-back");
+  await abortedWhileStopped(castellan, id, "srv159");
   expect(await resumed.exited).toBe(5);
   await isAsBefore();
 });
@@ -181,9 +185,7 @@ test("a target whose agent's disk is full at the end of the copy keeps the copy,
   const resumed = await castellan.spawnCli(["operation", "resume", id]);
   await waitFor(() => isStopped(castellan.agent("srv159").pid), { timeoutMs: 30_000 });
   expect(await inodeOf(cluster.node("srv159").paths.dataDir)).toBe(copied);
-  castellan.agent("srv159").kill("SIGCONT");
-  await castellan.cli(["operation", "abort", id], { reject: false });
-  await untilRest(castellan, id, "rolled-back");
+  await abortedWhileStopped(castellan, id, "srv159");
   expect(await resumed.exited).toBe(5);
   await isAsBefore();
 });

@@ -74,3 +74,16 @@ export async function aborted(castellan: Castellan, id: string): Promise<ExecRes
   expect(answer.exitCode).toBe(0);
   return answer;
 }
+
+/** The same for one whose agent stands still in the middle of a step: it goes on when the abort is on its way. */
+export async function abortedWhileStopped(
+  castellan: Castellan,
+  id: string,
+  node: string,
+): Promise<void> {
+  const aborting = await castellan.spawnCli(["operation", "abort", id]);
+  await untilOperation(castellan, id, ({ state }) => state === "rolling-back");
+  castellan.agent(node).kill("SIGCONT");
+  await untilRest(castellan, id, "rolled-back");
+  expect(await aborting.exited).toBe(0);
+}
