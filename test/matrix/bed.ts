@@ -19,6 +19,9 @@ export const matrixHosts = [
   { name: "coord", address: "192.168.4.10" },
 ] as const;
 
+/** For the points that are reached: on every host, and empty where nothing is recorded. */
+export const pointFolder = "/var/log/points";
+
 /** A cluster with Castellan on it, and a copy of every disk to begin again from. */
 export type Bed = {
   readonly lab: Lab;
@@ -31,18 +34,28 @@ export type Bed = {
   readonly agents: readonly string[];
   /** As it was after the installation. */
   readonly baseline: Snapshot;
-  /** Every disk as it was after the installation, and everything started from it. */
-  restore(): Promise<void>;
+  /**
+   * As after the installation, with these environments for those that are named: every disk copied anew and everything
+   * started, or only those started anew where nothing is left of the run before. To be followed by `leave`.
+   */
+  begin(environments: Environments): Promise<void>;
+  /** The newest operation in the journal when this run began; null where it has none. */
+  former(): string | null;
+  /** Says whether anything at all is left of the run that is over. */
+  leave(isPristine: boolean): void;
   process(name: string): HostProcess;
   /** An agent by its node, or the coordinator; not waited for. */
   launch(process: string, env?: Readonly<Record<string, string>>): Promise<void>;
   /** Kills what runs of these and starts them with their environments; answers when all are heard of. */
-  restart(environments: Readonly<Record<string, Readonly<Record<string, string>>>>): Promise<void>;
+  restart(environments: Environments): Promise<void>;
   /** The coordinator has these agents' facts. */
   connected(nodes?: readonly string[]): Promise<void>;
   /** Power for a host that was off; nothing is started on it. */
   boot(host: string): Promise<void>;
 };
+
+/** By process; the coordinator's name is `coordinatorName`. */
+export type Environments = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 export async function createBed(lab: Lab, product: Product): Promise<Bed> {
   const cluster = await createCluster(lab, {
@@ -60,6 +73,8 @@ export async function createBed(lab: Lab, product: Product): Promise<Bed> {
   const newNode = cluster.node("srv159");
   const nodes = [...cluster.nodes, newNode];
   const agents = nodes.map(({ name }) => name);
+  for (const host of lab.hosts)
+    await host.makeDirectory(pointFolder, { owner: cluster.lane.osUser });
   await stopAll(cluster, castellan, agents);
   await Promise.all(lab.hosts.map((host) => host.powerOff()));
   for (const { host, pool } of cluster.pools?.nodes ?? []) {
@@ -83,7 +98,7 @@ export async function createBed(lab: Lab, product: Product): Promise<Bed> {
     if (node !== undefined && !host.exists(node.paths.socketDir))
       await host.makeDirectory(node.paths.socketDir, { owner: cluster.lane.osUser });
   };
-  const restore = async (): Promise<void> => {
+  const restore = async (environments: Environments): Promise<void> => {
     await Promise.all(
       lab.hosts.map(async (host) => {
         if (host.isUp()) await host.powerOff();
@@ -93,11 +108,21 @@ export async function createBed(lab: Lab, product: Product): Promise<Bed> {
     );
     await Promise.all([
       startDatabases(cluster),
-      launch(coordinatorName).then(() => Promise.all(agents.map((name) => launch(name)))),
+      launch(coordinatorName, environments[coordinatorName]).then(() =>
+        Promise.all(agents.map((name) => launch(name, environments[name]))),
+      ),
     ]);
     await connected();
   };
-  await restore();
+  const restart = async (environments: Environments): Promise<void> => {
+    const names = Object.keys(environments);
+    await Promise.all(names.map((name) => killed(process(name))));
+    await Promise.all(names.map((name) => launch(name, environments[name])));
+    await connected();
+  };
+  let isAsInstalled = true;
+  let former: string | null = null;
+  await restore({});
   return {
     lab,
     product,
@@ -107,17 +132,23 @@ export async function createBed(lab: Lab, product: Product): Promise<Bed> {
     newNode,
     agents,
     baseline: await settledSnapshot(cluster, castellan),
-    restore,
+    begin: async (environments) => {
+      const isFresh = isAsInstalled;
+      isAsInstalled = false;
+      former = isFresh
+        ? ((await api.get<readonly { id: string }[]>("/operations"))[0]?.id ?? null)
+        : null;
+      await (isFresh ? restart(environments) : restore(environments));
+    },
+    former: () => former,
+    leave: (isPristine) => {
+      isAsInstalled = isPristine;
+    },
+    restart,
     process,
     launch,
     connected,
     boot,
-    restart: async (environments) => {
-      const names = Object.keys(environments);
-      await Promise.all(names.map((name) => killed(process(name))));
-      await Promise.all(names.map((name) => launch(name, environments[name])));
-      await connected();
-    },
   };
 }
 

@@ -9,7 +9,7 @@ import { coordinatorName, type Strike } from "./strike.ts";
  */
 export async function powerCycle(bed: Bed, { process, point, occurrence }: Strike): Promise<void> {
   const host = bed.lab.host(process === coordinatorName ? "coord" : process);
-  await bed.restart({ [process]: { CASTELLAN_STOP_AT: `${point}@${occurrence}` } });
+  await bed.begin({ [process]: { CASTELLAN_STOP_AT: `${point}@${occurrence}` } });
   const asking = addNode(bed).catch(() => undefined);
   await untilStopped(bed.process(process), point);
   // Silence first; and what has stopped itself would keep its host from ending.

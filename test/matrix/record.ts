@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { commands } from "#shared/domain/commands.ts";
 import { takeSnapshot, type Snapshot } from "#test/harness/snapshot.ts";
-import type { Bed } from "./bed.ts";
+import { pointFolder, type Bed, type Environments } from "./bed.ts";
 import { likeness } from "./likeness.ts";
 import { addNode, atRest } from "./operation.ts";
 import { abortStopped, lastPoint, untilStopped } from "./stopped.ts";
@@ -12,15 +12,16 @@ export type Undisturbed = Pick<Recording, "run" | "preflightKinds"> & { readonly
 
 /** Runs the operation to its end on a fresh bed. A new step or a new point is in the record by itself. */
 export async function recordRun(bed: Bed): Promise<Undisturbed> {
-  await bed.restart(await logging(bed));
+  await bed.begin(logging(bed));
+  const atStart = await reached(bed);
   const { id, plan } = await addNode(bed);
   const done = await atRest(bed, id);
   if (done.state !== "succeeded")
     throw new Error(`the undisturbed run is ${done.state}: ${done.failure?.message ?? ""}`);
-  const run = await reached(bed);
+  const run = without(await reached(bed), atStart);
   // As after a strike: nothing of theirs has lived through the run.
   await bed.restart(Object.fromEntries(processes(bed).map((name) => [name, {}])));
-  await Promise.all(processes(bed).map((name) => hostOf(bed, name).exec(["rm", "-r", folder])));
+  await Promise.all(processes(bed).map((name) => hostOf(bed, name).exec(["rm", logFile])));
   const added = likeness(await takeSnapshot(bed.cluster, bed.castellan));
   const planned = new Set(plan.steps.map(({ kind }) => kind.toString()));
   const preflightKinds = Object.entries(commands).flatMap(([kind, { effect }]) =>
@@ -31,8 +32,8 @@ export async function recordRun(bed: Bed): Promise<Undisturbed> {
 
 /** Aborts it in its last step, on a fresh bed: what is reached from there on. */
 export async function recordUndo(bed: Bed): Promise<PointLists> {
-  const environments = await logging(bed);
-  await bed.restart({
+  const environments = logging(bed);
+  await bed.begin({
     ...environments,
     [coordinatorName]: { ...environments[coordinatorName], CASTELLAN_STOP_AT: lastPoint },
   });
@@ -50,25 +51,31 @@ export async function recordUndo(bed: Bed): Promise<PointLists> {
   );
 }
 
+/** What a process also reaches when it starts can't be told from its start by name. */
+function without(lists: PointLists, others: PointLists): PointLists {
+  return Object.fromEntries(
+    Object.entries(lists).map(([name, lines]) => {
+      const known = new Set(others[name]);
+      return [name, lines.filter((line) => !known.has(line))];
+    }),
+  );
+}
+
 function processes({ agents }: Bed): readonly string[] {
   return [...agents, coordinatorName];
 }
 
-/** In the hosts' memory, where no comparison of disks sees it. */
-const folder = "/dev/shm/points";
+const logFile = `${pointFolder}/log`;
 
-async function logging(bed: Bed): Promise<Record<string, Record<string, string>>> {
-  const owner = bed.cluster.lane.osUser;
-  await Promise.all(
-    processes(bed).map((name) => hostOf(bed, name).makeDirectory(folder, { owner })),
-  );
-  const env = { CASTELLAN_POINT_LOG: `${folder}/log` };
+function logging(bed: Bed): Environments {
+  const env = { CASTELLAN_POINT_LOG: logFile };
   return Object.fromEntries(processes(bed).map((name) => [name, env]));
 }
 
 async function reached(bed: Bed): Promise<PointLists> {
   const lists = processes(bed).map(async (name) => {
-    const text = await readFile(hostOf(bed, name).path(`${folder}/log`), "utf8");
+    const file = hostOf(bed, name).path(logFile);
+    const text = await readFile(file, "utf8").catch(() => "");
     return [name, text.split("\n").filter((line) => line !== "")] as const;
   });
   return Object.fromEntries(await Promise.all(lists));

@@ -4,7 +4,8 @@ import type { StrikeResult } from "./worker.ts";
 
 export type Part = {
   readonly product: Product;
-  readonly chosen: number;
+  /** Crash points of the sources that nothing reached, and nothing explains. */
+  readonly unexplained: readonly string[];
   readonly results: readonly StrikeResult[];
   readonly seconds: number;
 };
@@ -51,11 +52,16 @@ export function renderSummary(parts: readonly Part[]): readonly string[] {
   });
 }
 
+export function isGood({ results, unexplained }: Part): boolean {
+  return unexplained.length === 0 && results.every(({ complaints }) => complaints.length === 0);
+}
+
 export function summary(parts: readonly Part[]): object {
   return {
-    ok: parts.every(({ results }) => results.every(({ complaints }) => complaints.length === 0)),
-    parts: parts.map(({ product, results, seconds }) => ({
+    ok: parts.every(isGood),
+    parts: parts.map(({ product, unexplained, results, seconds }) => ({
       product,
+      unexplained,
       runs: results.length,
       failed: results.filter(({ complaints }) => complaints.length > 0).length,
       seconds: Math.round(seconds),

@@ -21,8 +21,7 @@ export type RunEnd = {
 
 /** One strike on a bed that is as it was after the installation. */
 export async function performStrike(bed: Bed, strike: Strike, added: Snapshot): Promise<RunEnd> {
-  const former = (await newestOperation(bed))?.id ?? null;
-  const end = await courses[strike.mode](bed, strike, former);
+  const end = await courses[strike.mode](bed, strike);
   if (end === null) return judge(bed, "refused", "as before", added);
   const { state, failure } = end;
   const wanted = state === "succeeded" ? "added" : "as before";
@@ -45,88 +44,93 @@ const allowed: Readonly<Record<Mode, readonly string[]>> = {
   "power-off-abort": ["rolled-back"],
 };
 
-type Course = (bed: Bed, strike: Strike, former: string | null) => Promise<OperationRecord | null>;
+type Course = (bed: Bed, strike: Strike) => Promise<OperationRecord | null>;
 
 const courses: Readonly<Record<Mode, Course>> = {
-  resume: async (bed, strike, former) => {
-    await strikeDown(bed, strike, former);
+  resume: async (bed, strike) => {
+    const isBegun = await strikeDown(bed, strike);
     await bed.launch(strike.process);
-    return atRest(bed, await operationAfter(bed, former));
+    if (!isBegun) return null;
+    return atRest(bed, await operationAfter(bed));
   },
-  abort: async (bed, strike, former) => {
-    await strikeDown(bed, strike, former);
+  abort: async (bed, strike) => {
+    const isBegun = await strikeDown(bed, strike);
     if (strike.process !== coordinatorName) {
       // Before it is heard of again: it is aborted in the state that the strike has left.
       await bed.launch(strike.process);
-      return abort(bed, await operationAfter(bed, former));
+      if (!isBegun) return null;
+      return abort(bed, await operationAfter(bed));
     }
     // Nothing goes on before the abort is there.
     const agents = bed.agents.map((name) => bed.process(name));
     for (const agent of agents) agent.kill("SIGSTOP");
     await bed.launch(coordinatorName);
-    const id = await operationAfter(bed, former);
-    await askToAbort(bed, id);
+    const id = await operationAfter(bed);
+    const isInTime = await askToAbort(bed, id);
     for (const agent of agents) agent.kill("SIGCONT");
-    return atRest(bed, id);
+    return aborted(await atRest(bed, id), isInTime);
   },
-  undo: async (bed, strike, former) => {
+  undo: async (bed, strike) => {
     const stop = { CASTELLAN_STOP_AT: lastPoint };
     const victim = { [strike.process]: crashAt(strike) };
-    await bed.restart({
+    await bed.begin({
       ...victim,
       [coordinatorName]: { ...stop, ...victim[coordinatorName] },
     });
     const { id } = await addNode(bed);
     await untilStopped(bed.process(coordinatorName), lastPoint);
     await abortStopped(bed, id);
-    await untilDead(bed, strike, former);
+    await untilDead(bed, strike);
     await bed.launch(strike.process);
     return atRest(bed, id);
   },
-  preflight: async (bed, strike, former) => {
-    await bed.restart({ [strike.process]: crashAt(strike) });
+  preflight: async (bed, strike) => {
+    await bed.begin({ [strike.process]: crashAt(strike) });
     const answer = await addNode(bed).catch((error: unknown) => error);
-    await untilDead(bed, strike, former);
+    await untilDead(bed, strike);
     await bed.launch(strike.process);
     await bed.connected();
     if (answer instanceof Failure) return null;
     if (answer instanceof Error) throw answer;
-    return atRest(bed, await operationAfter(bed, former));
+    return atRest(bed, await operationAfter(bed));
   },
-  "power-off": async (bed, strike, former) => {
+  "power-off": async (bed, strike) => {
     await powerCycle(bed, strike);
-    const id = await operationAfter(bed, former);
+    const id = await operationAfter(bed);
     const end = await atRest(bed, id);
     if (end.state !== "paused") return end;
     // What its retries could not outlast an operator goes on with.
     await bed.api.post(`/operations/${id}/resume`, {});
     return atRest(bed, id);
   },
-  "power-off-abort": async (bed, strike, former) => {
+  "power-off-abort": async (bed, strike) => {
     await powerCycle(bed, strike);
-    return abort(bed, await operationAfter(bed, former));
+    return abort(bed, await operationAfter(bed));
   },
 };
 
-/** Starts the operation with the victim's end built in, and waits for that. */
-async function strikeDown(bed: Bed, strike: Strike, former: string | null): Promise<void> {
-  await bed.restart({ [strike.process]: crashAt(strike) });
+/** Starts the operation with the victim's end built in, and waits for that. false where it came before there was one. */
+async function strikeDown(bed: Bed, strike: Strike): Promise<boolean> {
+  await bed.begin({ [strike.process]: crashAt(strike) });
   // The coordinator may be gone before it can answer.
   const asking = addNode(bed).then(
     () => null,
     (error: unknown) => error,
   );
-  await untilDead(bed, strike, former);
+  await untilDead(bed, strike);
   const refusal = await asking;
-  if (refusal !== null && strike.process !== coordinatorName) throw refusal;
+  if (refusal === null || strike.process === coordinatorName) return true;
+  // Only small files that every command writes are written in a preflight, too.
+  if (/^file:[^/]*$/.test(strike.point)) return false;
+  throw refusal;
 }
 
-async function untilDead(bed: Bed, strike: Strike, former: string | null): Promise<void> {
+async function untilDead(bed: Bed, strike: Strike): Promise<void> {
   const victim = bed.process(strike.process);
   const gone = async (): Promise<boolean> => {
     if (!victim.isRunning()) return true;
     const newest = await newestOperation(bed).catch(() => null);
-    if (newest === null || newest.id === former || !isAtRest(newest)) return false;
+    if (newest === null || newest.id === bed.former() || !isAtRest(newest)) return false;
     // Something may be on its way to the disk after the end.
     return waitFor(() => !victim.isRunning(), { timeoutMs: 5_000, what: "the point" });
   };
@@ -142,23 +146,30 @@ function crashAt({ point, occurrence }: Strike): Readonly<Record<string, string>
   return { CASTELLAN_CRASH_AT: `${point}@${occurrence}` };
 }
 
-async function operationAfter(bed: Bed, former: string | null): Promise<string> {
+async function operationAfter(bed: Bed): Promise<string> {
   const newest = await waitFor(() => newestOperation(bed), { what: "the coordinator to answer" });
-  if (newest.id === former) throw new Error("the operation is not in the journal");
+  if (newest.id === bed.former()) throw new Error("the operation is not in the journal");
   return newest.id;
 }
 
 async function abort(bed: Bed, id: string): Promise<OperationRecord> {
-  await askToAbort(bed, id);
-  return atRest(bed, id);
+  const isInTime = await askToAbort(bed, id);
+  return aborted(await atRest(bed, id), isInTime);
 }
 
-/** One that is over by now says so, and is judged by its state. */
-async function askToAbort({ api }: Bed, id: string): Promise<void> {
+function aborted(operation: OperationRecord, isInTime: boolean): OperationRecord {
+  if (isInTime && operation.state === "succeeded") throw new Error("it was aborted, and succeeded");
+  return operation;
+}
+
+/** false where it was over by then. */
+async function askToAbort({ api }: Bed, id: string): Promise<boolean> {
   try {
     await api.post(`/operations/${id}/abort`, {});
+    return true;
   } catch (error) {
-    if (!(error instanceof Failure) || error.code !== "OPERATION_CONFLICT") throw error;
+    if (error instanceof Failure && error.code === "OPERATION_CONFLICT") return false;
+    throw error;
   }
 }
 

@@ -22,16 +22,12 @@ type Stage = {
   readonly lab: Lab;
   readonly bed: Bed;
   readonly undisturbed: Awaited<ReturnType<typeof recordRun>>;
-  /** As after the installation, but for what it remembers of operations that are over. */
-  isPristine: boolean;
 };
 
 export function createWorker(product: Product): Worker {
   let stage: Stage | null = null;
   const ready = async (): Promise<Stage> => {
     stage ??= await setStage(product);
-    if (!stage.isPristine) await stage.bed.restore();
-    stage.isPristine = false;
     return stage;
   };
   return {
@@ -46,7 +42,7 @@ export function createWorker(product: Product): Worker {
       const startedAt = performance.now();
       const end = await performStrike(bed, strike, undisturbed.added).catch(failed);
       const seconds = (performance.now() - startedAt) / 1000;
-      current.isPristine = end.isPristine;
+      bed.leave(end.isPristine);
       if (end.complaints.length === 0) return { ...end, strike, seconds, kept: null };
       // Its disks stay for whoever wants to know why; the next run gets new hosts.
       lab.keep();
@@ -65,7 +61,7 @@ async function setStage(product: Product): Promise<Stage> {
   const lab = await createLab({ hosts: matrixHosts });
   try {
     const bed = await createBed(lab, product);
-    return { lab, bed, undisturbed: await recordRun(bed), isPristine: false };
+    return { lab, bed, undisturbed: await recordRun(bed) };
   } catch (error) {
     await lab[Symbol.asyncDispose]();
     throw error;
