@@ -130,6 +130,7 @@ function createContext(
     requestedBy: `${process.env["SUDO_USER"] ?? userInfo().username}@${hostname()}`,
     stateDirectory,
     now: () => Date.now(),
+    elapsedMs: () => performance.now(),
     interrupted,
     setExitCode: wiring.setExitCode,
     ask: async (question) => {

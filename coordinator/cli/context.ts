@@ -8,6 +8,8 @@ export type CliContext = {
   readonly requestedBy: string;
   readonly stateDirectory: () => string;
   readonly now: () => number;
+  /** Of a clock that nobody sets (shared/time.ts): only differences say something. */
+  readonly elapsedMs: () => number;
   /** Aborted by Ctrl-C. */
   readonly interrupted: AbortSignal;
   readonly setExitCode: (code: number) => void;

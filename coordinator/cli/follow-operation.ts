@@ -33,7 +33,7 @@ export async function* followOperation(
       const failure = asFailure(error);
       if (context.interrupted.aborted) return;
       if (failure.code !== "COORDINATOR_UNREACHABLE" || !wasThere) throw failure;
-      if (lostAt !== null && performance.now() - lostAt > limits.patienceMs) {
+      if (lostAt !== null && context.elapsedMs() - lostAt > limits.patienceMs) {
         throw stillAway(id, failure);
       }
       if (lostAt === null) {
@@ -42,7 +42,7 @@ export async function* followOperation(
           `The coordinator does not answer; looking for it for up to ${limits.patienceMs / 1000} s.`,
         ]);
       }
-      lostAt ??= performance.now();
+      lostAt ??= context.elapsedMs();
     }
     await sleep(limits.everyMs, null, { signal: context.interrupted }).catch(() => null); // Ctrl-C: seen above
   }

@@ -24,6 +24,7 @@ function createContext(client: Partial<ApiClient>, said: Said): CliContext {
     requestedBy: "dba@host",
     stateDirectory: () => "/nowhere",
     now: () => Date.now(),
+    elapsedMs: () => performance.now(),
     interrupted: new AbortController().signal,
     setExitCode: (code) => {
       said.exitCode = code;
@@ -75,20 +76,21 @@ test("what was typed wrongly is shown beside what would be right", async () => {
 
 test("a step that had nothing to say for minutes is looked on at over a restart of the coordinator, too", async () => {
   const operation = { id: "op-12345678", state: "succeeded" };
-  let now = 0;
+  let elapsedMs = 0;
   let calls = 0;
   async function* watch() {
     calls += 1;
     await Promise.resolve();
     if (calls === 1) {
       yield { type: "operation", operation };
-      now += 600_000;
+      elapsedMs += 600_000;
     }
     if (calls < 3) throw new Failure("COORDINATOR_UNREACHABLE", "cut");
     yield { type: "operation", operation };
   }
   const context = createContext({ watch: watch as unknown as ApiClient["watch"] }, quiet()); // updates of the test's own shape
   let seen = 0;
-  for await (const _ of followOperation({ ...context, now: () => now }, "op-12345678")) seen += 1;
+  const followed = followOperation({ ...context, elapsedMs: () => elapsedMs }, "op-12345678");
+  for await (const _ of followed) seen += 1;
   expect(seen).toBe(2);
 });

@@ -72,6 +72,7 @@ function createScene(typed: string | null, refusal?: Failure) {
     requestedBy: "dba@console",
     stateDirectory: () => "/nowhere",
     now: () => 0,
+    elapsedMs: () => 0,
     interrupted: new AbortController().signal,
     setExitCode: () => undefined,
     ask: () => Promise.resolve(typed),
