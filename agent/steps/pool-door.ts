@@ -14,6 +14,8 @@ export type HeldDoor = {
   readonly worker: number | null;
   /** Opened beforehand, so that what is done behind the shut door takes no longer than it must. */
   readonly control: SharedControl | null;
+  /** Takes away what a helper that was killed has left in the packet filter, once the kernel has opened it. */
+  readonly sweep: () => Promise<unknown>;
 };
 
 /** Closed when the door and everybody who still uses it have let go: an attach may outlast the door. */
@@ -68,7 +70,8 @@ export async function shutDoor(
     };
     setTimeout(forget, forMs + 2_000).unref();
     crashPoint("step:door-shut");
-    return remember(operationId, { ports, refusal: null, session, worker, control });
+    const sweep = () => context.rootHelper.run("door-sweep");
+    return remember(operationId, { ports, refusal: null, session, worker, control, sweep });
   }
   await endSession(session);
   await control[Symbol.asyncDispose]();
@@ -86,6 +89,9 @@ export async function openDoor(operationId: string): Promise<string | null> {
   if (door === undefined || door.session === null) return null;
   try {
     return await door.session.ask("open");
+  } catch (error) {
+    await door.sweep();
+    throw error;
   } finally {
     // The helper also opens when its input ends.
     await endSession(door.session);
@@ -176,7 +182,7 @@ export async function failbackIsOver(
 }
 
 function refused(ports: readonly number[], refusal: string): HeldDoor {
-  return { ports, refusal, session: null, worker: null, control: null };
+  return { ports, refusal, session: null, worker: null, control: null, sweep: nothing };
 }
 
 function remember(operationId: string, door: HeldDoor): HeldDoor {
@@ -187,3 +193,5 @@ function remember(operationId: string, door: HeldDoor): HeldDoor {
 async function endSession(session: RootHelperSession): Promise<void> {
   await session[Symbol.asyncDispose]();
 }
+
+const nothing = (): Promise<void> => Promise.resolve();

@@ -179,5 +179,5 @@ export function moveOperation(
 /** What SQLite says by itself, or the store in its place. */
 function isJournalError(error: unknown): boolean {
   if (error instanceof Failure) return error.code === "STORE_UNUSABLE";
-  return error instanceof Error && "code" in error && /^SQLITE_/.test(String(error.code));
+  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_");
 }

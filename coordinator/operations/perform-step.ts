@@ -79,7 +79,10 @@ export async function performStep(
     const outcome = await send(node, kind, args, phase, `/${sent}`, noPreconditions);
     // In the middle of a step of our own: part of what it commands is done.
     crashPoint("runner:command-ended", kind, phase);
-    if (outcome.outcome !== "done") throw failureOf(outcome.failure);
+    if (outcome.outcome !== "done") {
+      // The step itself is on no node: nobody else says which one it was.
+      throw failureOf({ ...outcome.failure, message: `${node}: ${outcome.failure.message}` });
+    }
     return outcome.result as CommandResult<K>; // validated against the kind's schema on arrival
   };
   return performLocalStep(ports.localSteps, step, attempt.phase, {
