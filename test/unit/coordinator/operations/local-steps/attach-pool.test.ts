@@ -71,6 +71,23 @@ test("a plan without a held door attaches openly and says that", async () => {
   expect(result?.lines[0]).toMatch(/^held: false, as planned/);
 });
 
+test("doors that took long to shut are shut anew before anything is attached", async () => {
+  // The first helper needs its time to start on a busy host; then they wait for the word.
+  const { said, result } = await run(args, { holdsTakeMs: [2_000, 10, 20, 20] });
+  expect(said.filter((line) => line.endsWith("hold-door"))).toHaveLength(4);
+  expect(said.indexOf("srv127 attach-backend")).toBeGreaterThan(
+    said.lastIndexOf("srv129 hold-door"),
+  );
+  expect(result).toMatchObject({ alreadyDone: false });
+});
+
+test("hosts that are too busy to hold all doors at once attach nothing, and are tried again", async () => {
+  const { said, failure } = await run(args, { holdsTakeMs: [700] });
+  expect(failure).toMatchObject({ code: "STALLED", retryable: true });
+  expect(said.filter((line) => line.endsWith("attach-backend"))).toEqual([]);
+  expect(said.filter((line) => line.endsWith("release-door"))).toHaveLength(2);
+});
+
 test("an attach that fails opens every door", async () => {
   const { said, failure } = await run(args, {
     fail: { "srv127 attach-backend": new Failure("PROGRAM_FAILED", "no such node") },
@@ -109,6 +126,8 @@ test("undo asks every pool, one after the other", async () => {
 type Behaviour = {
   readonly upFromTheStart?: boolean;
   readonly refuseHold?: string;
+  /** One after the other; the last for all that follow. */
+  readonly holdsTakeMs?: readonly number[];
   readonly fail?: Readonly<Record<string, Failure>>;
   /** Only after the attach. */
   readonly failLater?: Readonly<Record<string, Failure>>;
@@ -124,8 +143,17 @@ async function run(given: LocalStepArgs<"attach-pool">, behaviour: Behaviour = {
 }
 
 /** Two agents that answer at once and write down what they were told. */
-function agents({ upFromTheStart = false, refuseHold, fail = {}, failLater = {} }: Behaviour) {
+function agents({
+  upFromTheStart = false,
+  refuseHold,
+  holdsTakeMs = [0],
+  fail = {},
+  failLater = {},
+}: Behaviour) {
+  // prettier-ignore
   const said: string[] = [];
+  let elapsedMs = 0;
+  let holds = 0;
   let isUp = upFromTheStart;
   const answer = (node: string, kind: string, phase: string): unknown => {
     const what = `${node} ${kind}`;
@@ -136,6 +164,8 @@ function agents({ upFromTheStart = false, refuseHold, fail = {}, failLater = {} 
     if (kind === "prove-backend" && !isUp) throw new Failure("STALLED", "shown down");
     const base = { alreadyDone: false, lines: [`${what} done`], files: [] };
     if (kind !== "hold-door") return base;
+    elapsedMs += holdsTakeMs[holds] ?? holdsTakeMs.at(-1) ?? 0;
+    holds += 1;
     const reason = node === refuseHold ? "no nft here" : null;
     return { ...base, held: reason === null, reason };
   };
@@ -150,7 +180,7 @@ function agents({ upFromTheStart = false, refuseHold, fail = {}, failLater = {} 
     signal: new AbortController().signal,
     clock: {
       now: () => 0,
-      elapsedMs: () => 0,
+      elapsedMs: () => elapsedMs,
       sleep: (ms) => Promise.resolve(void said.push(`wait ${ms} ms`)),
     },
     log: createLog("test", "silent"),
