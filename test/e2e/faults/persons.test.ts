@@ -126,6 +126,14 @@ test("edits of an hba file before and after our own survive the run and its undo
   expect(await host.readFile(paths.hbaFile)).toBe(
     `# by hand\n${text}host app dba 10.1.1.1/32 md5\n# the end\n`,
   );
+  // His edit is his alone: it stays an open drift, and was never accepted along with ours.
+  await waitFor(
+    async () => {
+      const alerts = await castellan.json<readonly { cause: string }[]>(["alert", "list"]);
+      return alerts.some(({ cause }) => cause.includes("srv127") && cause.includes(paths.hbaFile));
+    },
+    { timeoutMs: 15_000, what: "an alert about the edited file" },
+  );
   const { evidence } = stepOf(interrupted.operation, "open-hba", "srv127");
   expect(JSON.stringify(evidence)).toContain("edited by somebody after the plan was made");
   await host.writeFile(paths.hbaFile, text, own);

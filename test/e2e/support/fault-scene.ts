@@ -207,7 +207,7 @@ export async function expectAsBefore(scene: FaultScene): Promise<void> {
 }
 
 /** The standby streams, and every pool has both nodes up. */
-export async function expectHealthy({ cluster }: Pick<FaultScene, "cluster">): Promise<void> {
+async function expectHealthy({ cluster }: Pick<FaultScene, "cluster">): Promise<void> {
   const kingbase = cluster.lane.product === "kingbase-v8r3";
   const view = kingbase ? "sys_stat_replication" : "pg_stat_replication";
   await waitFor(
