@@ -80,7 +80,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         stateDirectory: settings.stateDirectory,
         mostBytes: settings.limits.watchedFileBytes,
         clock,
-        expect: (path, hash) => expected.expect(path, hash),
+        expect: (path, hash, from) => expected.expect(path, hash, from),
       }),
       databases,
       secrets,

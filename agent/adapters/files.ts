@@ -33,8 +33,8 @@ export type FilesOptions = {
   /** Larger files are not read. */
   readonly mostBytes: number;
   readonly clock: Clock;
-  /** Told before a file of ours changes (hash null: before it is removed), so that the watch knows it. */
-  readonly expect: (path: string, hash: string | null) => void;
+  /** Told before a file of ours changes (hash null: before it is removed), and of what, so that the watch knows it. */
+  readonly expect: (path: string, hash: string | null, from?: string | null) => void;
 };
 
 /** Opens the adapter and sweeps what a crash of an earlier run left half-written. */
@@ -72,7 +72,7 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
       );
     }
     const hash = sha256(bytes);
-    for (const name of new Set([path, target])) options.expect(name, hash);
+    for (const name of new Set([path, target])) options.expect(name, hash, before?.hash ?? null);
     try {
       await writeAtomically(target, bytes, {
         mode: mode ?? before?.mode ?? 0o600,

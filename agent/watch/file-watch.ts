@@ -81,7 +81,7 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
       if (baselines !== null || record.acceptedHash === null) await keep({ ...record, ...present });
       return;
     }
-    if (isAt(facts, baseline) || isExpectedNow(path, facts)) {
+    if (isAt(facts, baseline) || isExpectedNow(path, facts, baseline)) {
       reported.delete(path);
       if (record.isRaised) options.onHostEvent(acceptedEvent(path, ports.clock.now()));
       await keep({ ...record, ...present, isRaised: false });
@@ -98,10 +98,10 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
     await keep({ ...record, isRaised: true });
   }
 
-  function isExpectedNow(path: string, facts: FileFacts): boolean {
+  function isExpectedNow(path: string, facts: FileFacts, baseline: string | null): boolean {
     return (
       (facts.state === "present" || facts.state === "absent") &&
-      expected.isExpected(path, facts.hash)
+      expected.isExpected(path, facts.hash, baseline)
     );
   }
 
