@@ -185,6 +185,25 @@ test("an undo that was killed while it removed the copy goes on when it is told 
   await expectNothingLeft(next);
 });
 
+test("the job of a copy that is noted as finished goes, too, when the agent died right after the note", async () => {
+  const first = await lab.agent("n2");
+  let removals = 0;
+  const remove: typeof first.jobs.remove = async (name) => {
+    removals += 1;
+    // The first is of what an earlier attempt may have left.
+    if (removals === 2) throw new Error("killed");
+    await first.jobs.remove(name);
+  };
+  const dying = { ...first, jobs: { ...first.jobs, remove } };
+  await expect(baseBackup.apply(args.backup, dying)).rejects.toThrow("killed");
+  const second = await lab.agent("n2");
+  expect((await second.jobs.look(jobName))?.status).toBe("ended");
+  await runStep(baseBackup, args.backup, second);
+  expect(await second.jobs.look(jobName)).toBeNull();
+  await baseBackup.undo(args.backup, second);
+  await expectNothingLeft(second);
+});
+
 test("undo in the middle of a copy ends exactly that job and leaves nothing", async () => {
   const controller = new AbortController();
   const first = await lab.agent("n2", { signal: controller.signal });
