@@ -38,8 +38,19 @@ export function openConnection(file: string): Connection {
     run: (sql, parameters = []) => ({ changes: prepare(sql).run([...parameters]).changes }),
     get: (sql, parameters = []) => prepare(sql).get([...parameters]),
     all: (sql, parameters = []) => prepare(sql).all([...parameters]),
-    transaction: (work) =>
-      database.inTransaction ? work() : database.transaction(work).immediate(),
+    transaction: (work) => {
+      if (database.inTransaction) return work();
+      database.exec("BEGIN IMMEDIATE");
+      try {
+        const result = work();
+        database.exec("COMMIT");
+        return result;
+      } catch (error) {
+        // A full disk has ended it already (SQLite docs, BEGIN): another ROLLBACK would hide why.
+        if (database.inTransaction) database.exec("ROLLBACK");
+        throw error;
+      }
+    },
     close: () => {
       statements.clear();
       database.close();
