@@ -48,6 +48,8 @@ export const baseBackup: ChangeStep<"base-backup"> = {
   check: async (args, context) => {
     const facts = await backupFacts(context, args);
     if (facts === null || facts.copied === null) return null;
+    // Noted as finished, and killed before the job's folder was gone: apply comes to that.
+    if ((await context.jobs.look(backupJobName(context))) !== null) return null;
     const marked = await context.files.stat(`${await placeOf(args, context)}/${incompleteMarker}`);
     return marked === null ? null : verified(args, context);
   },
