@@ -2,10 +2,10 @@ import { expect, test } from "vitest";
 import type { FileFacts } from "#shared/domain/facts.ts";
 import type { AgentMessage } from "#shared/protocol/messages.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
-import { done, type ScriptedAgent } from "./scripted-agent.ts";
+import { done, failed, type ScriptedAgent } from "./scripted-agent.ts";
 import { settled } from "./settled.ts";
 import { someFacts } from "./some-facts.ts";
-import { hbaStep, slotStep, someOperation, somePlan } from "./some-plan.ts";
+import { hbaStep, slotStep, someOperation, somePlan, startStep } from "./some-plan.ts";
 import { startTestCoordinator } from "./test-coordinator.ts";
 
 const path = "/data/pg_hba.conf";
@@ -88,6 +88,26 @@ test("what a step changed is accepted, and the agent is told", async () => {
   const { id } = coordinator.core.runner.start(someOperation(somePlan(hbaStep("srv127"))));
   await settled(coordinator, id, "succeeded");
   await waitFor(() => baselinesOf(agent)?.[0]?.hash === "two");
+});
+
+test("what is taken back is accepted as it was before, also when the agent died between the undo and its answer", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { store } = coordinator.core.ports;
+  const agent = coordinator.agent("srv127", {
+    facts: someFacts({ files: [file("one")] }),
+    script: ({ kind, phase }) => {
+      if (kind === "start-database" && phase === "run") return failed();
+      // Told again, the undo finds nothing of its own any more and names no file.
+      const files = phase === "run" ? [{ path, hash: "two", from: "one" }] : [];
+      return done({ alreadyDone: phase === "undo", lines: [], files });
+    },
+  });
+  const plan = somePlan(hbaStep("srv127"), startStep("srv127"));
+  const { id } = coordinator.core.runner.start(someOperation(plan, { onFailure: "rollback" }));
+  await settled(coordinator, id, "rolled-back");
+  expect(JSON.stringify(store.events(0, 100))).toContain('"hash":"two"');
+  expect(store.baselines("srv127")).toMatchObject([{ path, hash: "one" }]);
+  await waitFor(() => baselinesOf(agent)?.[0]?.hash === "one");
 });
 
 test("files that appear on a node while it is being added are no drift, and are accepted at the end", async () => {
