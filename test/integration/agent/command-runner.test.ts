@@ -321,6 +321,30 @@ test("an end that the full disk did not take is told until it is acknowledged, a
   expect(calls).toEqual(["check", "apply", "verify"]);
 });
 
+test("an end that was acknowledged while the disk was full is stored when it takes something again", async () => {
+  await using home = await openPorts();
+  const calls: string[] = [];
+  const { disk, onPut } = fullDisk();
+  const gate = held();
+  const steps = { "create-slot": change(calls, gate.promise) };
+  const { runner, endOf } = await openRunner(home, steps, 10, onPut);
+  await runner.receive(command());
+  await waitFor(() => calls.includes("apply"));
+  disk.isFull = true;
+  gate.release();
+  await endOf(command().id);
+  await runner.acknowledge(command().id);
+  expect(runner.unacknowledged()).toEqual([]);
+  disk.isFull = false;
+  await runner.receive(command({ id: "next" }));
+  await endOf("next");
+  await runner.acknowledge("next");
+  const after = await openRunner(home, steps);
+  expect(after.runner.unacknowledged()).toEqual([]);
+  await after.runner.receive(command());
+  expect(await after.endOf(command().id)).toMatchObject({ outcome: "done" });
+});
+
 test("a command that waits for its turn is not begun after a newer coordinator came, unless that one asks for it too", async () => {
   await using home = await openPorts();
   const calls: string[] = [];
