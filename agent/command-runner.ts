@@ -60,8 +60,10 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
   const { ports, executors, disk, listener, wakefulness } = options;
   const { clock, log } = ports;
   const running = new Map<string, Running>();
-  /** Ends that the disk did not take: told all the same, and stored when they are acknowledged at the latest. */
+  /** Ends that the disk did not take: told all the same, and stored as soon as it takes something again. */
   const unstored = new Map<string, EndedCommand>();
+  /** Those of them that the coordinator has acknowledged. */
+  const heard = new Set<string>();
   /** Refusals are not stored: the same id may come again from a coordinator that is in order. */
   const refusals = new Map<string, EndedCommand>();
   let lastChange: Promise<void> = Promise.resolve();
@@ -111,6 +113,7 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
     try {
       await disk.raiseEpoch(command.epoch);
       await disk.received(command, clock.now());
+      await storeLate();
     } catch (error) {
       // What a restart could not know of is not begun.
       refuse(command, asFailure(error));
@@ -200,6 +203,23 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
     }
   }
 
+  /** Never rejects. */
+  async function storeLate(): Promise<void> {
+    for (const ended of unstored.values()) await store(ended);
+    for (const id of heard) {
+      if (unstored.has(id)) continue;
+      heard.delete(id);
+      await acknowledged(id);
+    }
+  }
+
+  /** Never rejects: an end that is told once more does no harm. */
+  async function acknowledged(id: string): Promise<void> {
+    await disk.acknowledged(id).catch((error: unknown) => {
+      log.error({ command: id, err: error }, "An acknowledgement could not be stored.");
+    });
+  }
+
   const outcomeOf = async (command: CommandEnvelope, state: Running): Promise<EndedCommand> => {
     const id = command.id;
     const { signal } = state.abort;
@@ -277,9 +297,14 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
       refusals.delete(commandId);
       const late = unstored.get(commandId);
       if (late !== undefined) await store(late);
-      await disk.acknowledged(commandId);
+      if (unstored.has(commandId)) heard.add(commandId);
+      else await acknowledged(commandId);
     },
-    unacknowledged: () => [...disk.unacknowledged(), ...unstored.values(), ...refusals.values()],
+    unacknowledged: () => [
+      ...disk.unacknowledged(),
+      ...[...unstored.values()].filter(({ commandId }) => !heard.has(commandId)),
+      ...refusals.values(),
+    ],
     highestEpoch: () => disk.highestEpoch(),
     meetEpoch: async (epoch) => {
       const isCurrent = epoch >= disk.highestEpoch();
