@@ -9,6 +9,7 @@ import { asFailure, Failure } from "#shared/errors.ts";
 import { failureRecord } from "../failure-record.ts";
 import type { OperationRecord } from "../store/store.ts";
 import { batches } from "./batches.ts";
+import { followSignal, type Follower } from "./follow-signal.ts";
 import { choicesOf } from "./operation-end.ts";
 import type { RunPorts } from "./run-ports.ts";
 import { runUndo } from "./runner-undo.ts";
@@ -18,18 +19,24 @@ import { executeStep, type StepSignals } from "./step-execution.ts";
  * Drives one operation from whatever state the journal has it in until a state that does not go on by
  * itself. It holds nothing that the journal does not: killed anywhere, a new one goes on from there.
  */
-export class OperationRun {
+export class OperationRun implements Disposable {
   readonly #ports: RunPorts;
   readonly #id: string;
   readonly #cancel = new AbortController();
+  readonly #stopped: Follower;
   readonly #stop: AbortSignal;
-  readonly #halt = new AbortController();
   #isOver = false;
+  #isHalted = false;
 
   constructor(ports: RunPorts, id: string, stop: AbortSignal) {
     this.#ports = ports;
     this.#id = id;
-    this.#stop = AbortSignal.any([stop, this.#halt.signal]);
+    this.#stopped = followSignal(stop);
+    this.#stop = this.#stopped.controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    this.#stopped[Symbol.dispose]();
   }
 
   /** Rejects only with the stop's reason or a defect. */
@@ -59,11 +66,12 @@ export class OperationRun {
   /** The journal says something else of it now: nothing more is told to agents, nothing more is journaled. */
   halt(): void {
     this.#isOver = true;
-    this.#halt.abort(new Failure("INTERRUPTED", "The operation was held."));
+    this.#isHalted = true;
+    this.#stopped.controller.abort(new Failure("INTERRUPTED", "The operation was held."));
   }
 
   get isHalted(): boolean {
-    return this.#halt.signal.aborted;
+    return this.#isHalted;
   }
 
   async #forward(): Promise<void> {

@@ -144,7 +144,9 @@ export class Runner implements AsyncDisposable {
   #drive(id: string): void {
     const former = this.#runs.get(id)?.ended ?? Promise.resolve();
     const run = new OperationRun(this.#ports, id, this.#stop.signal);
-    const ended = former.then(() => this.#driveToRest(id, run));
+    const ended = former
+      .then(() => this.#driveToRest(id, run))
+      .finally(() => run[Symbol.dispose]());
     this.#runs.set(id, { run, ended });
   }
 
