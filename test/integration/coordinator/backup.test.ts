@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"; // prettier-ignore
+import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"; // prettier-ignore
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -7,10 +7,11 @@ import { beforeAll, expect, test } from "vitest";
 import { startCore } from "#coordinator/core.ts";
 import { finishInterruptedRestore, offlineStore } from "#coordinator/offline-store.ts";
 import { decodeBackup } from "#coordinator/store/backup-file.ts";
+import { makeBackup } from "#coordinator/store/make-backup.ts";
 import { openStore } from "#coordinator/store/sqlite.ts";
 import { projectRoot } from "#test/harness/project-root.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
-import { done, ScriptedAgent, type Script } from "./scripted-agent.ts";
+import { done, failed, ScriptedAgent, type Script } from "./scripted-agent.ts";
 import { settled, told } from "./settled.ts";
 import { hbaStep, slotStep, someOperation, somePlan, startStep } from "./some-plan.ts";
 import { joinAgent, makeStateFolder, quickSettings, quietLog, type StateFolder } from "./test-coordinator.ts"; // prettier-ignore
@@ -191,6 +192,90 @@ test("a held operation that is resumed looks at every step again; one that is le
   expect(first.ports.store.leaseHolder("ESHA")).toBeNull();
   expect(agent.commands).toHaveLength(7);
   await first[Symbol.asyncDispose]();
+});
+
+test("a held operation that was resumed and fails takes nothing back unless that is said in full", async () => {
+  using folder = await makeStateFolder();
+  const { first, dial } = await oneAgent(folder, () => null);
+  using agent = dial(first, 0);
+  await waitFor(() => agent.isWelcome);
+  const { id } = first.runner.start(someOperation(plan, { onFailure: "rollback" }));
+  await waitFor(() => agent.commands.length === 1);
+  first.runner.holdAll("as a test says");
+  agent.script = () => failed("REFUSED");
+  first.runner.resume(id);
+  await settled({ core: first }, id, "paused");
+  const refused = { code: "OPERATION_CONFLICT", hint: expect.stringContaining("--after-restore") };
+  expect(failureOf(() => first.runner.abort(id))).toMatchObject(refused);
+  agent.script = () => null;
+  first.runner.resume(id);
+  expect(failureOf(() => first.runner.abort(id))).toMatchObject(refused);
+  await first[Symbol.asyncDispose]();
+});
+
+test("a held operation that was resumed and fails can be left as it is", async () => {
+  using folder = await makeStateFolder();
+  const { first, dial } = await oneAgent(folder, () => failed("REFUSED"));
+  using agent = dial(first, 0);
+  await waitFor(() => agent.isWelcome);
+  const { id } = first.runner.start(someOperation(plan));
+  await settled({ core: first }, id, "paused");
+  first.runner.holdAll("as a test says");
+  first.runner.resume(id);
+  await settled({ core: first }, id, "paused");
+  await waitFor(() => agent.commands.length === 2);
+  first.runner.leave(id);
+  expect(first.ports.store.operation(id)?.state).toBe("rolled-back");
+  expect(told(agent)).toEqual(["open-hba/srv127 run", "open-hba/srv127 run"]);
+  await first[Symbol.asyncDispose]();
+});
+
+test("a bare journal is put in place for its owner's eyes and pen alone, however it was saved", async () => {
+  using folder = await makeStateFolder();
+  using elsewhere = emptyFolder();
+  for (const mode of [0o644, 0o400]) {
+    const file = join(elsewhere.path, `saved-${mode}.db`);
+    cpSync(join(folder.path, "journal.db"), file);
+    chmodSync(file, mode);
+    offlineStore(folder.path, self).restore(file, 2_000 + mode);
+    expect(statSync(join(folder.path, "journal.db")).mode & 0o777).toBe(0o600);
+  }
+});
+
+test("what a restore replaces is kept, also when another one follows in the same second", async () => {
+  using folder = await makeStateFolder();
+  using elsewhere = emptyFolder();
+  const file = join(elsewhere.path, "backup");
+  writeFileSync(join(folder.path, "clusters/ESHA.yaml"), "cluster: 1\n");
+  writeFileSync(file, offlineStore(folder.path, self).backup(1_000));
+  const places = [2_001, 2_002].map((at) => {
+    writeFileSync(join(folder.path, "clusters/ESHA.yaml"), `cluster: ${at}\n`);
+    return offlineStore(folder.path, self).restore(file, at).replaced;
+  });
+  expect(places.map((path) => read({ path }, "clusters/ESHA.yaml"))).toEqual([
+    "cluster: 2001\n",
+    "cluster: 2002\n",
+  ]);
+});
+
+test("a copy of the journal that a killed coordinator left is swept by the next backup", async () => {
+  using folder = await makeStateFolder();
+  await using core = await startCore(quickSettings(folder.path), quietLog);
+  const backup = (now: number, dies: boolean) =>
+    makeBackup({
+      stateDirectory: folder.path,
+      clustersDirectory: join(folder.path, "clusters"),
+      snapshot: (file) => {
+        if (dies) killedCopy = file;
+        core.ports.store.snapshot(file);
+      },
+      now,
+    });
+  let killedCopy = "";
+  backup(1_000, true);
+  writeFileSync(killedCopy, "as a kill leaves it");
+  backup(2_000, false);
+  expect(existsSync(killedCopy)).toBe(false);
 });
 
 test("a coordinator on an old copy holds everything when an agent knows of one that it does not know", async () => {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { isClosable } from "#coordinator/fleet/closable-alerts.ts";
 import { judgeOwnSlots } from "#coordinator/hub/unknown-operations.ts";
 import type { AlertRecord } from "#coordinator/store/store.ts";
 import type { NodeFacts } from "#shared/domain/facts.ts";
@@ -17,7 +18,13 @@ const slot: OwnSlot = {
 };
 
 const cause = "node:srv127:unknown-operations";
-const alert = { cause, severity: "critical", node: "srv127", summary: "", detail: "" } as const;
+const alert = {
+  cause,
+  severity: "critical",
+  node: "srv127",
+  summary: "srv127 has worked for an operation that this journal does not know: op-aaaaaaaa",
+  detail: "",
+} as const;
 type Raised = Parameters<Parameters<typeof judgeOwnSlots>[0]["raiseAlert"]>[0];
 const record = (one: Raised): AlertRecord => ({
   ...one,
@@ -32,7 +39,7 @@ const record = (one: Raised): AlertRecord => ({
 function judge(
   slots: readonly OwnSlot[],
   known: readonly string[],
-  { joinedAt = 1_000, wasOpen = false } = {},
+  { joinedAt = 1_000, told = [] as readonly AlertRecord[] } = {},
 ) {
   const raised: string[] = [];
   const resolved: string[] = [];
@@ -41,7 +48,7 @@ function judge(
       agent: (node) => ({ node, secretHash: "", joinedAt }),
       // Only whether there is one is looked at.
       operation: ((id: string) => (known.includes(id) ? {} : null)) as never,
-      alerts: () => (wasOpen ? [record({ ...alert, cause })] : []),
+      alerts: ({ open = false } = {}) => told.filter(({ state }) => !open || state === "open"),
       raiseAlert: (one) => {
         raised.push(one.summary);
         return record(one);
@@ -69,5 +76,17 @@ test("what the journal knows, and what is older than the agent's joining, is no 
 });
 
 test("the alert ends when the slots are gone or the right journal is back", () => {
-  expect(judge([], [], { wasOpen: true })).toEqual({ raised: [], resolved: [cause] });
+  expect(judge([], [], { told: [record(alert)] })).toEqual({ raised: [], resolved: [cause] });
+});
+
+test("what was told is not told at every look, nor again after somebody has closed it; more of it is", () => {
+  const closed: AlertRecord = { ...record(alert), state: "resolved" };
+  expect(judge([slot], [], { told: [record(alert)] })).toEqual({ raised: [], resolved: [] });
+  expect(judge([slot], [], { told: [closed] })).toEqual({ raised: [], resolved: [] });
+  const more = [slot, { ...slot, name: "b", operationId: "op-bbbbbbbb" }];
+  expect(judge(more, [], { told: [closed] }).raised).toEqual([`${alert.summary}, op-bbbbbbbb`]);
+});
+
+test("an operator can close it: where the node is in use its slots stay for ever", () => {
+  expect(isClosable(alert)).toBe(true);
 });
