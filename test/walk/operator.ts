@@ -70,13 +70,20 @@ export async function operate(
       timeoutMs: 30_000,
       what: "the coordinator to be back",
     });
-    await mend(stage, [0, 1]);
+    // What a pool has put aside after the attach is for the DBA to attach again, as the hint of that failure says.
+    await mend(stage, hasAttached(progress.operation()) ? [0, 1, 2] : [0, 1]);
     await castellan.connected(["srv127", "srv129", "srv159"]);
   }
   const last = progress.operation();
   throw new Error(
     `after ${mostTries} tries the operation is ${last?.state ?? "none"}: ${last?.failure?.message ?? ""}`,
   );
+}
+
+function hasAttached(operation: OperationRecord | null): boolean {
+  if (operation?.state !== "paused") return false;
+  const index = operation.plan.steps.findIndex(({ kind }) => kind === "attach-pool");
+  return operation.steps[index]?.state === "done";
 }
 
 /** What the journal says now, once the coordinator answers. */
