@@ -80,6 +80,27 @@ export function acceptEvidence(
   return files.length > 0;
 }
 
+/**
+ * What a step's own evidence says when it is read backwards: told again after its agent died, an undo finds nothing of
+ * its own any more and names no file. Versions that were ours are then the ones before.
+ */
+export function undoneEvidence(
+  { store }: { readonly store: Pick<Store, "operation" | "baselines"> },
+  node: string,
+  { operationId, stepId }: { readonly operationId: string | null; readonly stepId: string },
+): unknown {
+  const operation = operationId === null ? null : store.operation(operationId);
+  const index = operation?.plan.steps.findIndex(({ id }) => id === stepId) ?? -1;
+  const made = ChangedFiles.safeParse(operation?.steps[index]?.evidence);
+  const known = new Map(store.baselines(node).map((b) => [b.path, b.hash]));
+  const files = made.success ? made.data.files : [];
+  return {
+    files: files.flatMap(({ path, hash, from }) =>
+      from === undefined || known.get(path) !== hash ? [] : [{ path, hash: from, from: hash }],
+    ),
+  };
+}
+
 export function baselinesMessage(
   store: Pick<Store, "baselines">,
   node: string,

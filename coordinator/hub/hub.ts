@@ -11,7 +11,7 @@ import type { CoordinatorSettings } from "../settings.ts";
 import type { Store } from "../store/store.ts";
 import type { AgentLink } from "./agent-link.ts";
 import { agentTime, newAgentState, viewOf, type AgentState } from "./agent-states.ts";
-import { acceptEvidence, acceptSeenFiles, baselinesMessage } from "./baselines.ts";
+import { acceptEvidence, acceptSeenFiles, baselinesMessage, undoneEvidence } from "./baselines.ts";
 import {
   CommandBoard,
   type CommandRequest,
@@ -314,9 +314,18 @@ export class Hub {
     const state = this.#state(node);
     const facts = state.held?.facts ?? null;
     const now = this.#ports.clock.now();
-    if (acceptEvidence(this.#ports, node, facts, result, request, now)) {
-      state.link?.send(baselinesMessage(this.#ports.store, node));
-    }
+    const isAccepted = acceptEvidence(this.#ports, node, facts, result, request, now);
+    const isRestored =
+      request.phase === "undo" &&
+      acceptEvidence(
+        this.#ports,
+        node,
+        facts,
+        undoneEvidence(this.#ports, node, request),
+        request,
+        now,
+      );
+    if (isAccepted || isRestored) state.link?.send(baselinesMessage(this.#ports.store, node));
   }
 
   #isBeingAdded(node: string): boolean {
