@@ -17,7 +17,8 @@ import {
  * - **courses**, the points around every command (received, checked, applied, ended, its record on disk) are one
  *   routine's: each command of each agent is struck at one of them in each mode, going round until all had their turn;
  * - **records**, the agent's own small files: written by one routine too, each kind of them once;
- * - of a point that is reached several times, the first is struck to resume and the last to abort.
+ * - of a point that is reached several times, the first is struck to resume and the last to abort; of effects the last
+ *   to resume, too.
  */
 export function chooseStrikes({ run, undo, preflightKinds }: Recording): readonly Strike[] {
   const forward = occurrences(run);
@@ -77,7 +78,12 @@ function effects(points: readonly Point[], modes: readonly Mode[]): readonly Str
     first.set(point.point, first.get(point.point) ?? point.process);
     const isOnce = !isFirst || point.point.startsWith("file:written-beside");
     const chosen = isOnce ? inTurn(modes, index) : modes;
-    return chosen.map((mode) => strikeAt(point, mode));
+    const strikes = chosen.map((mode) => strikeAt(point, mode));
+    // What it is at last differs from what it was at first: something is noted before it is made, and once it is made.
+    const isTwice = point.times > 1 && strikes.some(({ occurrence }) => occurrence === 1);
+    return isTwice
+      ? [...strikes, { ...strikeAt(point, "resume"), occurrence: point.times }]
+      : strikes;
   });
 }
 

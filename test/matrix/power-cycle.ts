@@ -33,4 +33,6 @@ async function startWhatIsThere({ cluster, newNode }: Bed): Promise<void> {
   const [row] = await cluster.sql(name, "SELECT pg_is_in_recovery() AS standby");
   if (row?.["standby"] !== true) throw new Error(`${paths.dataDir} opened as a primary`);
   await cluster.stop(name);
+  // Its own log, which none of ours knows of.
+  await host.exec(["rm", "-f", paths.logFile]);
 }
