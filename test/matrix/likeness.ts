@@ -31,9 +31,18 @@ function alikeValue(key: string, value: string): string {
 
 /** A ledger's record: what was made, without when, as which inode, from which bytes, at which attempt. */
 function alikeRecord(text: string): string {
-  return text
+  const alikeText = text
     .replaceAll(/"[0-9a-f]{64}"/g, '"HASH"')
     .replaceAll(/"(at|generation|elapsedMs|parent)":\d+/g, '"$1":0')
     .replaceAll(/:"?\d{3,}(?:\.\d+)?"?/g, ":0")
     .replaceAll(/"children":\[[^\]]*\]/g, '"children":[]');
+  return JSON.stringify(inOrder(JSON.parse(alikeText)));
+}
+
+/** Which member was noted first tells nothing. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (typeof value !== "object" || value === null) return value;
+  const members = Object.entries(value).map(([key, inner]) => [key, inOrder(inner)] as const);
+  return Object.fromEntries(members.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
