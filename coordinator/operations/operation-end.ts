@@ -63,25 +63,39 @@ export function isHeld({ state, restores, failure, steps }: OperationRecord): bo
   );
 }
 
+/**
+ * Its journal was restored while it was under way: what it made may be in use, also after it was taken up again.
+ * Not when it is being taken back: that was asked for.
+ */
+export function mayBeInUse({
+  state,
+  restores,
+}: Pick<OperationRecord, "state" | "restores">): boolean {
+  return restores > 0 && (state === "planned" || state === "running" || state === "paused");
+}
+
 /** What can be typed now. */
 export function choicesOf(operation: OperationRecord): readonly Choice[] {
   const { id, state, subject } = operation;
   const type = (words: string, does: string): Choice => ({ command: `castellan ${words}`, does });
   const look = type("status", `is ${subject} a node in use?`);
-  const resume = type(`operation resume ${id}`, "go on where it was, after the cause is mended");
+  const resume = type(
+    `operation resume ${id}`,
+    isHeld(operation)
+      ? "look at every step again and do what is missing"
+      : "go on where it was, after the cause is mended",
+  );
+  const abort = mayBeInUse(operation)
+    ? type(
+        `operation abort ${id} --after-restore`,
+        `take back everything that it made, the database of ${subject} included`,
+      )
+    : type(`operation abort ${id}`, "take back everything that it made");
   switch (state) {
     case "paused":
-      return isHeld(operation)
-        ? [
-            look,
-            type(`operation resume ${id}`, "look at every step again and do what is missing"),
-            type(`operation abort ${id} --leave`, "end it; what it made on the hosts stays"),
-            type(
-              `operation abort ${id} --after-restore`,
-              `take back everything that it made, the database of ${subject} included`,
-            ),
-          ]
-        : [resume, type(`operation abort ${id}`, "take back everything that it made")];
+      return mayBeInUse(operation)
+        ? [look, resume, type(`operation abort ${id} --leave`, "end it; what it made on the hosts stays"), abort] // prettier-ignore
+        : [resume, abort];
     case "needs-attention":
       return [
         type(`operation abort ${id}`, "try the undo again; what is done is not done again"),
@@ -95,7 +109,7 @@ export function choicesOf(operation: OperationRecord): readonly Choice[] {
     case "rolling-back":
       return [
         type(`operation watch ${id}`, "look on"),
-        ...(state === "rolling-back" ? [] : [type(`operation abort ${id}`, "take it back")]),
+        ...(state === "rolling-back" ? [] : [abort]),
       ];
     case "succeeded":
     case "rolled-back":

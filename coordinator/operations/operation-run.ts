@@ -10,7 +10,7 @@ import { failureRecord } from "../failure-record.ts";
 import type { OperationRecord } from "../store/store.ts";
 import { batches } from "./batches.ts";
 import { followSignal, type Follower } from "./follow-signal.ts";
-import { choicesOf } from "./operation-end.ts";
+import { choicesOf, mayBeInUse } from "./operation-end.ts";
 import type { RunPorts } from "./run-ports.ts";
 import { runUndo } from "./runner-undo.ts";
 import { executeStep, type StepSignals } from "./step-execution.ts";
@@ -85,8 +85,9 @@ export class OperationRun implements Disposable {
       if (this.#record().state !== "running") return;
       const failure = failures.find((f) => f !== null);
       if (failure !== undefined) {
-        const { onFailure } = this.#record();
-        this.#move(onFailure === "rollback" ? "abort" : "step-failed", failure);
+        const record = this.#record();
+        const goesBack = record.onFailure === "rollback" && !mayBeInUse(record);
+        this.#move(goesBack ? "abort" : "step-failed", failure);
         return;
       }
     }

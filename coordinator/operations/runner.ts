@@ -4,7 +4,7 @@ import { backoffMs } from "#shared/time.ts";
 import type { OperationRecord } from "../store/store.ts";
 import { operationConflict } from "./conflict.ts";
 import { moveOperation, OperationRun } from "./operation-run.ts";
-import { isHeld } from "./operation-end.ts";
+import { mayBeInUse } from "./operation-end.ts";
 import type { RunPorts } from "./run-ports.ts";
 import type { StartOperation } from "./start-operation.ts";
 import { Updates, type UpdateListener } from "./updates.ts";
@@ -88,13 +88,13 @@ export class Runner implements AsyncDisposable {
   }
 
   /**
-   * Stops it and takes back what it made; from needs-attention the taking back is tried again. One that is held since
-   * a restore may have succeeded in the world that its journal has missed: taking it back must be meant. Asked for a
+   * Stops it and takes back what it made; from needs-attention the taking back is tried again. One whose journal was
+   * restored may have succeeded in the world that its journal has missed: taking it back must be meant. Asked for a
    * second time while it is under way, it is the same one.
    */
   abort(id: string, options: { readonly afterRestore?: boolean } = {}): OperationRecord {
     if (this.#existing(id).state === "rolling-back") return this.#existing(id);
-    if (options.afterRestore !== true) assertNotHeld(this.#existing(id));
+    if (options.afterRestore !== true) assertNotInUse(this.#existing(id));
     const current = this.#runs.get(id);
     if (current === undefined || current.run.isOver) {
       moveOperation(this.#ports, this.#existing(id), "abort");
@@ -107,11 +107,11 @@ export class Runner implements AsyncDisposable {
 
   /**
    * Ends an operation of which something is left that nobody can take back, and frees its cluster. What is left
-   * stays in its record. @throws Failure OPERATION_CONFLICT in any state but needs-attention, or held since a restore.
+   * stays in its record. @throws Failure OPERATION_CONFLICT in any state but needs-attention, or paused since a restore.
    */
   leave(id: string): OperationRecord {
-    const { state } = this.#existing(id);
-    if (state === "paused" && !isHeld(this.#existing(id))) {
+    const operation = this.#existing(id);
+    if (operation.state === "paused" && !mayBeInUse(operation)) {
       throw new Failure(
         "OPERATION_CONFLICT",
         `${id} is paused: what it made can still be taken back.`,
@@ -120,7 +120,7 @@ export class Runner implements AsyncDisposable {
         },
       );
     }
-    moveOperation(this.#ports, this.#existing(id), "leave");
+    moveOperation(this.#ports, operation, "leave");
     this.#onRest(this.#existing(id));
     return this.#existing(id);
   }
@@ -194,12 +194,12 @@ export class Runner implements AsyncDisposable {
   }
 }
 
-function assertNotHeld(operation: OperationRecord): void {
-  if (!isHeld(operation)) return;
+function assertNotInUse(operation: OperationRecord): void {
+  if (!mayBeInUse(operation)) return;
   const { id, subject, cluster } = operation;
   throw new Failure(
     "OPERATION_CONFLICT",
-    `${id} is held since its journal was restored: whether ${subject} became a node of ${cluster} since is not known here.`,
+    `The journal of ${id} was restored: whether ${subject} became a node of ${cluster} since is not known here.`,
     {
       hint: `look first (castellan status). If ${subject} is in use: castellan operation abort ${id} --leave. To take everything back that it made, its database included: castellan operation abort ${id} --after-restore`,
     },

@@ -202,7 +202,7 @@ test("a held operation that was resumed and fails takes nothing back unless that
   const { id } = first.runner.start(someOperation(plan, { onFailure: "rollback" }));
   await waitFor(() => agent.commands.length === 1);
   first.runner.holdAll("as a test says");
-  agent.script = () => failed("REFUSED");
+  agent.script = () => failed({ code: "REFUSED" });
   first.runner.resume(id);
   await settled({ core: first }, id, "paused");
   const refused = { code: "OPERATION_CONFLICT", hint: expect.stringContaining("--after-restore") };
@@ -215,7 +215,7 @@ test("a held operation that was resumed and fails takes nothing back unless that
 
 test("a held operation that was resumed and fails can be left as it is", async () => {
   using folder = await makeStateFolder();
-  const { first, dial } = await oneAgent(folder, () => failed("REFUSED"));
+  const { first, dial } = await oneAgent(folder, () => failed({ code: "REFUSED" }));
   using agent = dial(first, 0);
   await waitFor(() => agent.isWelcome);
   const { id } = first.runner.start(someOperation(plan));
