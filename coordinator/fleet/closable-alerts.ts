@@ -18,6 +18,10 @@ const closable: readonly { readonly part: RegExp; readonly closesWhen: string }[
     part: /^node:[^:]+:unknown-epoch$/,
     closesWhen: "no other coordinator runs, and what was held is decided",
   },
+  {
+    part: /^node:[^:]+:unknown-operations$/,
+    closesWhen: "the node that it was for is declared, or its slots are dropped",
+  },
 ];
 
 export function isClosable({ cause }: Pick<AlertRecord, "cause">): boolean {

@@ -18,20 +18,23 @@ export function judgeOwnSlots(
     ({ operationId, madeAt }) => madeAt > joinedAt && store.operation(operationId) === null,
   );
   const cause = alertCause(node, "unknown-operations");
+  // Not written at every look: a commit is an fsync.
+  const last = store.alerts().find((alert) => alert.cause === cause);
   if (unknown.length === 0) {
-    // Not written at every look: a commit is an fsync.
-    const isOpen = store.alerts({ open: true }).some((alert) => alert.cause === cause);
-    if (isOpen) store.resolveAlert(cause, now);
+    if (last?.state === "open") store.resolveAlert(cause, now);
     return;
   }
-  const ids = [...new Set(unknown.map(({ operationId }) => operationId))].join(", ");
+  const ids = [...new Set(unknown.map(({ operationId }) => operationId))].toSorted().join(", ");
+  const summary = `${node} has worked for an operation that this journal does not know: ${ids}`;
+  // Nor once more after an operator has closed it: slots of a node that is in use stay.
+  if (last?.summary === summary) return;
   store.raiseAlert(
     {
       cause,
       severity: "critical",
       node,
-      summary: `${node} has worked for an operation that this journal does not know: ${ids}`,
-      detail: `It made ${unknown.map((slot) => `slot ${slot.name} for ${slot.forNode}`).join(", ")}. The journal is older than that (restored, or a copy): castellan slot list shows what they hold. Where the node is in use, declare it (castellan cluster import); where it is not, drop the slots on ${node} by hand.`,
+      summary,
+      detail: `It made ${unknown.map((slot) => `slot ${slot.name} for ${slot.forNode}`).join(", ")}. The journal is older than that (restored, or a copy): castellan slot list shows what they hold. Where the node is in use, declare it (castellan cluster import); where it is not, drop the slots on ${node} by hand. Then close this alert.`,
     },
     now,
   );
