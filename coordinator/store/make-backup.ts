@@ -24,7 +24,8 @@ export function makeBackup({
   now,
 }: BackupPorts): Buffer {
   const inState = (name: string): string => join(stateDirectory, name);
-  const copy = inState(`.snapshot-${now}.db`);
+  // One name for all: what a killed one left is taken away by the next.
+  const copy = inState(".snapshot.db");
   const entries: BackupEntry[] = [];
   try {
     rmSync(copy, { force: true });
@@ -52,6 +53,10 @@ function declarationsIn(directory: string): readonly string[] {
   try {
     return readdirSync(directory).filter((name) => /^[A-Za-z][A-Za-z0-9_-]*\.yaml$/.test(name));
   } catch (cause) {
-    throw new Failure("CONFIG_INVALID", `${directory} can't be read.`, { cause });
+    throw new Failure("CONFIG_INVALID", `${directory} can't be read.`, {
+      cause,
+      evidence: [cause instanceof Error ? cause.message : String(cause)],
+      hint: "let the coordinator's user read the folder of declarations, and repeat",
+    });
   }
 }

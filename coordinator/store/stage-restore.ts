@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"; // prettier-ignore
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"; // prettier-ignore
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { crashPoint } from "#shared/crash-point.ts";
@@ -64,7 +64,7 @@ function prepare(
   const journal = join(staging, "journal.db");
   if (madeAt === null) copyBareJournal(stateDirectory, file, journal);
   const { held, agents, epoch } = prepareJournal(journal, file, madeAt, now);
-  const stamp = new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, "");
+  const stamp = new Date(now).toISOString().replaceAll(/[-:.]/g, "");
   const manifest: RestoreManifest = { replaced: `replaced-${stamp}` };
   writeSynced(join(staging, "manifest.json"), Buffer.from(JSON.stringify(manifest)), 0o600);
   for (const folder of [join(staging, "clusters"), staging]) {
@@ -86,7 +86,11 @@ export function readSource(file: string): Source {
   try {
     bytes = readFileSync(file);
   } catch (cause) {
-    throw new Failure("STORE_UNUSABLE", `The backup ${file} can't be read.`, { cause });
+    throw new Failure("STORE_UNUSABLE", `The backup ${file} can't be read.`, {
+      cause,
+      evidence: [cause instanceof Error ? cause.message : String(cause)],
+      hint: "name a backup that you may read; nothing was changed",
+    });
   }
   const isJournal = bytes.subarray(0, 15).toString("latin1") === "SQLite format 3";
   if (isJournal && !isBackup(bytes)) return { madeAt: null, entries: [] };
@@ -103,8 +107,12 @@ function copyBareJournal(stateDirectory: string, from: string, to: string): void
       },
     );
   }
-  copyFileSync(from, to);
-  if (existsSync(`${from}-wal`)) copyFileSync(`${from}-wal`, `${to}-wal`);
+  for (const suffix of ["", "-wal"]) {
+    if (!existsSync(from + suffix)) continue;
+    copyFileSync(from + suffix, to + suffix);
+    // A copy takes the mode along: whoever saved it may have let others read it, or nobody write it.
+    chmodSync(to + suffix, 0o600);
+  }
 }
 
 /** Intact and ours? Then its unfinished operations are held, its epoch becomes the newest, and it is sealed. */
