@@ -29,7 +29,7 @@ test(`at ${sampleSize} of the points where the coordinator or an agent can die, 
     }),
   );
   expect(bad.flatMap((result) => renderResult(result, 0, sampleSize))).toEqual([]);
-});
+}, 1_200_000);
 
 /** The same ones every time while the points are the same; and always the power loss after the copy. */
 function sampleOf(strikes: readonly Strike[]): readonly Strike[] {
