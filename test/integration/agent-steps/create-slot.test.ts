@@ -92,6 +92,22 @@ test("after a crash between the note and the creation the slot is made, and is o
   expect(await lab.sql(lab.n1.port, slots)).toBe("");
 });
 
+test("a slot that somebody makes long after our making was cut off is theirs", async () => {
+  await agent.ledger.put("slot:slot_n2", {
+    operationId: agent.operationId,
+    at: Date.now() - 600_000,
+    facts: { forNode: "n2", reserve: true, walBudgetBytes: 1e9 },
+  });
+  await lab.sql(lab.n1.port, "SELECT pg_create_physical_replication_slot('slot_n2', true)");
+  await expect(runStep(createSlot, reserved, agent)).rejects.toMatchObject({
+    code: "ALREADY_EXISTS",
+  });
+  await createSlot.undo(reserved, agent);
+  expect(await lab.sql(lab.n1.port, slots)).toBe("slot_n2");
+  expect(await agent.ledger.get("slot:slot_n2")).toBeNull();
+  await lab.sql(lab.n1.port, "SELECT pg_drop_replication_slot('slot_n2')");
+});
+
 test("undo ends the walsender that holds our slot and drops it", async () => {
   await runStep(createSlot, reserved, agent);
   const receiver = execa(

@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, readlink, readdir, rm, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  readFile,
+  readlink,
+  readdir,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -77,6 +86,14 @@ test("a lock is held once, is given back, and one left by a crash or a former bo
     expect(taken).toBeDefined();
     expect(await readlink(lock)).toMatch(new RegExp(`^${process.pid}:`));
   }
+});
+
+test("what an agent of this very pid left in the middle of taking the lock is in nobody's way", async () => {
+  // In a container an agent has the same pid at each start.
+  await symlink("1:1:former", join(folder, `.agent.lock.${process.pid}`));
+  await using lock = await takeInstanceLock(folder, process.pid);
+  expect(lock).toBeDefined();
+  expect(await readdir(folder)).toEqual(["agent.lock"]);
 });
 
 test("of many that start at once over a stale lock exactly one gets it", async () => {

@@ -84,6 +84,27 @@ test("whoever waits for the pool keeps its password when the door is forgotten m
   expect(files()).toEqual([]);
 });
 
+test("a door that is shut anew stays shut when the time of the first is over", async () => {
+  vi.useFakeTimers();
+  const asked: string[] = [];
+  const helper: RootHelperSession = {
+    ask: async (line) => {
+      asked.push(line);
+      return line.startsWith("shut ") ? "shut 9999" : line;
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  const context = contextWith(helper, "watchdog disabled");
+  await shutDoor(context, [9999], 500);
+  await vi.advanceTimersByTimeAsync(2_000);
+  await shutDoor(context, [9999], 500);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(asked).toEqual(["ready", "shut 500", "shut 500"]);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(asked.at(-1)).toBe("open");
+  vi.useRealTimers();
+});
+
 test("a pool that does not answer ends the helper that was to hold its door", async () => {
   const ended: string[] = [];
   const shut = shutDoor(contextWith(dyingHelper(ended), "could not connect"), [9999], 500);
