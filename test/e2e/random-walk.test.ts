@@ -14,4 +14,4 @@ test("an add that random faults disturb ends added or as before, and no acknowle
     expect(complaints, `seed ${seed}\n${diary.join("\n")}`).toEqual([]);
   }
   expect(results.map(({ end }) => end)).not.toContain("neither");
-});
+}, 600_000);
