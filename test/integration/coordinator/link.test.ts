@@ -6,7 +6,8 @@ import { version } from "#shared/version.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { done, failed } from "./scripted-agent.ts";
 import { someFacts } from "./some-facts.ts";
-import { someOperation, somePlan, slotStep } from "./some-plan.ts";
+import { hbaStep, someOperation, somePlan, slotStep } from "./some-plan.ts";
+import { settled } from "./settled.ts";
 import { joinAgent, startTestCoordinator, type TestCoordinator } from "./test-coordinator.ts";
 
 function eventsOf({ core }: TestCoordinator, kind: string) {
@@ -327,4 +328,40 @@ test("while the journal can't be written the coordinator stays up, and what was 
   agent.send(report);
   await waitFor(() => agent.received.some((m) => m.type === "host-event-acknowledged"));
   expect(store.alerts({ open: true })[0]?.summary).toBe("the database is dead");
+});
+
+test("an end that can't be recorded is told once more, and the step that waits for it goes on", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { store } = coordinator.core.ports;
+  const files = [{ path: "/data/pg_hba.conf", hash: "a".repeat(64) }];
+  const agent = coordinator.agent("srv127", { reconnect: true });
+  agent.script = () => done({ alreadyDone: false, lines: [], files });
+  await waitFor(() => agent.isWelcome);
+  const write = vi.spyOn(store, "setBaseline").mockImplementation(() => {
+    throw new Error("database or disk is full");
+  });
+  const { id } = coordinator.core.runner.start(someOperation(somePlan(hbaStep("srv127"))));
+  await waitFor(() => agent.closes.length > 0 && agent.isWelcome);
+  write.mockRestore();
+  await settled(coordinator, id, "succeeded");
+  expect(store.baselines("srv127")).toMatchObject(files);
+});
+
+test("what could not be held for a full disk is held when the agent comes again", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { core } = coordinator;
+  const { store } = core.ports;
+  const { id } = core.runner.start(someOperation(somePlan(slotStep("srv127"))));
+  const write = vi.spyOn(store, "holdOperations").mockImplementation(() => {
+    throw new Error("database or disk is full");
+  });
+  const agent = coordinator.agent("srv127", {
+    reconnect: true,
+    highestEpoch: store.epochBefore + 1,
+  });
+  await waitFor(() => agent.closes.length > 0);
+  write.mockRestore();
+  await settled(coordinator, id, "paused");
+  await waitFor(() => agent.isWelcome);
+  expect(agent.commands).toEqual([]);
 });
