@@ -115,9 +115,10 @@ export class CommandBoard {
   ended(node: string, message: Ended): boolean {
     const pending = this.#pending.get(message.commandId);
     if (pending?.node !== node) return false;
-    this.#pending.delete(message.commandId);
     const outcome = judgeEnd(message, pending.request);
+    // While it is waited for: what can't be recorded throws, and is told again.
     if (outcome.outcome === "done") this.#options.onDone(node, pending.request, outcome.result);
+    this.#pending.delete(message.commandId);
     pending.resolve(outcome);
     return true;
   }

@@ -102,8 +102,8 @@ export class Hub {
     const missed = judgeEpoch(this.#ports, hello, clock.now());
     // Before anything is sent to this agent, and once: what a person has taken up again goes on.
     if (missed !== null && !this.#isHeld) {
-      this.#isHeld = true;
       this.#ports.onMissedPast(missed);
+      this.#isHeld = true;
     }
     const { agentVersion, instanceId } = hello;
     events.emit("agent:connected", { node: hello.node }, { address, agentVersion, instanceId });

@@ -54,7 +54,7 @@ export function operationEnd(operation: OperationRecord): OperationEnd {
 }
 
 /** Waits since its journal was restored, and was not taken up again: the journal has missed what was done since. */
-export function isHeld({ state, restores, failure, steps }: OperationRecord): boolean {
+function isHeld({ state, restores, failure, steps }: OperationRecord): boolean {
   return (
     state === "paused" &&
     restores > 0 &&
