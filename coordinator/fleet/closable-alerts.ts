@@ -22,6 +22,14 @@ const closable: readonly { readonly part: RegExp; readonly closesWhen: string }[
     part: /^node:[^:]+:unknown-operations$/,
     closesWhen: "the node that it was for is declared, or its slots are dropped",
   },
+  {
+    part: /^node:[^:]+:claimed-twice$/,
+    closesWhen: "one host alone runs an agent of this name",
+  },
+  {
+    part: /^node:[^:]+:too-many-alerts$/,
+    closesWhen: "the node's other alerts are over",
+  },
 ];
 
 export function isClosable({ cause }: Pick<AlertRecord, "cause">): boolean {
