@@ -28,6 +28,8 @@ export async function takeInstanceLock(
   const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
   const holder: Holder = { pid, bootId, startTime: (await startTimeOf(pid)) ?? "" };
   try {
+    // Of an earlier process with our pid, as every one in a container may have: killed before it could.
+    await orNull(unlink(ours));
     await symlink(textOf(holder), ours);
   } catch (error) {
     throw fileFailure("made", ours, error);
