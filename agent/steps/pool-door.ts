@@ -62,16 +62,18 @@ export async function shutDoor(
   const held = answer.startsWith("shut ") ? answer.split(" ").slice(1).map(Number) : null;
   const missing = held === null ? ports : ports.filter((port) => !held.includes(port));
   if (held !== null && missing.length === 0) {
+    const sweep = () => context.rootHelper.run("door-sweep");
+    const door = remember(operationId, { ports, refusal: null, session, worker, control, sweep });
     // If nobody releases it the kernel opens the door; the helper is ended a little later.
     const forget = (): void => {
+      if (heldDoor(operationId) !== door) return; // released, or shut anew for longer
       openDoor(operationId).catch((error: unknown) => {
         context.log.warn({ err: error }, "The helper of a door that nobody released was gone.");
       });
     };
     setTimeout(forget, forMs + 2_000).unref();
     crashPoint("step:door-shut");
-    const sweep = () => context.rootHelper.run("door-sweep");
-    return remember(operationId, { ports, refusal: null, session, worker, control, sweep });
+    return door;
   }
   await endSession(session);
   await control[Symbol.asyncDispose]();
