@@ -30,6 +30,7 @@ export async function dropOwnSlot(
   const entry = await ledger.get(key);
   const facts = entry === null ? null : SlotFacts.parse(entry.facts);
   if (entry === null || facts === null || facts.droppedForBudgetAt !== undefined) return null;
+  const noted = { at: entry.at, identity: facts.identity };
   await refuseAnothers();
   await ledger
     .put(key, { ...entry, facts: { ...entry.facts, dropping: decision } })
@@ -44,7 +45,7 @@ export async function dropOwnSlot(
 
   async function refuseAnothers(): Promise<void> {
     const found = await slotIdentity(settings.paths.dataDirectory, name);
-    if (compareSlots(facts?.identity ?? null, found) === "same") return;
+    if (compareSlots(noted, found) === "same") return;
     throw new Failure(
       "REFUSED",
       `the slot ${name} that is there can't be told to be the one that we made`,

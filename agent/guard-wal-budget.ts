@@ -3,6 +3,7 @@ import type { WalDisk } from "#shared/domain/facts.ts";
 import { parseLsn } from "#shared/domain/lsn.ts";
 import { walSegmentBytes } from "#shared/domain/wal-file.ts";
 import { slotIdentity } from "./adapters/slot-directory.ts";
+import { compareSlots } from "./decide/slot-identity.ts";
 import { checkpointMs, judgeWalBudget } from "./decide/wal-budget.ts";
 import type { BudgetedSlot, WalBudgetInput, WalBudgetVerdict } from "./decide/wal-budget.ts";
 import { dropOwnSlot } from "./drop-own-slot.ts";
@@ -162,7 +163,8 @@ export function createWalBudgetGuard(
     } else if (isThere && facts.identity === undefined && clock.now() - entry.at > adoptAfterMs) {
       // The step that made it was cut off before it could note which one it made; while it is at work it does so.
       const identity = await slotIdentity(paths.dataDirectory, name);
-      if (identity !== null) await notes.change(own, { identity });
+      const whose = compareSlots({ at: entry.at, identity: undefined }, identity);
+      if (identity !== null && whose !== "other") await notes.change(own, { identity });
     }
   }
 

@@ -51,7 +51,3 @@ export async function isDirectoryGone(path: string): Promise<boolean> {
     (error: NodeJS.ErrnoException) => error.code === "ENOENT",
   );
 }
-
-export function bornAt({ bornNs }: SlotIdentity): number | null {
-  return bornNs === "0" ? null : Number(BigInt(bornNs) / 1_000_000n);
-}

@@ -42,7 +42,7 @@ async function ownSlot(
     madeAt: entry.at,
     reserve: facts.reserve,
     isSeen: facts.identity !== undefined,
-    isReplaced: compareSlots(facts.identity ?? null, found) === "other",
+    isReplaced: compareSlots({ at: entry.at, identity: facts.identity }, found) === "other",
   };
 }
 

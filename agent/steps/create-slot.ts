@@ -138,8 +138,9 @@ function identityOf(args: Args, context: StepContext) {
   return slotIdentity(context.settings.paths.dataDirectory, args.slot);
 }
 
-async function isReplaced(facts: SlotFacts, args: Args, context: StepContext): Promise<boolean> {
-  return compareSlots(facts.identity ?? null, await identityOf(args, context)) === "other";
+async function isReplaced({ identity }: SlotFacts, args: Args, context: StepContext) {
+  const at = (await context.ledger.get(ledgerKey.slot(args.slot)))?.at ?? 0;
+  return compareSlots({ at, identity }, await identityOf(args, context)) === "other";
 }
 
 function isRight(args: Args, slot: Slot): boolean {
