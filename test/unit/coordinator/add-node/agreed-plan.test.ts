@@ -69,6 +69,19 @@ test("another option, another answer of the cluster, another primary: another pl
   expect(ports.started).toEqual([]);
 });
 
+test("another WAL budget is another plan; one that only follows the free space is not", async () => {
+  const { world, ports } = createScene();
+  const { plan } = await run(ports, world, { dryRun: true, walBudgetBytes: 10 * 1024 ** 3 });
+  const digest = plan.digest ?? "";
+  const failure = await failureOf(run(ports, world, { plan: digest }));
+  expect(failure.evidence).toEqual([
+    "Its slot was to hold back at most 10 GiB of WAL; now that is 64 GiB.",
+  ]);
+  expect(ports.started).toEqual([]);
+  await run(ports, world, { plan: digest, walBudgetBytes: 10 * 1024 ** 3 });
+  expect(ports.started).toHaveLength(1);
+});
+
 test("a digest that nobody knows any more is refused with the whole plan as it is now", async () => {
   const { world, ports } = createScene();
   const failure = await failureOf(run(ports, world, { plan: "0123456789abcdef" }));
