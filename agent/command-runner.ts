@@ -3,11 +3,13 @@ import { commands } from "#shared/domain/commands.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import { crashPoint, crashScope } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
-import { admissionRefusal, epochRefusal, expiryRefusal, preconditionRefusal } from "./admission.ts";
+import { admissionRefusal } from "./admission.ts";
 import type { CommandsOnDisk, EndedCommand } from "./commands-on-disk.ts";
+import { createEndedCommands } from "./ended-commands.ts";
 import { executeCommand } from "./execute-command.ts";
 import type { Ports, StepContext } from "./ports.ts";
 import type { Executors } from "./steps/step.ts";
+import { createStillWanted, Stale, triedAgain } from "./still-wanted.ts";
 import type { Wakefulness } from "./wakefulness.ts";
 
 type RunnerListener = {
@@ -60,10 +62,7 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
   const { ports, executors, disk, listener, wakefulness } = options;
   const { clock, log } = ports;
   const running = new Map<string, Running>();
-  /** Ends that the disk did not take: told all the same, and stored as soon as it takes something again. */
-  const unstored = new Map<string, EndedCommand>();
-  /** Those of them that the coordinator has acknowledged. */
-  const heard = new Set<string>();
+  const ends = createEndedCommands(disk, ports);
   /** Refusals are not stored: the same id may come again from a coordinator that is in order. */
   const refusals = new Map<string, EndedCommand>();
   let lastChange: Promise<void> = Promise.resolve();
@@ -72,11 +71,11 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
 
   for (const { command } of disk.unfinished()) {
     const failure = new Failure("INTERRUPTED", `the agent was restarted during ${command.kind}`, {
-      hint: "The coordinator tries the step again: it first looks at what is there.",
+      hint: triedAgain,
       retryable: true,
     });
     log.info({ command: command.id, kind: command.kind }, "Found unfinished after a restart.");
-    await store(endedBy(command.id, "interrupted", failure));
+    await ends.store(endedBy(command.id, "interrupted", failure));
   }
 
   /** One at a time: the same id twice in a moment must not pass the look at the disk twice. */
@@ -90,7 +89,7 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
     crashScope(`receive-${command.phase}`, command.kind);
     const known = disk.get(command.id);
     if (known !== null) {
-      const ended = known.ended ?? unstored.get(command.id) ?? null;
+      const ended = known.ended ?? ends.unstored(command.id);
       if (ended === null) adopt(command);
       else listener.onEnded(ended);
       return;
@@ -113,7 +112,7 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
     try {
       await disk.raiseEpoch(command.epoch);
       await disk.received(command, clock.now());
-      await storeLate();
+      await ends.storeLate();
     } catch (error) {
       // What a restart could not know of is not begun.
       refuse(command, asFailure(error));
@@ -168,7 +167,7 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
     crashScope(phase, kind);
     const ended = await outcomeOf(command, state);
     crashPoint("agent:ending", kind, phase);
-    await store(ended);
+    await ends.store(ended);
     crashPoint("agent:ended", kind, phase);
     running.delete(command.id);
     log.info(
@@ -189,53 +188,17 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
     }
   };
 
-  /** Never rejects: what the disk does not take is kept here, and reported as interrupted after a restart. */
-  async function store(ended: EndedCommand): Promise<void> {
-    try {
-      await disk.ended(ended, clock.now());
-      unstored.delete(ended.commandId);
-    } catch (error) {
-      unstored.set(ended.commandId, ended);
-      log.error(
-        { command: ended.commandId, err: error },
-        "The end of a command could not be stored.",
-      );
-    }
-  }
-
-  /** Never rejects. */
-  async function storeLate(): Promise<void> {
-    for (const ended of unstored.values()) await store(ended);
-    for (const id of heard) {
-      if (unstored.has(id)) continue;
-      heard.delete(id);
-      await acknowledged(id);
-    }
-  }
-
-  /** Never rejects: an end that is told once more does no harm. */
-  async function acknowledged(id: string): Promise<void> {
-    await disk.acknowledged(id).catch((error: unknown) => {
-      log.error({ command: id, err: error }, "An acknowledgement could not be stored.");
-    });
-  }
-
   const outcomeOf = async (command: CommandEnvelope, state: Running): Promise<EndedCommand> => {
     const id = command.id;
     const { signal } = state.abort;
-    const sleptBefore = wakefulness.sleptMs();
-    let lookedAt = Number.NEGATIVE_INFINITY;
-    /** What was true when it was sent must still be so: when its turn has come, and again right before the effect. */
+    const isStillWanted = createStillWanted(command, {
+      ports,
+      disk,
+      wakefulness,
+      epoch: () => state.epoch,
+    });
     const assertWanted = async (): Promise<void> => {
-      const sleptMs = wakefulness.sleptMs() - sleptBefore;
-      // Before anything is compared: what was told meanwhile (a newer epoch, a cancel) may still wait in the socket.
-      if (sleptMs > 0) throw new Stale("interrupted", stoodStill(command, sleptMs));
-      const refusal =
-        epochRefusal({ id, epoch: state.epoch }, disk.highestEpoch()) ??
-        expiryRefusal(command, clock.now()) ??
-        (performance.now() - lookedAt < stillFreshMs ? null : await changedNode(command));
-      if (refusal !== null) throw new Stale("refused", refusal);
-      lookedAt = performance.now();
+      await isStillWanted();
       signal.throwIfAborted();
     };
     try {
@@ -260,12 +223,6 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
     }
   };
 
-  const changedNode = async (command: CommandEnvelope): Promise<Failure | null> => {
-    const { systemIdentifier, role, timeline } = command.preconditions;
-    if (systemIdentifier === null && role === null && timeline === null) return null;
-    return preconditionRefusal(command, await ports.observe());
-  };
-
   const contextOf = (command: CommandEnvelope, signal: AbortSignal): StepContext => {
     let lastSentAt = Number.NEGATIVE_INFINITY;
     return {
@@ -275,7 +232,7 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
       stepId: command.stepId,
       signal,
       progress: (progress) => {
-        const now = performance.now();
+        const now = clock.elapsedMs();
         if (now - lastSentAt < progressEveryMs) return;
         lastSentAt = now;
         listener.onProgress(command.id, { ...progress, note: progress.note.slice(0, 400) });
@@ -295,16 +252,9 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
     },
     acknowledge: async (commandId) => {
       refusals.delete(commandId);
-      const late = unstored.get(commandId);
-      if (late !== undefined) await store(late);
-      if (unstored.has(commandId)) heard.add(commandId);
-      else await acknowledged(commandId);
+      await ends.acknowledge(commandId);
     },
-    unacknowledged: () => [
-      ...disk.unacknowledged(),
-      ...[...unstored.values()].filter(({ commandId }) => !heard.has(commandId)),
-      ...refusals.values(),
-    ],
+    unacknowledged: () => [...ends.unacknowledged(), ...refusals.values()],
     highestEpoch: () => disk.highestEpoch(),
     meetEpoch: async (epoch) => {
       const isCurrent = epoch >= disk.highestEpoch();
@@ -321,32 +271,6 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
   };
 }
 
-/** It was found out of date before its effect. */
-class Stale extends Error {
-  readonly failure: Failure;
-  readonly outcome: "refused" | "interrupted";
-  constructor(outcome: "refused" | "interrupted", failure: Failure) {
-    super(failure.message);
-    this.failure = failure;
-    this.outcome = outcome;
-  }
-}
-
-/** The coordinator says it again, if it still is the coordinator and wants it. */
-function stoodStill({ id }: CommandEnvelope, sleptMs: number): Failure {
-  const seconds = Math.round(sleptMs / 1000);
-  return new Failure(
-    "INTERRUPTED",
-    `the agent stood still for ${seconds} s before command ${id} had its effect; nothing was done`,
-    {
-      hint: "The coordinator tries the step again: it first looks at what is there.",
-      retryable: true,
-    },
-  );
-}
-
-/** A look at the node that is not older than this is as new as a look can be: looking takes that long. */
-const stillFreshMs = 250;
 const mostRefusals = 200;
 /** Far more than an operation and a few looks at a node ever need at once. */
 const mostRunning = 64;
