@@ -16,6 +16,7 @@ export function planDigest(cluster: string, plan: Plan): string {
     cluster,
     declaration: plan.declarationHash,
     premise: plan.premise ?? null,
+    ...(plan.walBudgetLimit === undefined ? {} : { walBudgetLimit: plan.walBudgetLimit }),
     files: plan.files ?? [],
     steps: plan.steps.map((step) => canonicalStep(step)),
   };
@@ -30,7 +31,7 @@ export function canonicalStep(step: PlanStep): string {
   return canonical({ id: step.id, on: step.on, kind: step.kind, args, preconditions });
 }
 
-/** Sizes that grow while people read the plan. */
+/** Sizes that change while people read the plan; what limits them is agreed to (`walBudgetLimit`). */
 const measured: Partial<Record<PlanStep["kind"], readonly string[]>> = {
   "base-backup": ["expectedBytes"],
   "create-slot": ["walBudgetBytes"],

@@ -21,6 +21,8 @@ export type Plan = {
   readonly files?: readonly PlannedFile[];
   /** Who led the cluster when it was planned. */
   readonly premise?: Premise;
+  /** The most WAL that a slot of it may hold back, as asked or set; a small disk makes it less. */
+  readonly walBudgetLimit?: number;
   /** By which a person says that this very plan is meant (plan-digest.ts). */
   readonly digest?: string;
 };

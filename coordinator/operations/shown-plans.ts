@@ -1,6 +1,7 @@
 import { unifiedDiff } from "#shared/config-files/unified-diff.ts";
 import type { NodeFacts } from "#shared/domain/facts.ts";
 import { Failure } from "#shared/errors.ts";
+import { printBytes } from "./add-node/print-units.ts";
 import { canonicalStep, planDigest } from "./plan-digest.ts";
 import type { Plan, PlannedFile } from "./plan.ts";
 
@@ -81,6 +82,7 @@ function refuseOther(plans: ShownPlans, agreed: string, now: ShownPlan): never {
 function differences(then: ShownPlan, now: ShownPlan): readonly string[] {
   return [
     ...premiseChange(then.plan, now.plan),
+    ...budgetChange(then.plan, now.plan),
     ...declarationChange(then, now),
     ...fileChanges(then, now),
     ...stepChanges(then.plan, now.plan),
@@ -99,6 +101,16 @@ function premiseChange({ premise: then }: Plan, { premise: now }: Plan): readonl
   const told = ({ primary, timeline }: typeof then): string =>
     `${primary} (timeline ${timeline ?? "unknown"})`;
   return told(then) === told(now) ? [] : [`The primary was ${told(then)}; it is ${told(now)} now.`];
+}
+
+function budgetChange(
+  { walBudgetLimit: then }: Plan,
+  { walBudgetLimit: now }: Plan,
+): readonly string[] {
+  if (then === undefined || now === undefined || then === now) return [];
+  return [
+    `Its slot was to hold back at most ${printBytes(then)} of WAL; now that is ${printBytes(now)}.`,
+  ];
 }
 
 function declarationChange(then: ShownPlan, now: ShownPlan): readonly string[] {

@@ -48,13 +48,19 @@ export function forecastCopy(situation: Situation): CopyForecast | null {
 }
 
 /** What the new node's slot may hold back on this node: by the site's setting, its disk and its server's own limit. */
-export function walBudgetOn({ request, limits }: Situation, node: KnownNode): number {
+export function walBudgetOn(situation: Situation, node: KnownNode): number {
+  const { limits } = situation;
   return slotBudgetBytes({
-    settingBytes: request.walBudgetBytes ?? limits.walBudgetBytes,
+    settingBytes: walBudgetLimit(situation),
     walFreeBytes: freeBytesOfWal(node),
     share: limits.walShare,
     serverLimitBytes: serverLimit(settingNumber(node, "max_slot_wal_keep_size")),
   });
+}
+
+/** What was asked for, else the site's setting. */
+export function walBudgetLimit({ request, limits }: Situation): number {
+  return request.walBudgetBytes ?? limits.walBudgetBytes;
 }
 
 /** Databases with their tablespaces, and what every cluster has beside them. */

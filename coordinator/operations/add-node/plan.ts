@@ -1,6 +1,6 @@
 import { Failure } from "#shared/errors.ts";
 import type { CheckResult, Plan, PlanStep } from "../plan.ts";
-import type { CopyForecast } from "./forecast.ts";
+import { type CopyForecast, walBudgetLimit } from "./forecast.ts";
 import { printSeconds } from "./print-units.ts";
 import { accessSteps } from "./plan/access-steps.ts";
 import { closingSteps } from "./plan/closing-steps.ts";
@@ -45,6 +45,7 @@ export function planAddNode({ situation, checks, forecast }: PlanAddNodeInput): 
     steps,
     notes: notes(context, secondsToWait),
     files: plannedFiles(context),
+    walBudgetLimit: walBudgetLimit(situation),
     premise: {
       primary: context.primary.declared.name,
       systemIdentifier: context.systemIdentifier,

@@ -75,7 +75,7 @@ test("another WAL budget is another plan; one that only follows the free space i
   const digest = plan.digest ?? "";
   const failure = await failureOf(run(ports, world, { plan: digest }));
   expect(failure.evidence).toEqual([
-    "Its slot was to hold back at most 10 GiB of WAL; now that is 64 GiB.",
+    "Its slot was to hold back at most 10.0 GiB of WAL; now that is 64.0 GiB.",
   ]);
   expect(ports.started).toEqual([]);
   await run(ports, world, { plan: digest, walBudgetBytes: 10 * 1024 ** 3 });
