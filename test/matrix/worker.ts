@@ -57,13 +57,15 @@ export function createWorker(product: Product): Worker {
   };
 }
 
-async function setStage(product: Product): Promise<Stage> {
+/** Nothing is struck yet: a machine that is too busy for an undisturbed run says nothing about the product. */
+async function setStage(product: Product, triesLeft = 2): Promise<Stage> {
   const lab = await createLab({ hosts: matrixHosts });
   try {
     const bed = await createBed(lab, product);
     return { lab, bed, undisturbed: await recordRun(bed) };
   } catch (error) {
     await lab[Symbol.asyncDispose]();
+    if (triesLeft > 0) return setStage(product, triesLeft - 1);
     throw error;
   }
 }
