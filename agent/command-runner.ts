@@ -1,8 +1,8 @@
 import type { CommandEnvelope, Progress } from "#shared/domain/commands.ts";
 import { commands } from "#shared/domain/commands.ts";
-import type { FailureRecord } from "#shared/domain/operation.ts";
 import { crashPoint, crashScope } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
+import { failureRecord } from "#shared/failure-record.ts";
 import { admissionRefusal } from "./admission.ts";
 import type { CommandsOnDisk, EndedCommand } from "./commands-on-disk.ts";
 import { createEndedCommands } from "./ended-commands.ts";
@@ -281,14 +281,4 @@ function endedBy(
   failure: Failure,
 ): EndedCommand {
   return { commandId, outcome, result: null, failure: failureRecord(failure) };
-}
-
-function failureRecord(failure: Failure): FailureRecord {
-  return {
-    code: failure.code,
-    message: failure.message,
-    hint: failure.hint ?? null,
-    evidence: [...failure.evidence],
-    retryable: failure.retryable,
-  };
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Failure, type FailureCode } from "#shared/errors.ts";
-import { failureRecord } from "../failure-record.ts";
+import { failureRecord } from "#shared/failure-record.ts";
 import type { ErrorAnswer } from "./contract.ts";
 
 /** The whole body as text. @throws Failure USAGE when it is larger than `maxBytes`. */

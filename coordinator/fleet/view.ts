@@ -1,7 +1,7 @@
 import type { CommandArgs, CommandKind, CommandResult } from "#shared/domain/commands.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Clock } from "#shared/time.ts";
-import { failureOf } from "../failure-record.ts";
+import { failureOf } from "#shared/failure-record.ts";
 import type { CommandRequest, Dispatch } from "../hub/command-board.ts";
 import type { AgentView, Fleet } from "../ports.ts";
 

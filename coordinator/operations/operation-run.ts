@@ -6,7 +6,7 @@ import {
 } from "#shared/domain/operation.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
-import { failureRecord } from "../failure-record.ts";
+import { failureRecord } from "#shared/failure-record.ts";
 import type { OperationRecord } from "../store/store.ts";
 import { batches } from "./batches.ts";
 import { followSignal, type Follower } from "./follow-signal.ts";

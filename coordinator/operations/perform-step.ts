@@ -9,7 +9,7 @@ import type {
 } from "#shared/domain/commands.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { asFailure } from "#shared/errors.ts";
-import { failureOf, failureRecord } from "../failure-record.ts";
+import { failureOf, failureRecord } from "#shared/failure-record.ts";
 import type { CommandOutcome } from "../hub/command-board.ts";
 import type { OperationRecord } from "../store/store.ts";
 import { runAgentCommand } from "./agent-command.ts";

@@ -1,7 +1,7 @@
 import type { CommandPhase, Progress } from "#shared/domain/commands.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import { crashPoint, crashScope } from "#shared/crash-point.ts";
-import { failureRecord } from "../failure-record.ts";
+import { failureRecord } from "#shared/failure-record.ts";
 import type { CommandOutcome } from "../hub/command-board.ts";
 import { afterFailure } from "./after-failure.ts";
 import { brokenPremise } from "./broken-premise.ts";

@@ -1,5 +1,5 @@
-import type { FailureRecord } from "#shared/domain/operation.ts";
-import { Failure } from "#shared/errors.ts";
+import type { FailureRecord } from "./domain/operation.ts";
+import { Failure } from "./errors.ts";
 
 /** A failure as plain data, for the journal and the wire. */
 export function failureRecord(failure: Failure): FailureRecord {
