@@ -23,3 +23,20 @@ export function readBackupProgress(stderr: readonly string[]): BackupProgress {
   }
   return { doneBytes, totalBytes, phase };
 }
+
+/**
+ * A number that counts up while the source writes its checkpoint and while the last fsync runs: both take as long as
+ * there is to write, and neither says a word (no server counts what a fast checkpoint has written before its end). So
+ * they get ten times the patience of the rest, each.
+ */
+export function createPatience(
+  stallMs: number,
+): (phase: BackupProgress["phase"], nowMs: number) => number {
+  let silent: { readonly phase: BackupProgress["phase"]; readonly since: number } | null = null;
+  return (phase, nowMs) => {
+    if (silent?.phase !== phase) silent = { phase, since: nowMs };
+    return phase === "copying"
+      ? 0
+      : Math.min(18, Math.floor((nowMs - silent.since) / (stallMs / 2)));
+  };
+}

@@ -14,7 +14,7 @@ import {
   noteBackup,
 } from "./backup-records.ts";
 import { assertIsOwnCopy } from "./backup-proof.ts";
-import { readBackupProgress } from "./backup-progress.ts";
+import { createPatience, readBackupProgress } from "./backup-progress.ts";
 import { freeSlot, waitForSource } from "./backup-source.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
@@ -185,7 +185,7 @@ async function assertNotStarted(args: Args, context: StepContext): Promise<void>
 async function follow(args: Args, context: StepContext): Promise<void> {
   const startedAt = context.clock.elapsedMs();
   const rate = createRate();
-  const patience = createSyncPatience(args.stallMs);
+  const patience = createPatience(args.stallMs);
   const { node, host, port } = args.source;
   const what = `the base backup from ${node} (${host}:${port})`;
   const hint = `Look at the network between this host and ${node}, at ${node}'s disk and at this one's. Then resume: this copy is ended, and a new one begins. One that moves, however slowly, is never ended (addNode.stallMs in the coordinator's settings says how long nothing may move).`;
@@ -281,16 +281,6 @@ function treesOf(args: Args): readonly string[] {
 function noteFor(phase: "starting" | "copying" | "syncing", node: string): string {
   if (phase === "starting") return `waiting for ${node}'s checkpoint`;
   return phase === "copying" ? `copying from ${node}` : "writing everything to disk";
-}
-
-/** The last fsync says nothing for as long as it takes: it gets ten times the patience of the rest. */
-function createSyncPatience(stallMs: number): (phase: string, nowMs: number) => number {
-  let since: number | null = null;
-  return (phase, nowMs) => {
-    if (phase !== "syncing") return 0;
-    since ??= nowMs;
-    return Math.min(18, Math.floor((nowMs - since) / (stallMs / 2)));
-  };
 }
 
 /** Bytes per second over the last seconds, from samples as they come. */
