@@ -378,3 +378,18 @@ test("a step that can't be journaled is no failed step: the operation says why i
   await settled(coordinator, id, "succeeded");
   expect(runner.troubleOf(id)).toBeNull();
 });
+
+test("an operation whose journal can't even be read goes on by itself when it can be again", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { store } = coordinator.core.ports;
+  const agent = coordinator.agent("srv127");
+  await waitFor(() => agent.isWelcome);
+  const { runner } = coordinator.core;
+  const { id } = runner.start(someOperation(somePlan(slotStep("srv127"))));
+  const broken = vi.spyOn(store, "operation").mockImplementation(() => {
+    throw new Error("as a test says");
+  });
+  expect(await waitFor(() => runner.troubleOf(id))).toContain("as a test says");
+  broken.mockRestore();
+  await settled(coordinator, id, "succeeded");
+});
