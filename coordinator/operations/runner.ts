@@ -166,7 +166,11 @@ export class Runner implements AsyncDisposable {
           { operation: id, err: error },
           `the runner itself failed; it goes on from the journal in ${delayMs} ms`,
         );
-        this.#tellTrouble(id, error);
+        try {
+          this.#tellTrouble(id, error);
+        } catch {
+          // The journal can't be read either: whoever asks for the status is told.
+        }
         await clock.sleep(delayMs, this.#stop.signal).catch(() => undefined); // ends the loop above
       }
     }
