@@ -24,36 +24,19 @@ async function main(argv: readonly string[]): Promise<number> {
   const interrupt = new AbortController();
   let exitCode = 0;
   const terminal = createTerminal();
-  const program = createCommandLine(
-    createContext(terminal, interrupt.signal, {
-      options: () => program.opts<{ socket?: string; stateDir: string }>(),
-      setExitCode: (code) => {
-        exitCode = code;
-      },
-    }),
-  );
-  addCoordinatorCommands(
-    program,
-    createContext(terminal, interrupt.signal, {
-      options: () => program.opts<{ socket?: string; stateDir: string }>(),
-      setExitCode: () => undefined,
-    }),
-    {
-      init: initCoordinator,
-      run: ({ stateDirectory }) => runUntilStopped(stateDirectory, interrupt.signal),
+  const context = createContext(terminal, interrupt.signal, {
+    options: () => program.opts<{ socket?: string; stateDir: string }>(),
+    setExitCode: (code) => {
+      exitCode = code;
     },
-  );
-  addStoreCommands(
-    program,
-    createContext(terminal, interrupt.signal, {
-      options: () => program.opts<{ socket?: string; stateDir: string }>(),
-      setExitCode: () => undefined,
-    }),
-    () =>
-      offlineStore(program.opts<{ stateDir: string }>().stateDir, {
-        pid: process.pid,
-        uid: userInfo().uid,
-      }),
+  });
+  const program = createCommandLine(context);
+  addCoordinatorCommands(program, context, {
+    init: initCoordinator,
+    run: ({ stateDirectory }) => runUntilStopped(stateDirectory, interrupt.signal),
+  });
+  addStoreCommands(program, context, () =>
+    offlineStore(context.stateDirectory(), { pid: process.pid, uid: userInfo().uid }),
   );
   const stop = () => {
     // The second signal is a hurry.
