@@ -2,16 +2,15 @@ import { crashPoint } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import { slotIdentity } from "./adapters/slot-directory.ts";
 import { compareSlots } from "./decide/slot-identity.ts";
-import { textOf } from "./observe/row-values.ts";
 import type { LedgerEntry, Ports } from "./ports.ts";
 import { SlotFacts, type DropDecision } from "./slot-entries.ts";
+import { dropSlot } from "./steps/drop-slot.ts";
 import { ledgerKey } from "./steps/ledger-keys.ts";
 
 type DropPorts = Pick<Ports, "settings" | "product" | "clock" | "log" | "databases" | "ledger">;
 
-/** A walsender that was told to end lets go of its slot within milliseconds; a busy one takes longer. */
-const dropTries = 20;
-const dropEveryMs = 100;
+/** A walsender that was told to end lets go of its slot within milliseconds; the next look tries again. */
+const mostHeldMs = 2_000;
 
 /**
  * Drops a slot that we made, for its WAL. The decision is on disk before the effect where the disk takes it: an agent
@@ -39,7 +38,10 @@ export async function dropOwnSlot(
       log.error({ slot: name, problem: asFailure(error).message }, "A drop is decided but could not be noted before."); // prettier-ignore
     });
   crashPoint("guard:dropping-slot", name);
-  await drop();
+  const dialect = ports.product.dialect(ports.databases.own.versionNumber ?? 0);
+  const { signal } = new AbortController(); // nobody ends the guard in the middle of this
+  const slot = { name, dialect, assertOurs: refuseAnothers, stallMs: mostHeldMs };
+  await dropSlot(slot, { ...ports, signal });
   crashPoint("guard:slot-dropped", name);
   return entry;
 
@@ -51,24 +53,5 @@ export async function dropOwnSlot(
       `the slot ${name} that is there can't be told to be the one that we made`,
       { hint: "docs/slots.md says what to look at before it is dropped by hand" },
     );
-  }
-
-  async function drop(): Promise<void> {
-    const { own } = ports.databases;
-    const dialect = ports.product.dialect(own.versionNumber ?? 0);
-    for (let tries = 1; ; tries += 1) {
-      const rows = await own.query(dialect.slots);
-      if (!rows.some((row) => textOf(row, "name") === name)) return;
-      // Someone may have made another one between two tries.
-      await refuseAnothers();
-      await own.query(dialect.terminateSlotHolder, [name]);
-      try {
-        await own.query(dialect.dropSlot, [name]);
-        return;
-      } catch (error) {
-        if (tries >= dropTries) throw error;
-        await ports.clock.sleep(dropEveryMs);
-      }
-    }
   }
 }

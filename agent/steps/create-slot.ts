@@ -6,6 +6,7 @@ import { isDirectoryGone, isSlotMissing, slotIdentity } from "../adapters/slot-d
 import { compareSlots } from "../decide/slot-identity.ts";
 import type { StepContext } from "../ports.ts";
 import { SlotFacts } from "../slot-entries.ts";
+import { dropSlot } from "./drop-slot.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
 import { ownDialect } from "./own-dialect.ts";
@@ -13,11 +14,8 @@ import { noteOwn, ownFacts } from "./own-entry.ts";
 import { findSlot, type Slot } from "./slots.ts";
 import { sqlStateOf } from "./sql-state.ts";
 import type { ChangeStep } from "./step.ts";
-import { watchProgress } from "./watch-progress.ts";
 
-/** SQLSTATE of "replication slot is active" (PostgreSQL docs, error codes). */
-const objectInUse = "55006";
-/** "replication slot already exists". */
+/** SQLSTATE of "replication slot already exists" (PostgreSQL docs, error codes). */
 const duplicateObject = "42710";
 
 type Args = CommandArgs<"create-slot">;
@@ -31,7 +29,7 @@ export const createSlot: ChangeStep<"create-slot"> = {
   apply: async (args, context) => {
     const slot = await findOwn(args, context);
     if (slot !== null && isRight(args, slot)) return;
-    if (slot !== null) await drop(args.slot, context);
+    if (slot !== null) await drop(args, context);
     const key = ledgerKey.slot(args.slot);
     const known = await ownSlotFacts(args, context);
     const placed = ledgerKey.placed(context.settings.paths.dataDirectory);
@@ -83,7 +81,7 @@ export const createSlot: ChangeStep<"create-slot"> = {
         `slot ${args.slot}: left, someone dropped the one that this operation made and made another`,
       ]);
     }
-    if (wasThere) await drop(args.slot, context);
+    if (wasThere) await drop(args, context);
     await context.ledger.delete(key);
     return evidence([`slot ${args.slot}: ${wasThere ? "dropped" : "was gone already"}`]);
   },
@@ -153,24 +151,9 @@ function report(args: Args, slot: Slot): Evidence {
   return evidence([`slot ${args.slot} for ${args.forNode}: ${holds}`]);
 }
 
-/** A slot in use can't be dropped: its walsender goes first. A receiver comes back at once, so both are repeated. */
-async function drop(slot: string, context: StepContext): Promise<void> {
+async function drop(args: Args, context: StepContext): Promise<void> {
+  const assertOurs = async (): Promise<void> => void (await findOwn(args, context));
   const dialect = await ownDialect(context);
-  await watchProgress(
-    context,
-    { stallMs: 10_000, everyMs: 50, what: `dropping slot ${slot}` },
-    async () => {
-      const found = await findSlot(context.databases.own, dialect, slot);
-      if (found === null) return { state: "done", value: null };
-      if (found.active) await context.databases.own.query(dialect.terminateSlotHolder, [slot]);
-      try {
-        await context.databases.own.query(dialect.dropSlot, [slot]);
-        crashPoint("step:slot-dropped");
-        return { state: "done", value: null };
-      } catch (error) {
-        if (sqlStateOf(error) !== objectInUse) throw error;
-        return { state: "waiting", token: "in use", missing: "it is in use" };
-      }
-    },
-  );
+  await dropSlot({ name: args.slot, dialect, assertOurs, stallMs: 10_000 }, context);
+  crashPoint("step:slot-dropped");
 }
