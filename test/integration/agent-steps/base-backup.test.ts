@@ -225,12 +225,12 @@ test("a copy whose wrapper alone was killed still counts as running", async () =
   await expectNothingLeft(second);
 });
 
-test("the program's own words stand in the failure, and it may be tried again", async () => {
+test("the program's own words stand in the failure, and a slot that is not there is not asked for again", async () => {
   const target = await lab.agent("n2");
   const wrong = { ...args.backup, slot: "slot_missing" };
   await expect(runStep(baseBackup, wrong, target)).rejects.toMatchObject({
-    code: "PROGRAM_FAILED",
-    retryable: true,
+    code: "RESOURCE_MISSING",
+    retryable: false,
     evidence: expect.arrayContaining([expect.stringContaining("slot_missing")]),
   });
   await baseBackup.undo(wrong, target);
