@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createJobs } from "#agent/adapters/jobs.ts";
 import type { JobRequest, Jobs } from "#agent/ports.ts";
@@ -60,7 +61,7 @@ test("arguments reach the program as they are, whatever a shell would make of th
 });
 
 test("a job is a session of its own in the root directory, with a small environment", async () => {
-  const script = "echo $$; ps -o sid= -p $$; pwd; env | cut -d= -f1 | sort | tr '\\n' ' '";
+  const script = "read -r line"; // until it is killed
   await jobs.start(request("/bin/sh", ["-c", script], { env: { EXTRA: "1" } }));
   await ended();
   const [, session, directory, names] = (await output()).split("\n");
@@ -86,7 +87,7 @@ test("the exit status and the last lines of stderr are kept for the next agent",
 });
 
 test("a job that ignores SIGTERM is killed, with everything in its group", async () => {
-  const script = "trap '' TERM; sleep 60 & echo ready; sleep 60";
+  const script = "read -r line"; // until it is killed
   await jobs.start(request("/bin/sh", ["-c", script]));
   await waitFor(async () => (await output()) === "ready\n");
   await jobs.end("job");
@@ -140,7 +141,7 @@ test("a second job of the same name is refused while the first is known", async 
 });
 
 test("files are removed and made by the job itself, also when it is killed before its agent is back", async () => {
-  const [secret, marker] = [join(folder, "secret"), join(folder, "marker")];
+  const [secret, marker] = [join(folder, "mot de passé"), join(folder, "marker")];
   const whenEnded = { remove: [secret], touchOnSuccess: [marker] };
   await writeFile(secret, "s");
   await jobs.start(request("/bin/true", [], { whenEnded }));
@@ -164,4 +165,15 @@ test("a program outside the allowed directories is refused, a missing one named"
     code: "RESOURCE_MISSING",
   });
   expect(await jobs.look("job")).toBeNull();
+});
+
+test("whoever works on a directory is found by it, whatever letters its name has", async () => {
+  const directory = join(folder, "größe 库");
+  const script = "read -r line"; // until it is killed
+  const worker = execa("/bin/sh", ["-c", script, "worker", "-D", directory], { reject: false });
+  expect(await waitFor(async () => (await jobs.writersInto(directory))[0])).toBe(worker.pid);
+  expect(await jobs.writersInto(`${directory}2`)).toEqual([]);
+  worker.kill("SIGKILL");
+  await worker;
+  expect(await jobs.writersInto(directory)).toEqual([]);
 });
