@@ -46,9 +46,9 @@ export async function saveJobFile(
 
 /** null where there is no such job, or only the beginnings of one. */
 export async function loadJobFile(folder: string): Promise<JobFile | null> {
-  const text = await readSmallFile(join(folder, "job.json"));
+  const text = await readSmallFile(join(folder, "job.json"), "utf8");
   if (text === null) return null;
-  const parsed = JobFile.safeParse(parseJson(Buffer.from(text, "latin1").toString("utf8")));
+  const parsed = JobFile.safeParse(parseJson(text));
   return parsed.success ? parsed.data : null;
 }
 
@@ -86,7 +86,7 @@ export async function isAlive(process: JobProcess): Promise<boolean> {
 export async function filesOfJobs(jobsFolder: string): Promise<ReadonlySet<string>> {
   const files = new Set<string>();
   for (const name of (await orNull(readdir(jobsFolder))) ?? []) {
-    const listed = (await readSmallFile(join(jobsFolder, name, "remove-when-ended"))) ?? "";
+    const listed = (await readSmallFile(join(jobsFolder, name, "remove-when-ended"), "utf8")) ?? "";
     for (const path of listed.split("\n")) if (path !== "") files.add(path);
   }
   return files;
@@ -124,7 +124,7 @@ export async function loadTail(path: string): Promise<readonly string[]> {
  * could not, because it was killed, goes too.
  */
 export async function removeJobFolder(folder: string): Promise<void> {
-  const leftovers = (await readSmallFile(join(folder, "remove-when-ended"))) ?? "";
+  const leftovers = (await readSmallFile(join(folder, "remove-when-ended"), "utf8")) ?? "";
   for (const path of leftovers.split("\n")) if (path !== "") await orNull(unlink(path));
   const doomed = `${folder}.removed`;
   await rm(doomed, { recursive: true, force: true });

@@ -36,7 +36,7 @@ export async function processesWorkingOn(directory: string): Promise<readonly nu
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const found: number[] = [];
   for (const pid of pids) {
-    const words = (await readSmallFile(`/proc/${pid}/cmdline`))?.split("\0") ?? [];
+    const words = (await readSmallFile(`/proc/${pid}/cmdline`, "utf8"))?.split("\0") ?? [];
     if (words.some((word, at) => word === "-D" && words[at + 1] === directory)) {
       found.push(Number(pid));
     }

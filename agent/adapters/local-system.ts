@@ -3,10 +3,13 @@ import os from "node:os";
 
 /** Reads of this host's kernel tables and file status: nothing here changes anything. */
 
-/** Text of a small kernel or state file; null where it is missing or unreadable. */
-export async function readSmallFile(path: string): Promise<string | null> {
+/** Text of a small kernel or state file, as utf8 where it names files; null where it is missing or unreadable. */
+export async function readSmallFile(
+  path: string,
+  encoding: "latin1" | "utf8" = "latin1",
+): Promise<string | null> {
   try {
-    return await readFile(path, "latin1");
+    return await readFile(path, encoding);
   } catch {
     return null;
   }
