@@ -1,3 +1,4 @@
+import type { NodeFacts } from "#shared/domain/facts.ts";
 import type { Failure } from "#shared/errors.ts";
 import type { Clock } from "#shared/time.ts";
 import type { AgentView } from "../ports.ts";
@@ -41,6 +42,16 @@ export function agentTime(
   ours: Pick<Clock, "now" | "elapsedMs">,
 ): number {
   return clock === null ? ours.now() : clock.atMs + ours.elapsedMs() - clock.elapsedMs;
+}
+
+/** Looking takes time, so small differences say nothing; a clock that was set is seen here. */
+export function correctClock(
+  state: AgentState,
+  { host }: Pick<NodeFacts, "host">,
+  ours: Pick<Clock, "now" | "elapsedMs">,
+): void {
+  if (Math.abs(host.clockMs - agentTime(state, ours)) <= 5_000) return;
+  state.clock = { atMs: host.clockMs, elapsedMs: ours.elapsedMs() };
 }
 
 export function viewOf(state: AgentState, ours: Pick<Clock, "now" | "elapsedMs">): AgentView {

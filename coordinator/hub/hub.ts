@@ -1,17 +1,16 @@
 import type { Progress } from "#shared/domain/commands.ts";
-import type { NodeFacts } from "#shared/domain/facts.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import type { AgentMessage } from "#shared/protocol/messages.ts";
 import { protocolVersion, version } from "#shared/version.ts";
 import type { Clock } from "#shared/time.ts";
 import type { Events } from "../events.ts";
-import { droppedSlotAlerts } from "../fleet/dropped-slots.ts";
 import type { AgentView } from "../ports.ts";
 import type { CoordinatorSettings } from "../settings.ts";
 import type { Store } from "../store/store.ts";
 import type { AgentLink } from "./agent-link.ts";
-import { agentTime, newAgentState, viewOf, type AgentState } from "./agent-states.ts";
-import { acceptEvidence, acceptSeenFiles, baselinesMessage, undoneEvidence } from "./baselines.ts";
+import { createAgentRecords, type AgentRecords } from "./agent-records.ts";
+import { agentTime, correctClock, newAgentState, viewOf, type AgentState } from "./agent-states.ts";
+import { baselinesMessage } from "./baselines.ts";
 import {
   CommandBoard,
   type CommandRequest,
@@ -20,9 +19,7 @@ import {
 } from "./command-board.ts";
 import { applyDelta } from "./facts-board.ts";
 import { judgeEpoch } from "./epoch-alert.ts";
-import { alertCause, recordHostEvent } from "./host-events.ts";
 import { createPresence, type Presence } from "./presence.ts";
-import { judgeOwnSlots } from "./unknown-operations.ts";
 
 export type HubPorts = {
   readonly settings: Pick<CoordinatorSettings, "heartbeat" | "limits">;
@@ -39,6 +36,7 @@ export class Hub {
   readonly #states = new Map<string, AgentState>();
   readonly #commands: CommandBoard;
   readonly #presence: Presence;
+  readonly #records: AgentRecords;
   #isClosed = false;
   #isHeld = false;
 
@@ -51,6 +49,7 @@ export class Hub {
       clock,
       awayAlertMs: settings.limits.awayAlertMs,
     });
+    this.#records = createAgentRecords({ store, clock, events });
     this.#commands = new CommandBoard({
       epoch: store.epoch,
       sendTo: (node) => {
@@ -60,7 +59,8 @@ export class Hub {
       expiryFor: (node) =>
         agentTime(this.#states.get(node) ?? newAgentState(node), clock) +
         settings.limits.beginWithinMs,
-      onDone: (node, request, result) => this.#acceptChanges(node, request, result),
+      onDone: (node, request, result) =>
+        this.#records.changesMade(this.#state(node), request, result),
     });
   }
 
@@ -191,12 +191,8 @@ export class Hub {
       await clock.sleep(100, signal ?? undefined).catch(() => undefined); // the loop ends by the signal
     }
     const state = this.#states.get(node);
-    const facts = state?.held?.facts;
-    if (facts === undefined || this.#isClosed) return;
-    const now = this.#ports.clock.now();
-    if (acceptSeenFiles(this.#ports, node, facts, now, { acceptAll: true })) {
-      state?.link?.send(baselinesMessage(this.#ports.store, node));
-    }
+    if (state === undefined || this.#isClosed) return;
+    this.#records.filesSeen(state, { acceptAll: true });
   }
 
   #isSeen(node: string): Promise<boolean> {
@@ -246,15 +242,17 @@ export class Hub {
 
   #receive(state: AgentState, message: AgentMessage): void {
     if (this.#isClosed) return;
+    const { clock } = this.#ports;
+    const records = this.#records;
     const handlers: Handlers = {
       // The link takes care of a second hello.
       hello: () => undefined,
       facts: ({ version: v, facts }) => {
         state.held = { version: v, facts };
         state.heldIsCurrent = true;
-        this.#hostSeen(state, facts);
-        this.#filesSeen(state);
-        this.#slotsSeen(state.node, facts);
+        correctClock(state, facts, clock);
+        records.filesSeen(state);
+        records.slotsSeen(state.node, facts);
         for (const settle of state.waiters) settle(null);
       },
       "facts-changed": (delta) => {
@@ -263,9 +261,9 @@ export class Hub {
         if (typeof outcome === "string") return;
         state.held = outcome.held;
         // An unchanged host is not told again: what is held of it says nothing about the clock of now.
-        if (delta.sections.host !== undefined) this.#hostSeen(state, outcome.held.facts);
-        if (delta.sections.files !== undefined) this.#filesSeen(state);
-        if (delta.sections.agent !== undefined) this.#slotsSeen(state.node, outcome.held.facts);
+        if (delta.sections.host !== undefined) correctClock(state, outcome.held.facts, clock);
+        if (delta.sections.files !== undefined) records.filesSeen(state);
+        if (delta.sections.agent !== undefined) records.slotsSeen(state.node, outcome.held.facts);
       },
       // Known to be there: only interesting to whoever reads the traffic.
       "command-accepted": () => undefined,
@@ -277,61 +275,11 @@ export class Hub {
         state.link?.send({ type: "command-acknowledged", commandId: ended.commandId });
       },
       "host-event": (event) => {
-        const ports = { ...this.#ports, isBeingAdded: (node: string) => this.#isBeingAdded(node) };
-        recordHostEvent(ports, state.node, event, this.#ports.clock.now());
+        records.hostEvent(state.node, event);
         state.link?.send({ type: "host-event-acknowledged", eventId: event.eventId });
       },
     };
     callHandler(handlers, message);
-  }
-
-  /** Looking takes time, so small differences say nothing; a clock that was set is seen here. */
-  #hostSeen(state: AgentState, { host }: NodeFacts): void {
-    const { clock } = this.#ports;
-    if (Math.abs(host.clockMs - agentTime(state, clock)) <= 5_000) return;
-    state.clock = { atMs: host.clockMs, elapsedMs: clock.elapsedMs() };
-  }
-
-  #filesSeen(state: AgentState): void {
-    const facts = state.held?.facts;
-    if (facts === undefined) return;
-    const now = this.#ports.clock.now();
-    if (acceptSeenFiles(this.#ports, state.node, facts, now)) {
-      state.link?.send(baselinesMessage(this.#ports.store, state.node));
-    }
-  }
-
-  /** What an agent did for its WAL with nobody listening is told by its facts. */
-  #slotsSeen(node: string, facts: NodeFacts): void {
-    const { store, clock } = this.#ports;
-    const { raise, over } = droppedSlotAlerts(node, facts, store.alerts(), alertCause);
-    for (const alert of raise) store.raiseAlert(alert, clock.now());
-    for (const cause of over) store.resolveAlert(cause, clock.now());
-    judgeOwnSlots(store, node, facts, clock.now());
-  }
-
-  #acceptChanges(node: string, request: CommandRequest, result: unknown): void {
-    const state = this.#state(node);
-    const facts = state.held?.facts ?? null;
-    const now = this.#ports.clock.now();
-    const isAccepted = acceptEvidence(this.#ports, node, facts, result, request, now);
-    const isRestored =
-      request.phase === "undo" &&
-      acceptEvidence(
-        this.#ports,
-        node,
-        facts,
-        undoneEvidence(this.#ports, node, request),
-        request,
-        now,
-      );
-    if (isAccepted || isRestored) state.link?.send(baselinesMessage(this.#ports.store, node));
-  }
-
-  #isBeingAdded(node: string): boolean {
-    return this.#ports.store
-      .operations({ unfinished: true })
-      .some((operation) => operation.subject === node && operation.kind === "add-node");
   }
 }
 
