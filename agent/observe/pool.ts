@@ -198,7 +198,9 @@ async function hasHiddenPid(conf: PoolConf | null): Promise<boolean> {
 
 /** Open client sessions by TCP, without asking the pool. The kernel walks its whole table for it: not at every look. */
 async function countSessions(port: number): Promise<number> {
-  const tables = await Promise.all(["/proc/net/tcp", "/proc/net/tcp6"].map(readSmallFile));
+  const tables = await Promise.all(
+    ["/proc/net/tcp", "/proc/net/tcp6"].map((path) => readSmallFile(path)),
+  );
   return tables.reduce((sum, table) => sum + sessionsToPort(table ?? "", port), 0);
 }
 

@@ -61,7 +61,7 @@ test("arguments reach the program as they are, whatever a shell would make of th
 });
 
 test("a job is a session of its own in the root directory, with a small environment", async () => {
-  const script = "read -r line"; // until it is killed
+  const script = "echo $$; ps -o sid= -p $$; pwd; env | cut -d= -f1 | sort | tr '\\n' ' '";
   await jobs.start(request("/bin/sh", ["-c", script], { env: { EXTRA: "1" } }));
   await ended();
   const [, session, directory, names] = (await output()).split("\n");
@@ -87,7 +87,7 @@ test("the exit status and the last lines of stderr are kept for the next agent",
 });
 
 test("a job that ignores SIGTERM is killed, with everything in its group", async () => {
-  const script = "read -r line"; // until it is killed
+  const script = "trap '' TERM; sleep 60 & echo ready; sleep 60";
   await jobs.start(request("/bin/sh", ["-c", script]));
   await waitFor(async () => (await output()) === "ready\n");
   await jobs.end("job");
