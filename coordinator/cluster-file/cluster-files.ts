@@ -1,23 +1,11 @@
 import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs"; // prettier-ignore
 import { join } from "node:path";
 import { crashPoint } from "#shared/crash-point.ts";
 import { Name } from "#shared/domain/names.ts";
 import { Failure } from "#shared/errors.ts";
 import type { ClusterFiles, LoadedCluster } from "../ports.ts";
+import { syncDirectory, writeSynced } from "../store/replace-file.ts";
 import { addNodeToYaml } from "./add-node-to-yaml.ts";
 import { parseClusterFile } from "./parse.ts";
 import { takeNodeFromYaml } from "./take-node-from-yaml.ts";
@@ -145,27 +133,9 @@ function loaded(name: string, file: string, bytes: Buffer): LoadedCluster {
 
 function writeBeside(directory: string, name: string, text: string, mode: number): string {
   const beside = join(directory, `.${name}.${process.pid}.new`);
-  const handle = openSync(beside, "w", mode);
-  try {
-    const bytes = Buffer.from(text);
-    for (let at = 0; at < bytes.length; at += writeSync(handle, bytes, at)) {
-      // A short write goes on where it stopped.
-    }
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-  chmodSync(beside, mode);
+  rmSync(beside, { force: true });
+  writeSynced(beside, Buffer.from(text), mode);
   return beside;
-}
-
-function syncDirectory(directory: string): void {
-  const handle = openSync(directory, "r");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 }
 
 function knownHint(names: readonly string[]): string {
