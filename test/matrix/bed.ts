@@ -63,6 +63,8 @@ export async function createBed(lab: Lab, product: Product): Promise<Bed> {
     nodes: ["srv127", "srv129"],
     newNode: "srv159",
     pool: true,
+    // A busy machine is no dead database: what the pools think of one is not what is looked at here.
+    poolSettings: { health_check_timeout: "30", health_check_max_retries: "10" },
     synchronous: product === "postgresql",
   });
   const castellan = await installCastellan(cluster, {

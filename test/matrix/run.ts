@@ -23,14 +23,16 @@ export type RunEnd = {
 export async function performStrike(bed: Bed, strike: Strike, added: Snapshot): Promise<RunEnd> {
   const end = await courses[strike.mode](bed, strike);
   if (end === null) return judge(bed, "refused", "as before", added);
-  const { state, failure } = end;
-  const wanted = state === "succeeded" ? "added" : "as before";
+  const { failure, resumedAfter } = end;
+  const wanted = end.state === "succeeded" ? "added" : "as before";
+  const state =
+    resumedAfter === undefined ? end.state : `${end.state} (resumed after: ${resumedAfter})`;
   const judged = await judge(bed, state, wanted, added);
-  const isAllowed = allowed[strike.mode].includes(state);
+  const isAllowed = allowed[strike.mode].includes(end.state);
   const said = failure === null ? "" : `: ${failure.message} ${failure.evidence.join(" | ")}`;
   return isAllowed
     ? judged
-    : { ...judged, complaints: [`it ended ${state}${said}`, ...judged.complaints] };
+    : { ...judged, complaints: [`it ended ${state}${said}`, ...judged.complaints.slice(0, 10)] };
 }
 
 const allowed: Readonly<Record<Mode, readonly string[]>> = {
@@ -44,14 +46,15 @@ const allowed: Readonly<Record<Mode, readonly string[]>> = {
   "power-off-abort": ["rolled-back"],
 };
 
-type Course = (bed: Bed, strike: Strike) => Promise<OperationRecord | null>;
+type End = OperationRecord & { readonly resumedAfter?: string };
+type Course = (bed: Bed, strike: Strike) => Promise<End | null>;
 
 const courses: Readonly<Record<Mode, Course>> = {
   resume: async (bed, strike) => {
     const isBegun = await strikeDown(bed, strike);
     await bed.launch(strike.process);
     if (!isBegun) return null;
-    return atRest(bed, await operationAfter(bed));
+    return goneOn(bed, await operationAfter(bed));
   },
   abort: async (bed, strike) => {
     const isBegun = await strikeDown(bed, strike);
@@ -96,12 +99,7 @@ const courses: Readonly<Record<Mode, Course>> = {
   },
   "power-off": async (bed, strike) => {
     await powerCycle(bed, strike);
-    const id = await operationAfter(bed);
-    const end = await atRest(bed, id);
-    if (end.state !== "paused") return end;
-    // What its retries could not outlast an operator goes on with.
-    await bed.api.post(`/operations/${id}/resume`, {});
-    return atRest(bed, id);
+    return goneOn(bed, await operationAfter(bed));
   },
   "power-off-abort": async (bed, strike) => {
     await powerCycle(bed, strike);
@@ -123,6 +121,17 @@ async function strikeDown(bed: Bed, strike: Strike): Promise<boolean> {
   // Only small files that every command writes are written in a preflight, too.
   if (/^file:[^/]*$/.test(strike.point)) return false;
   throw refusal;
+}
+
+/**
+ * At rest; one that pauses for what may pass (a door that a busy machine could not hold in time) is resumed once, as an
+ * operator would, and its result says so.
+ */
+async function goneOn(bed: Bed, id: string): Promise<End> {
+  const end = await atRest(bed, id);
+  if (end.state !== "paused" || end.failure?.retryable !== true) return end;
+  await bed.api.post(`/operations/${id}/resume`, {});
+  return { ...(await atRest(bed, id)), resumedAfter: end.failure.message };
 }
 
 async function untilDead(bed: Bed, strike: Strike): Promise<void> {

@@ -10,7 +10,7 @@ export const lastPoint = "step:declared";
 /** Until a process has stopped itself at a point: state T of proc(5). */
 export async function untilStopped(process: HostProcess, point: string): Promise<void> {
   await waitFor(() => stateOf(process) === "T" || !process.isRunning(), {
-    timeoutMs: 60_000,
+    timeoutMs: 240_000,
     intervalMs: 10,
     what: `a process to stop at ${point}`,
   });
