@@ -38,7 +38,8 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          maxWorkers: 1,
+          // Each has hosts of its own, and most of the time they wait.
+          maxWorkers: 2,
           globalSetup: "test/e2e/require-root.ts",
           sequence: { groupOrder: 2 },
         },

@@ -1,3 +1,5 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { startAgent } from "#agent/start-agent.ts";
 import type { AgentSettings } from "#agent/settings.ts";
@@ -29,6 +31,16 @@ function listeningLog(): { readonly log: Log; readonly said: Record<string, unkn
 function start(settings: AgentSettings, logger: Log = log) {
   const heap = { collectSoon: () => undefined };
   return startAgent({ settings, log: logger, pid: process.pid, home: "/", heap });
+}
+
+async function recordOf({ stateDirectory }: AgentSettings, id: string): Promise<string> {
+  const folder = join(stateDirectory, "commands");
+  const texts = await Promise.all(
+    (await readdir(folder))
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => readFile(join(folder, name), "utf8")),
+  );
+  return texts.find((text) => text.includes(`"key":"${id}"`)) ?? "";
 }
 
 function measure(id: string, more: Partial<CommandEnvelope> = {}): CommandEnvelope {
@@ -65,6 +77,8 @@ test("after a cut the agent is back at once, sends its facts whole, and repeats 
   coordinator.send({ type: "command", command: measure("p/2") });
   await coordinator.ended("p/2");
   coordinator.send({ type: "command-acknowledged", commandId: "p/2" });
+  // One that is cut off before it is on disk is as good as none.
+  await waitFor(async () => (await recordOf(home.settings, "p/2")).includes('"acknowledged":true'));
   coordinator.connection?.terminate();
   await coordinator.next("facts", 3);
   coordinator.send({ type: "command", command: measure("p/3") });
