@@ -41,8 +41,8 @@ program
   .command("cycles")
   .description("memory, descriptors and journal over many additions that are aborted")
   .option("--cycles <n>", "additions that count", positive, 30)
-  .option("--warm-up <n>", "additions before the first one that counts", count, 14)
-  .option("--settle-seconds <n>", "pause before each look", positive, 3)
+  .option("--warm-up <n>", "additions before the first one that counts", count, 30)
+  .option("--settle-seconds <n>", "pause before each look", positive, 1)
   .option("--json", "print the figures as the last line")
   .action(async (options: Output & Omit<CyclesBenchOptions, "say">) => {
     print(options, await benchCycles({ ...options, say: sayTo(options) }));
