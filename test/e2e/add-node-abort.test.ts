@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { createApiClient } from "#coordinator/cli/client.ts";
 import type { OperationUpdate } from "#coordinator/api/contract.ts";
@@ -43,6 +44,7 @@ for (const { title, product, consent } of lanes) {
 
     await abortInTheCopy(cluster, castellan, [...consent]);
     expect(await differing()).toEqual([]);
+    const descriptors = await descriptorCounts(castellan);
 
     await abortInTheAttach(cluster, castellan, [...consent]);
     expect(await differing()).toEqual([]);
@@ -51,6 +53,7 @@ for (const { title, product, consent } of lanes) {
     await abortInTheRegistration(cluster, castellan, [...consent]);
     expect(await differing()).toEqual([]);
     expect(await cluster.isRunning("srv159")).toBe(false);
+    await descriptorsAreBackAt(descriptors, castellan);
     // The pools run on with a row that their files no longer have: down until their next restart.
     const left = (await cluster.pools?.show("srv127"))?.map((row) => row["status"]);
     expect(left).toEqual(["up", "up", "down"]);
@@ -80,6 +83,38 @@ async function abortInTheCopy(
   expect(aborted.exitCode).toBe(0);
   expect(await cli.exited).toBe(5);
   expect(await backupProcess(newNode)).toBe("");
+}
+
+/** Open files and sockets of the coordinator and every agent. */
+async function descriptorCounts(castellan: Castellan): Promise<ReadonlyMap<string, number>> {
+  const programs = ["srv127", "srv129", "srv159"].map(
+    (name) => [name, castellan.agent(name).pid] as const,
+  );
+  const all = [["coordinator", castellan.coordinator().pid] as const, ...programs];
+  const counts = all.map(
+    async ([name, pid]) => [name, (await readdir(`/proc/${pid}/fd`)).length] as const,
+  );
+  return new Map(await Promise.all(counts));
+}
+
+/** Looked at until it is so: an agent's own observing opens some for a moment. */
+async function descriptorsAreBackAt(
+  before: ReadonlyMap<string, number>,
+  castellan: Castellan,
+): Promise<void> {
+  const least = new Map<string, number>();
+  await waitFor(
+    async () => {
+      for (const [name, count] of await descriptorCounts(castellan)) {
+        least.set(name, Math.min(count, least.get(name) ?? count));
+      }
+      return [...before].every(([name, count]) => (least.get(name) ?? count) <= count);
+    },
+    { timeoutMs: 30_000, intervalMs: 200, what: "as many open descriptors as after one abort" },
+  ).catch((cause: unknown) => {
+    const words = (counts: ReadonlyMap<string, number>) => JSON.stringify([...counts]);
+    throw new Error(`${String(cause)}: ${words(before)}, now ${words(least)}`, { cause });
+  });
 }
 
 /** At the very moment: over the API, without waiting for a program to start. */
