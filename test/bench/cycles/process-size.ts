@@ -1,5 +1,5 @@
-import { readdir, readFile } from "node:fs/promises";
-import { execa } from "execa";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 
 /** What a process holds at one moment. */
 export type ProcessSize = {
@@ -17,8 +17,15 @@ export async function processSize(pid: number): Promise<ProcessSize> {
   return { rssMb: megabytes("Rss"), pssMb: megabytes("Pss"), descriptors: descriptors.length };
 }
 
-/** Bytes of a folder's or file's own contents, in MB. */
+/** Bytes of files, and of everything below folders, in MB. What goes while it is looked at counts nothing. */
 export async function sizeOnDisk(paths: readonly string[]): Promise<number> {
-  const { stdout } = await execa("du", ["-scb", ...paths], { reject: false });
-  return Number(stdout.split("\n").at(-1)?.split("\t")[0]) / 1e6;
+  let bytes = 0;
+  for (const path of paths) {
+    const found = await stat(path).catch(() => null);
+    if (found?.isFile() === true) bytes += found.size;
+    if (found?.isDirectory() !== true) continue;
+    const names = await readdir(path);
+    bytes += (await sizeOnDisk(names.map((name) => join(path, name)))) * 1e6;
+  }
+  return bytes / 1e6;
 }
