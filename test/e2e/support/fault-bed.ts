@@ -150,7 +150,7 @@ export async function abortsCleanly(bed: FaultBed, { id, cli, before }: RunningA
   await isAsBefore(bed, before);
 }
 
-export async function isAsBefore(bed: FaultBed, before: Snapshot): Promise<void> {
+async function isAsBefore(bed: FaultBed, before: Snapshot): Promise<void> {
   expect(await settledDifferences(before, bed.cluster, bed.castellan)).toEqual([]);
   await servesOn(bed);
 }
@@ -170,7 +170,7 @@ export async function servesOn({ cluster }: FaultBed): Promise<void> {
   );
 }
 
-export type Status = {
+type Status = {
   readonly clusters: readonly { readonly nodes: readonly { name: string; agent: string }[] }[];
   readonly unassigned: readonly { name: string; agent: string }[];
 };
