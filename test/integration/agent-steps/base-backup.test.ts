@@ -324,9 +324,10 @@ test("two commands at once, and an agent that forgot its job, never have two cop
   const second = await lab.agent("n2");
   const third = await lab.agent("n2");
   const both = { ...args.backup, maxRateBytesPerSecond: slow };
-  const [one, other] = [baseBackup.apply(both, second), baseBackup.apply(both, third)];
+  const ends = Promise.allSettled([baseBackup.apply(both, second), baseBackup.apply(both, third)]);
   expect(await copiesInto(args.backup.stagingDirectory)).toEqual([pid]);
-  await Promise.all([one, other.catch(() => undefined)]);
+  // Whoever comes second to mark the same copy as finished may be told to look again.
+  expect((await ends).map(({ status }) => status)).toContain("fulfilled");
   expect(await copiesInto(args.backup.stagingDirectory)).toEqual([]);
   expect((await baseBackup.verify(both, second)).copiedBytes).toBeGreaterThan(10e6);
   await baseBackup.undo(args.backup, second);
