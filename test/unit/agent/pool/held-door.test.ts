@@ -6,6 +6,7 @@ import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { Failure } from "#shared/errors.ts";
 import { createLog } from "#shared/log.ts";
 import { Secret } from "#shared/secret.ts";
+import { systemClock } from "#shared/time.ts";
 import { heldDoor, poolControl, shutDoor } from "#agent/steps/pool-door.ts";
 import type { ProgramResult, RootHelperSession, StepContext } from "#agent/ports.ts";
 
@@ -35,6 +36,7 @@ function program(stdout: string): ProgramResult {
 function contextWith(helper: RootHelperSession, pcpSays: string): StepContext {
   const context = {
     operationId: "op-abcdefgh",
+    clock: systemClock,
     log: createLog("test", "silent"),
     settings: {
       node: "srv127",

@@ -81,6 +81,12 @@ test("doors that took long to shut are shut anew before anything is attached", a
   expect(result).toMatchObject({ alreadyDone: false });
 });
 
+test("the time that a helper needs to start counts for nothing: no door is shut yet", async () => {
+  const { said, result } = await run(args, { holdsTakeMs: [2_000, 2_000], preparedMs: 3_900 });
+  expect(said.filter((line) => line.endsWith("hold-door"))).toHaveLength(2);
+  expect(result).toMatchObject({ alreadyDone: false });
+});
+
 test("hosts that are too busy to hold all doors at once attach nothing, and are tried again", async () => {
   const { said, failure } = await run(args, { holdsTakeMs: [700] });
   expect(failure).toMatchObject({ code: "STALLED", retryable: true });
@@ -128,6 +134,8 @@ type Behaviour = {
   readonly refuseHold?: string;
   /** One after the other; the last for all that follow. */
   readonly holdsTakeMs?: readonly number[];
+  /** How much of that passes before a door is told to shut. */
+  readonly preparedMs?: number;
   readonly fail?: Readonly<Record<string, Failure>>;
   /** Only after the attach. */
   readonly failLater?: Readonly<Record<string, Failure>>;
@@ -147,10 +155,10 @@ function agents({
   upFromTheStart = false,
   refuseHold,
   holdsTakeMs = [0],
+  preparedMs = 0,
   fail = {},
   failLater = {},
 }: Behaviour) {
-  // prettier-ignore
   const said: string[] = [];
   let elapsedMs = 0;
   let holds = 0;
@@ -167,7 +175,7 @@ function agents({
     elapsedMs += holdsTakeMs[holds] ?? holdsTakeMs.at(-1) ?? 0;
     holds += 1;
     const reason = node === refuseHold ? "no nft here" : null;
-    return { ...base, held: reason === null, reason };
+    return { ...base, held: reason === null, reason, preparedMs };
   };
   const unused = (): never => {
     throw new Error("no declaration is touched here");
