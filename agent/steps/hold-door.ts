@@ -19,7 +19,8 @@ export const holdDoor: ChangeStep<"hold-door"> = {
       reason === null
         ? `clients' data to ${where} waits, for ${forMs} ms at the most`
         : `the door at ${where} is not held: ${reason}`;
-    return Promise.resolve({ ...evidence([line]), held: reason === null, reason });
+    const preparedMs = door?.preparedMs ?? 0;
+    return Promise.resolve({ ...evidence([line]), held: reason === null, reason, preparedMs });
   },
   undo: async (_args, { operationId }) => {
     const answer = await openDoor(operationId);

@@ -9,6 +9,8 @@ export type HeldDoor = {
   readonly ports: readonly number[];
   /** Why it is not held; null while it is. */
   readonly refusal: string | null;
+  /** Passed before the helper was told to shut: nobody waited yet. */
+  readonly preparedMs: number;
   readonly session: RootHelperSession | null;
   /** The pool's worker process at that moment: a pool replaces it as the last act of taking a node up. */
   readonly worker: number | null;
@@ -44,7 +46,8 @@ export async function shutDoor(
   ports: readonly number[],
   forMs: number,
 ): Promise<HeldDoor> {
-  const { operationId } = context;
+  const { operationId, clock } = context;
+  const startedAt = clock.elapsedMs();
   const session = doors.get(operationId)?.session ?? (await startHelper(context));
   if (typeof session === "string") return remember(operationId, refused(ports, session));
   const before = doors.get(operationId)?.control ?? null;
@@ -58,12 +61,14 @@ export async function shutDoor(
     await before?.[Symbol.asyncDispose]();
     throw error;
   });
+  const preparedMs = clock.elapsedMs() - startedAt;
   const answer = await session.ask(`shut ${forMs}`).catch((error: unknown) => `${String(error)}`);
   const held = answer.startsWith("shut ") ? answer.split(" ").slice(1).map(Number) : null;
   const missing = held === null ? ports : ports.filter((port) => !held.includes(port));
   if (held !== null && missing.length === 0) {
     const sweep = () => context.rootHelper.run("door-sweep");
-    const door = remember(operationId, { ports, refusal: null, session, worker, control, sweep });
+    const shut = { ports, refusal: null, preparedMs, session, worker, control, sweep };
+    const door = remember(operationId, shut);
     // If nobody releases it the kernel opens the door; the helper is ended a little later.
     const forget = (): void => {
       if (heldDoor(operationId) !== door) return; // released, or shut anew for longer
@@ -184,7 +189,8 @@ export async function failbackIsOver(
 }
 
 function refused(ports: readonly number[], refusal: string): HeldDoor {
-  return { ports, refusal, session: null, worker: null, control: null, sweep: nothing };
+  const none = { preparedMs: 0, session: null, worker: null, control: null, sweep: nothing };
+  return { ports, refusal, ...none };
 }
 
 function remember(operationId: string, door: HeldDoor): HeldDoor {

@@ -339,7 +339,12 @@ export const commands = {
   "hold-door": {
     effect: "change",
     args: z.strictObject({ ports: z.array(Port).min(1), forMs: z.int().positive().max(1_000) }),
-    result: Evidence.extend({ held: z.boolean(), reason: z.string().nullable() }),
+    result: Evidence.extend({
+      held: z.boolean(),
+      reason: z.string().nullable(),
+      /** From the command's arrival until the door was told to shut. */
+      preparedMs: z.number().nonnegative().optional(),
+    }),
   },
   "release-door": {
     effect: "change",
