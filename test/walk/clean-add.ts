@@ -25,7 +25,7 @@ export function comparable(snapshot: Snapshot): Snapshot {
       host,
       Object.fromEntries(
         Object.entries(entries)
-          .filter(([key]) => !/^process pgpool|^mount /.test(key))
+          .filter(([key]) => !/^process (?:pgpool|kingbasecluster)|^mount /.test(key))
           .map(([key, value]) => [key, withoutIdentity(key, value)]),
       ),
     ]),
