@@ -268,7 +268,6 @@ test("an agent of another protocol, and messages that are none, are answered wit
 test("a journal that is read-only, damaged or newer is left alone, and the coordinator says what to do", async () => {
   const { coordinatorHost: host, stateDirectory } = castellan;
   const journal = `${stateDirectory}/journal.db`;
-  const owner = cluster.lane.osUser;
   const start = () => castellan.cli(["coordinator", "run"], { reject: false, timeoutMs: 15_000 });
 
   const double = await start();
@@ -286,12 +285,12 @@ test("a journal that is read-only, damaged or newer is left alone, and the coord
   await expectNoStart(12, /read-only \(mode 400\)[\s\S]*chmod 0600/);
   await host.exec(["chmod", "0600", journal]);
 
-  const newer = openConnection(host.path(journal));
-  newer.exec("PRAGMA user_version = 99");
-  newer.close();
-  await host.exec(["chown", "-R", `${owner}:`, stateDirectory]);
+  // https://www.sqlite.org/fileformat2.html: the user version, at offset 60.
+  const at60 = ["dd", `of=${journal}`, "bs=1", "seek=60", "conv=notrunc"];
+  await host.exec(at60, { input: "\0\0\0c" });
   await expectNoStart(11, /has schema 99; this program knows schemas up to \d+/);
 
+  await host.exec(["cp", "-a", `${journal}.kept`, journal]);
   await host.exec([
     "dd",
     "if=/dev/urandom",
@@ -301,7 +300,7 @@ test("a journal that is read-only, damaged or newer is left alone, and the coord
     "count=4",
     "conv=notrunc",
   ]);
-  await expectNoStart(12, /corrupt[\s\S]*restore it from a backup/);
+  await expectNoStart(12, /corrupt[\s\S]*castellan store restore FILE/);
   await host.exec(["truncate", "-s", "0", journal]);
   await expectNoStart(12, /empty \(0 bytes\)/);
   await host.exec(["rm", journal]);
