@@ -6,6 +6,7 @@ import { createLab, type Lab } from "#test/harness/lab.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { labHosts } from "./support/hosts.ts";
 import { addArguments, newestOperation, untilWell } from "./support/operations.ts";
+import { poolWorkers, untilRenewed } from "./support/pool-workers.ts";
 import { expectRefusal, type Refusal } from "./support/refusal.ts";
 
 /**
@@ -380,16 +381,16 @@ test("after all of these the node is prepared in the pools, and adding it is an 
   expect(await newestOperation(castellan)).toBe(null);
   const prepared = await castellan.cli(prepare, { reject: false });
   expect(prepared.exitCode, prepared.stdout + prepared.stderr).toBe(0);
-  const rows = await cluster.pools?.show("srv129");
-  expect(rows?.map((row) => row["status"])).toEqual(["up", "up", "down"]);
+  const { pools } = cluster;
+  if (pools === null) throw new Error("no pools");
+  const statuses = async (node: string) => (await pools.show(node)).map((row) => row["status"]);
+  expect(await statuses("srv129")).toEqual(["up", "up", "down"]);
+  const workers = poolWorkers(pools);
   const added = await castellan.cli(add(), { reject: false });
-  expect(added.stdout).toContain("Way (a), attach");
   expect(added.exitCode, added.stdout + added.stderr).toBe(0);
-  expect((await cluster.pools?.show("srv127"))?.map((row) => row["status"])).toEqual([
-    "up",
-    "up",
-    "up",
-  ]);
+  expect(added.stdout).toContain("Way (a), attach");
+  expect(await statuses("srv127")).toEqual(["up", "up", "up"]);
+  await untilRenewed(pools, workers);
   await refused({ args: add(), exitCode: 3, says: ["srv159 (192.168.4.159) in ESHA"] });
 });
 
