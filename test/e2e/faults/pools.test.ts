@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { waitFor } from "#test/harness/wait-for.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   createFaultScene,
@@ -137,11 +138,13 @@ test("the primary fails over in the registration: nothing more is registered, an
     add(),
     async () => {
       await cluster.stop("srv127");
+      // Pools look for the primary anew when they lose one.
+      for (const name of ["srv127", "srv129"]) await seenDown(name, 0);
       await promote(scene, "srv129");
       await seenAs(scene, "srv129", "primary");
     },
   );
-  expectPause(paused, "attach-pool", [
+  expectPause(paused, "append-backend/srv127", [
     "REFUSED: srv129 is a primary now; the plan was made for the primary srv127 on timeline 1.",
     `castellan operation abort ${paused.operation.id}, then add srv159 again`,
   ]);
@@ -176,6 +179,16 @@ test("the primary fails over in the registration: nothing more is registered, an
     ]);
   }
 });
+
+function seenDown(pool: string, backend: number): Promise<unknown> {
+  return waitFor(
+    async () => {
+      const rows = await scene.cluster.pools?.show(pool).catch(() => []);
+      return rows?.some((row) => row["node_id"] === String(backend) && row["status"] === "down");
+    },
+    { timeoutMs: 60_000, what: `the pool of ${pool} to put backend ${backend} down` },
+  );
+}
 
 function poolOf(name: string) {
   const pool = scene.cluster.pools?.nodes.find((candidate) => candidate.name === name);
