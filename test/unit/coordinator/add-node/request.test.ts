@@ -65,6 +65,17 @@ test("a forecast that doesn't fit is refused with its own code", async () => {
   expect(failure.message).toContain("never catch up");
 });
 
+test("WAL that is written for a moment is measured again for longer before it refuses a copy", async () => {
+  const world = createWorld();
+  const ports = createFakePorts(world);
+  const rates = [1024 ** 3, 1024];
+  ports.answer = (_, kind) =>
+    kind === "measure-wal-rate" ? { bytesPerSecond: rates.shift() } : undefined;
+  await addNode(ports, ports.start, "ESHA", world.request);
+  expect(ports.started).toHaveLength(1);
+  expect(rates).toEqual([]);
+});
+
 test("an agent that is away is a failed check, not an error of its own", async () => {
   const world = createWorld();
   agentAway(world, "srv129");
