@@ -16,6 +16,8 @@ import { measureThroughput } from "./throughput.ts";
 
 /** Long enough to see a steady load, short enough that nobody waits for it. */
 const walWindowMs = 400;
+/** Where that would refuse the copy: a vacuum or what follows a checkpoint writes for a moment, and is no load. */
+const burstWindowMs = 3_000;
 
 /** Asks every host what only it can know, all at the same time. Changes nothing; a question that fails is an answer. */
 export async function gather(fleet: Fleet, situation: Situation): Promise<Probes> {
@@ -41,8 +43,21 @@ export async function gather(fleet: Fleet, situation: Situation): Promise<Probes
     reachToNewcomer: new Map(reaches.flat()),
     throughput: throughput.asked,
     throughputFrom: throughput.from,
-    walRate,
+    walRate: await withoutBurst(fleet, situation, walRate, throughput.asked),
   };
+}
+
+async function withoutBurst(
+  fleet: Fleet,
+  { primary, request, limits }: Situation,
+  walRate: Probes["walRate"],
+  throughput: Probes["throughput"],
+): Promise<Probes["walRate"]> {
+  const written = walRate?.answer?.bytesPerSecond ?? 0;
+  const measured = throughput?.answer?.bytesPerSecond ?? limits.assumedBytesPerSecond;
+  const taken = Math.min(measured, request.maxRateBytesPerSecond ?? Number.POSITIVE_INFINITY);
+  if (primary === null || written < taken) return walRate;
+  return askIfThere(fleet, primary, "measure-wal-rate", { windowMs: burstWindowMs });
 }
 
 /** Limits of the questions themselves. */
