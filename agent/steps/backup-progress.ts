@@ -17,6 +17,8 @@ export function readBackupProgress(stderr: readonly string[]): BackupProgress {
       doneBytes = Number(match[1]) * 1024;
       totalBytes = Number(match[2]) * 1024;
       phase = "copying";
+    } else if (/checkpoint completed|log start point/.test(line)) {
+      phase = "copying";
     } else if (/syncing data to disk/.test(line)) {
       phase = "syncing";
     }

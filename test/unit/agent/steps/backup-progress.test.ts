@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createPatience } from "#agent/steps/backup-progress.ts";
+import { createPatience, readBackupProgress } from "#agent/steps/backup-progress.ts";
 
 const stallMs = 60_000;
 
@@ -27,4 +27,15 @@ test("each of the silent phases begins with its own patience", () => {
   expect(patience("copying", 9 * stallMs)).toBe(0);
   expect(patience("syncing", 10 * stallMs)).toBe(0);
   expect(patience("syncing", 11 * stallMs)).toBe(2);
+});
+
+test("the checkpoint is over when the program says so, before the first byte is counted", () => {
+  const waiting = ["pg_basebackup: initiating base backup, waiting for checkpoint to complete"];
+  expect(readBackupProgress([]).phase).toBe("starting");
+  expect(readBackupProgress(waiting).phase).toBe("starting");
+  const completed = [...waiting, "pg_basebackup: checkpoint completed"];
+  expect(readBackupProgress(completed).phase).toBe("copying");
+  // What the 9.6 line says with -v.
+  const older = ["transaction log start point: 0/2000028 on timeline 1"];
+  expect(readBackupProgress(older).phase).toBe("copying");
 });
