@@ -134,20 +134,23 @@ async function goneOn(bed: Bed, id: string): Promise<End> {
   return { ...(await atRest(bed, id)), resumedAfter: end.failure.message };
 }
 
+/** The run came to its end without the victim having been there that often: how often something is tried varies. */
+export class NotReached extends Error {}
+
 async function untilDead(bed: Bed, strike: Strike): Promise<void> {
   const victim = bed.process(strike.process);
-  const gone = async (): Promise<boolean> => {
-    if (!victim.isRunning()) return true;
+  let restsSince: number | null = null;
+  const gone = async (): Promise<"dead" | "over" | null> => {
+    if (!victim.isRunning()) return "dead";
     const newest = await newestOperation(bed).catch(() => null);
-    if (newest === null || newest.id === bed.former() || !isAtRest(newest)) return false;
+    if (newest === null || newest.id === bed.former() || !isAtRest(newest)) return null;
     // Something may be on its way to the disk after the end.
-    return waitFor(() => !victim.isRunning(), { timeoutMs: 5_000, what: "the point" });
+    restsSince ??= performance.now();
+    return performance.now() - restsSince > 5_000 ? "over" : null;
   };
-  await waitFor(gone, {
-    timeoutMs: 90_000,
-    intervalMs: 20,
-    what: `${strike.process} to reach ${strike.point}`,
-  });
+  const what = `${strike.process} to reach ${strike.point}`;
+  const seen = await waitFor(gone, { timeoutMs: 90_000, intervalMs: 20, what });
+  if (seen === "over") throw new NotReached(`it was over before ${what}@${strike.occurrence}`);
   await victim.exited;
 }
 

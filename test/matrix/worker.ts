@@ -1,7 +1,7 @@
 import { createLab, type Lab } from "#test/harness/lab.ts";
 import { createBed, matrixHosts, type Bed } from "./bed.ts";
 import { recordRun, recordUndo } from "./record.ts";
-import { performStrike, type RunEnd } from "./run.ts";
+import { NotReached, performStrike, type RunEnd } from "./run.ts";
 import type { Product, Recording, Strike } from "./strike.ts";
 
 export type StrikeResult = RunEnd & {
@@ -30,25 +30,35 @@ export function createWorker(product: Product): Worker {
     stage ??= await setStage(product);
     return stage;
   };
+  const run = async (strike: Strike): Promise<StrikeResult> => {
+    const current = await ready();
+    const { bed, lab, undisturbed } = current;
+    const startedAt = performance.now();
+    let end: RunEnd;
+    try {
+      end = await performStrike(bed, strike, undisturbed.added);
+    } catch (error) {
+      if (error instanceof NotReached && strike.occurrence > 1) {
+        bed.leave(false);
+        return run({ ...strike, occurrence: strike.occurrence - 1 });
+      }
+      end = failed(error);
+    }
+    const seconds = (performance.now() - startedAt) / 1000;
+    bed.leave(end.isPristine);
+    if (end.complaints.length === 0) return { ...end, strike, seconds, kept: null };
+    // Its disks stay for whoever wants to know why; the next run gets new hosts.
+    lab.keep();
+    stage = null;
+    await lab[Symbol.asyncDispose]();
+    return { ...end, strike, seconds, kept: lab.folder };
+  };
   return {
+    run,
     record: async () => {
       const { bed, undisturbed } = await ready();
       const { run, preflightKinds } = undisturbed;
       return { run, preflightKinds, undo: await recordUndo(bed) };
-    },
-    run: async (strike) => {
-      const current = await ready();
-      const { bed, lab, undisturbed } = current;
-      const startedAt = performance.now();
-      const end = await performStrike(bed, strike, undisturbed.added).catch(failed);
-      const seconds = (performance.now() - startedAt) / 1000;
-      bed.leave(end.isPristine);
-      if (end.complaints.length === 0) return { ...end, strike, seconds, kept: null };
-      // Its disks stay for whoever wants to know why; the next run gets new hosts.
-      lab.keep();
-      stage = null;
-      await lab[Symbol.asyncDispose]();
-      return { ...end, strike, seconds, kept: lab.folder };
     },
     [Symbol.asyncDispose]: async () => {
       await stage?.lab[Symbol.asyncDispose]();
