@@ -157,12 +157,12 @@ test("a copy that stands still is ended by its lack of progress, with its cause 
   await abortsCleanly(bed, add);
 });
 
-test("agents that are 300 ms away each way make everything slow, and nothing wrong: the node is added", async () => {
+test("agents that are 100 ms away each way make everything slow, and nothing wrong: the node is added", async () => {
   const { castellan, cluster, lab } = bed;
   const to = { address: lab.host("coord").address, port: agentPort };
   const nodes = ["srv127", "srv129", "srv159"];
   const slow = await Promise.all(
-    nodes.map((name) => delayConnections(lab.host(name), { to, delayMs: 300 })),
+    nodes.map((name) => delayConnections(lab.host(name), { to, delayMs: 100 })),
   );
   await resetConnections(lab.host("coord"), agentPort);
   await untilAgents(bed, "connected", ...nodes);
