@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import * as z from "zod";
+import { terminalStates } from "#shared/domain/operation.ts";
 import { asFailure } from "#shared/errors.ts";
 import type { Connection } from "./connection.ts";
 import { operationRecords } from "./operation-records.ts";
@@ -41,13 +42,12 @@ export function checkJournal(db: Connection, file: string): JournalReport {
     return null;
   });
   const operations = attempt("the operations", [], () => operationRecords(db).operations());
-  const finished = new Set(["succeeded", "rolled-back", "cancelled"]);
   return {
     file,
     bytes: sizeOf(file) + sizeOf(`${file}-wal`),
     operations: operations.length,
     unfinished: operations
-      .filter(({ state }) => !finished.has(state))
+      .filter(({ state }) => !terminalStates.has(state))
       .map(({ id, state }) => ({ id, state })),
     agents: attempt(
       "the agents",

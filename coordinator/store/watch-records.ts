@@ -62,6 +62,9 @@ export function watchRecords(db: Connection, keptEvents: number): WatchRecords {
         return raised;
       }),
     resolveAlert: (cause, now) => {
+      // Asked at every turn for what is seldom open: no commit then, and no need of a disk with room.
+      const open = db.get("SELECT id FROM alert WHERE cause = ? AND state = 'open'", [cause]);
+      if (open === undefined) return;
       db.run(
         "UPDATE alert SET state = 'resolved', last_seen_at = ? WHERE cause = ? AND state = 'open'",
         [now, cause],

@@ -141,6 +141,7 @@ describe("how an operation stands", () => {
                   memory (this request asked for 148471808 bytes)
                   pg_ctl: could not start server
         To mend   Look at the server's log, mend what it names, then resume.
+                  It can't be resumed any more: what can be typed stands below.
         Undone    open the hba of srv127
                   make slot slot_srv159 on srv127
                   start the database on srv159
@@ -161,6 +162,7 @@ describe("how an operation stands", () => {
                   memory (this request asked for 148471808 bytes)
                   pg_ctl: could not start server
         To mend   Look at the server's log, mend what it names, then resume.
+                  It can't be resumed any more: what can be typed stands below.
         Undone    open the hba of srv127
                   start the database on srv159
         By hand   srv127: replication slot slot_srv159: run there:
