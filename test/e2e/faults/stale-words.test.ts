@@ -36,11 +36,15 @@ test("an agent that wakes between its look and its effect does nothing that it w
       timeoutMs: 60_000,
       what: "the agent to stop at its point",
     });
+    const stoppedAt = performance.now();
     const operation = await newestOperation(castellan);
     if (operation === null || operation.id === former) throw new Error("no operation began");
-    return { id: operation.id, adding };
+    return { id: operation.id, adding, stoppedAt };
   };
-  const wake = async () => {
+  const wake = async ({ stoppedAt }: { readonly stoppedAt: number }) => {
+    // A coordinator that was just started misses every agent at once. The agent counts what is longer than its
+    // limit and a look (1 s).
+    await waitFor(() => performance.now() - stoppedAt > 3500, { what: "a long standstill" });
     await waitFor(async () => /srv127 .* away /.test((await castellan.cli(["status"])).stdout), {
       timeoutMs: 30_000,
       what: "the coordinator to miss the agent",
@@ -56,7 +60,7 @@ test("an agent that wakes between its look and its effect does nothing that it w
   await castellan.killCoordinator();
   await castellan.startCoordinator();
   const aborting = await castellan.spawnCli(["operation", "abort", first.id]);
-  await wake();
+  await wake(first);
   expect(await aborting.exited).toBe(0);
   await first.adding.exited;
   await untilOperation(castellan, first.id, ({ state }) => state === "rolled-back");
@@ -66,7 +70,7 @@ test("an agent that wakes between its look and its effect does nothing that it w
 
   // Meanwhile nothing has changed: it is told again, looks again, and the run goes on to its end.
   const second = await stopBeforeSlot();
-  await wake();
+  await wake(second);
   expect(await second.adding.exited).toBe(0);
   const done = await untilOperation(castellan, second.id, ({ state }) => state === "succeeded");
   expect(stepOf(done, "create-slot", "srv127").attempt).toBe(2);
