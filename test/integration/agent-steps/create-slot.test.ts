@@ -68,6 +68,17 @@ test("a slot that somebody made in place of ours is neither taken nor dropped, t
   await lab.sql(lab.n1.port, "SELECT pg_drop_replication_slot('slot_n2')");
 });
 
+test("a slot whose making was cut off right after it was made is known by its identity from then on", async () => {
+  await runStep(createSlot, reserved, agent);
+  const entry = await agent.ledger.get("slot:slot_n2");
+  if (entry === null) throw new Error("no entry");
+  const { identity, ...cutOff } = entry.facts;
+  await agent.ledger.put("slot:slot_n2", { ...entry, facts: cutOff });
+  await runStep(createSlot, reserved, agent);
+  expect(identity).toBeDefined();
+  expect((await agent.ledger.get("slot:slot_n2"))?.facts).toEqual({ ...cutOff, identity });
+});
+
 test("a slot of another operation is named with that operation", async () => {
   const other = await lab.agent("n1", { operationId: "op-otherother" });
   await runStep(createSlot, reserved, other);
