@@ -24,7 +24,9 @@ type Args = CommandArgs<"create-slot">;
 export const createSlot: ChangeStep<"create-slot"> = {
   check: async (args, context) => {
     const slot = await findOwn(args, context);
-    return slot !== null && isRight(args, slot) ? report(args, slot) : null;
+    if (slot === null || !isRight(args, slot)) return null;
+    await noteIdentity(args, context);
+    return report(args, slot);
   },
   apply: async (args, context) => {
     const slot = await findOwn(args, context);
@@ -52,8 +54,7 @@ export const createSlot: ChangeStep<"create-slot"> = {
       throw error;
     }
     crashPoint("step:slot-made");
-    const identity = await identityOf(args, context);
-    if (identity !== null) await noteOwn(context, key, { ...facts, identity });
+    await noteIdentity(args, context);
   },
   verify: async (args, context) => {
     const slot = await findOwn(args, context);
@@ -130,6 +131,15 @@ async function isThere(
 async function ownSlotFacts(args: Args, context: StepContext) {
   const facts = await ownFacts(context, ledgerKey.slot(args.slot), SlotFacts);
   return facts?.droppedForBudgetAt === undefined ? facts : null;
+}
+
+/** Right after its making, or where that was cut off: at the next look. */
+async function noteIdentity(args: Args, context: StepContext): Promise<void> {
+  const facts = await ownSlotFacts(args, context);
+  if (facts === null || facts.identity !== undefined) return;
+  const identity = await identityOf(args, context);
+  if (identity === null) return;
+  await noteOwn(context, ledgerKey.slot(args.slot), { ...facts, identity });
 }
 
 function identityOf(args: Args, context: StepContext) {
