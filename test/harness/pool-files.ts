@@ -132,13 +132,15 @@ export function poolConf(
     load_balance_mode: "on",
     sr_check_period: "2",
     sr_check_user: quote(check.user),
-    sr_check_password: "''",
+    // Not left to pool_passwd: a pool's processes share one open file of it, and one that reads while another does
+    // takes a wrong password for the right one until it is told to reload.
+    sr_check_password: quote(check.password),
     sr_check_database: quote(check.database),
     delay_threshold: "10000000",
     health_check_period: "2",
     health_check_timeout: "5",
     health_check_user: quote(check.user),
-    health_check_password: "''",
+    health_check_password: quote(check.password),
     health_check_database: quote(check.database),
     health_check_max_retries: "3",
     health_check_retry_delay: "1",
