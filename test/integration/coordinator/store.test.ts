@@ -121,6 +121,39 @@ test("damage that is met while the journal is in use ends the daemon, and is fou
   expect(told).toEqual([expect.stringMatching(/^STORE_UNUSABLE.*castellan store restore/)]);
 });
 
+test("what the journal's disk or another program denies while it is in use names the journal, and ends nothing", async () => {
+  using folder = await makeStateFolder();
+  const file = join(folder.path, "journal.db");
+  const told: string[] = [];
+  using store = openStore({
+    file,
+    keptEvents: 10,
+    now: 0,
+    onUnusable: (f) => told.push(f.message),
+  });
+  const other = openConnection(file);
+  other.exec("BEGIN IMMEDIATE");
+  const write = () => store.addEvent({ at: 1, kind: "k", node: null, operationId: null, data: {} });
+  expect(failureOf(write)).toMatchObject({
+    code: "STORE_UNUSABLE",
+    message: `The journal ${file} can't be used: database is locked.`,
+  });
+  other.exec("ROLLBACK");
+  other.close();
+  expect(write().sequence).toBe(1);
+  expect(told).toEqual([]);
+}, 30_000);
+
+test("a statement of ours that SQLite refuses is a defect, and not the journal's trouble", async () => {
+  using folder = await makeStateFolder();
+  using store = open(folder);
+  const { plan, onFailure, ...asked } = someOperation(somePlan());
+  const make = (cluster: string) =>
+    store.createOperation({ ...asked, cluster, id: "op-aaaaaaaa", requestedAt: 1 }, plan, { onFailure }); // prettier-ignore
+  make("ESHA");
+  expect(failureOf(() => make("OTHER"))).toMatchObject({ code: "SQLITE_CONSTRAINT_PRIMARYKEY" });
+});
+
 test("an empty journal and a missing one are told apart, and neither is made anew", async () => {
   using folder = await makeStateFolder();
   const file = join(folder.path, "journal.db");
