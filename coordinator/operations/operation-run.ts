@@ -185,8 +185,6 @@ export function moveOperation(
   onChange(record.id);
 }
 
-/** What SQLite says by itself, or the store in its place. */
 function isJournalError(error: unknown): boolean {
-  if (error instanceof Failure) return error.code === "STORE_UNUSABLE";
-  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_");
+  return asFailure(error).code === "STORE_UNUSABLE";
 }

@@ -177,8 +177,12 @@ export class Runner implements AsyncDisposable {
   }
 
   #tellTrouble(id: string, error: unknown): void {
-    const { message } = asFailure(error);
-    const trouble = `operation ${id} stands still, and goes on by itself: its journal can't be written (${message}). Look at the disk of the coordinator's state directory; what it sent to agents before goes on.`;
+    const { code, message } = asFailure(error);
+    const because =
+      code === "STORE_UNUSABLE"
+        ? `its journal can't be written (${message}). Look at the disk of the coordinator's state directory`
+        : `the coordinator met a defect in Castellan itself (${message}). Please report it, with the coordinator's log`;
+    const trouble = `operation ${id} stands still, and goes on by itself: ${because}; what it sent to agents before goes on.`;
     this.#troubles.set(id, trouble);
     const { plan, steps } = this.#existing(id);
     const step = plan.steps[steps.findIndex(({ state }) => state !== "done" && state !== "undone")];

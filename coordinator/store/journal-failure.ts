@@ -25,6 +25,17 @@ export function journalFailure(file: string, error: unknown): Failure {
   });
 }
 
+/** What SQLite says of a statement that is wrong, or of rows that contradict each other: a defect of ours. */
+const ownDefects = /^SQLITE_(?:ERROR|CONSTRAINT|MISMATCH|MISUSE|RANGE|TOOBIG)/;
+
+/** The file, its disk or another program on it denied something (full, read-only, locked, damaged). */
+export function isJournalTrouble(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof Failure) return false;
+  if (isBeyondUse(error)) return true;
+  const code = "code" in error ? String(error.code) : "";
+  return code.startsWith("SQLITE_") && !ownDefects.test(code);
+}
+
 /**
  * Damaged, or a disk that fails: after a failed fsync nobody knows what is on it. A full disk is none of these: it
  * passes.

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { Failure } from "#shared/errors.ts";
 import type { Connection } from "./connection.ts";
-import { isBeyondUse, journalFailure } from "./journal-failure.ts";
+import { isBeyondUse, isJournalTrouble, journalFailure } from "./journal-failure.ts";
 import { checkJournal } from "./check-journal.ts";
 import { holdOperations } from "./hold-operations.ts";
 import { openJournalFile } from "./journal-file.ts";
@@ -45,15 +45,18 @@ export function openStore({ file, keptEvents, now, onUnusable }: StoreOptions): 
   };
 }
 
-/** What SQLite says of a damaged file or a failing disk, told once more to whoever can end the daemon. */
+/**
+ * What the journal's file and disk deny names the journal. Of damage or a failing disk whoever can end the daemon is
+ * told as well.
+ */
 function watched(db: Connection, file: string, onUnusable: (failure: Failure) => void): Connection {
   const watch = <T>(work: () => T): T => {
     try {
       return work();
     } catch (error) {
-      if (!isBeyondUse(error)) throw error;
+      if (!isJournalTrouble(error)) throw error;
       const failure = journalFailure(file, error);
-      onUnusable(failure);
+      if (isBeyondUse(error)) onUnusable(failure);
       throw failure;
     }
   };
