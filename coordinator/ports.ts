@@ -23,7 +23,10 @@ export type AgentView = {
   /** The agent's clock minus ours, from the last heartbeat. */
   readonly clockOffsetMs: number | null;
   readonly lastSeenAt: number | null;
+  /** What it told last, over whichever connection. */
   readonly facts: NodeFacts | null;
+  /** They came over the connection that it has now. */
+  readonly factsAreCurrent: boolean;
 };
 
 export type Fleet = {

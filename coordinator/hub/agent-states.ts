@@ -9,14 +9,12 @@ import type { HeldFacts } from "./facts-board.ts";
 export type AgentState = {
   readonly node: string;
   link: AgentLink | null;
-  /** Facts versions count within one instance only. */
-  instanceId: string | null;
   agentVersion: string | null;
   /** Its time of day at a moment of our clock that nobody sets: so ours may be set without a word to anybody. */
   clock: { readonly atMs: number; readonly elapsedMs: number } | null;
   lastSeenAt: number | null;
   held: HeldFacts | null;
-  /** `held` is of this instance: deltas may be laid on it. */
+  /** `held` came over this link, where an agent begins with the whole: deltas may be laid on it. */
   heldIsCurrent: boolean;
   /** Whoever waits for the next whole snapshot: told that it came, or why it won't. */
   readonly waiters: Set<(failure: Failure | null) => void>;
@@ -26,7 +24,6 @@ export function newAgentState(node: string): AgentState {
   return {
     node,
     link: null,
-    instanceId: null,
     agentVersion: null,
     clock: null,
     lastSeenAt: null,
@@ -63,5 +60,6 @@ export function viewOf(state: AgentState, ours: Pick<Clock, "now" | "elapsedMs">
     clockOffsetMs: state.clock === null ? null : Math.round(agentTime(state, ours) - now),
     lastSeenAt: state.link === null ? state.lastSeenAt : now,
     facts: state.held?.facts ?? null,
+    factsAreCurrent: state.link !== null && state.heldIsCurrent,
   };
 }

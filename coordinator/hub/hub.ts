@@ -94,8 +94,7 @@ export class Hub {
     const { hello, address } = link;
     const state = this.#state(hello.node);
     state.link = link;
-    state.heldIsCurrent &&= state.instanceId === hello.instanceId;
-    state.instanceId = hello.instanceId;
+    state.heldIsCurrent = false;
     state.agentVersion = hello.agentVersion;
     state.clock = { atMs: hello.clockMs, elapsedMs: clock.elapsedMs() };
     this.#presence.connected(hello.node);

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { done } from "./scripted-agent.ts";
 import { settled } from "./settled.ts";
@@ -58,6 +58,36 @@ test("what was begun is taken back whoever leads by now", async () => {
   await settled(coordinator, id, "paused");
   coordinator.core.runner.abort(id);
   await settled(coordinator, id, "rolled-back");
+});
+
+test("what an agent said before its link broke neither breaks a premise nor saves it", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { systemIdentifier, timeline } = someFacts().database;
+  const premise = { primary: "srv127", systemIdentifier: systemIdentifier ?? "", timeline };
+  const primary = coordinator.agent("srv127");
+  await waitFor(() => primary.isWelcome);
+  const standby = coordinator.agent("srv129", { reconnect: true });
+  await leads(coordinator, standby, "primary");
+  const silence = vi.spyOn(standby, "sendFacts").mockImplementation(() => undefined);
+  standby.breakLink();
+  await waitFor(() => standby.closes.length > 0 && standby.isWelcome);
+  await waitFor(() => coordinator.core.hub.view("srv129")?.connected);
+  const plan = { ...somePlan(hbaStep("srv127"), startStep("srv127")), premise };
+  primary.script = ({ kind }) => {
+    // Heard only now, and it counts: the next step does not begin.
+    if (kind === "open-hba") {
+      silence.mockRestore();
+      standby.sendFacts();
+    }
+    return kind === "open-hba" ? null : done();
+  };
+  const { runner, hub } = coordinator.core;
+  const { id } = runner.start(someOperation(plan));
+  await waitFor(() => hub.view("srv129")?.factsAreCurrent);
+  primary.end(`${id}/0/run/1`, done());
+  const paused = await settled(coordinator, id, "paused");
+  expect(paused.steps.map(({ state }) => state)).toEqual(["done", "failed"]);
+  expect(paused.failure?.message).toContain("srv129 is a primary now");
 });
 
 /** The agent says so, and the coordinator has heard it. */

@@ -302,6 +302,7 @@ function agentOf(node: string, facts: NodeFacts): AgentView {
     clockOffsetMs: 12,
     lastSeenAt: 0,
     facts,
+    factsAreCurrent: true,
   };
 }
 

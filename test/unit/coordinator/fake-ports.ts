@@ -132,6 +132,6 @@ function worldAnswer(world: World, node: string, kind: CommandKind): unknown {
 export function agentAway(world: World, node: string): void {
   const view = world.agents.get(node);
   if (view === undefined) throw new Error(`no agent ${node}`);
-  const away: AgentView = { ...view, connected: false };
+  const away: AgentView = { ...view, connected: false, factsAreCurrent: false };
   world.agents.set(node, away);
 }

@@ -65,7 +65,8 @@ function statuses(views: Readonly<Record<string, NodeFacts | null>>, away: reado
 }
 
 function view(node: string, f: NodeFacts | null, connected = true): AgentView {
-  return { node, connected, agentVersion: "0.1.0", clockOffsetMs: 0, lastSeenAt: 5, facts: f };
+  const common = { node, connected, agentVersion: "0.1.0", clockOffsetMs: 0, lastSeenAt: 5 };
+  return { ...common, facts: f, factsAreCurrent: connected };
 }
 
 test("a standby's upstream, state, lag and slot come from both ends", () => {

@@ -44,6 +44,17 @@ test("a host that is away, and a database without a session, prove nothing", () 
   expect(judge()).toBeNull();
 });
 
+test("what was told over an earlier connection proves nothing", () => {
+  const { world, judge } = createScene();
+  changeDatabase(world, "srv129", { role: "primary", timeline: 2 });
+  const agent = world.agents.get("srv129");
+  if (agent === undefined) throw new Error("no agent srv129");
+  world.agents.set("srv129", { ...agent, factsAreCurrent: false });
+  expect(judge()).toBeNull();
+  world.agents.set("srv129", agent);
+  expect(judge()?.message).toContain("srv129 is a primary now");
+});
+
 function createScene() {
   const world: World = createWorld();
   const situation = situationOf(world);
