@@ -5,19 +5,19 @@ import type { OperationRecord } from "../store/store.ts";
 
 /**
  * Who leads the cluster is the ground that a plan stands on: every position, slot and upstream in it is about that
- * primary. Answers why it does not stand any more; null while nothing that is known speaks against it (a host that is
- * away says nothing: steps find out for themselves).
+ * primary. Answers why it does not stand any more; null while nothing that is known speaks against it. A host that is
+ * away says nothing, nor does one that is back and has told nothing yet: steps find out for themselves.
  */
 export function brokenPremise(
   { id, subject, plan }: Pick<OperationRecord, "id" | "subject" | "plan">,
-  agentOf: (node: string) => Pick<AgentView, "connected" | "facts"> | null,
+  agentOf: (node: string) => Pick<AgentView, "facts" | "factsAreCurrent"> | null,
 ): Failure | null {
   const { premise } = plan;
   if (premise === undefined) return null;
   const names = [...plan.declaration.nodes.map(({ name }) => name), subject];
   const found = [...new Set(names)].flatMap((node) => {
     const agent = agentOf(node);
-    const database = agent?.connected === true ? agent.facts?.database : undefined;
+    const database = agent?.factsAreCurrent === true ? agent.facts?.database : undefined;
     if (database === undefined || database.role === null) return [];
     // A server of another cluster on the new host is another matter, and another check's.
     if (database.systemIdentifier !== premise.systemIdentifier) return [];
