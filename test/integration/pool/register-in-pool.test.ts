@@ -135,6 +135,21 @@ test("a row that the pool still has is taken up again for the same backend only"
   expect(undone.lines.join("\n")).toContain("byte for byte as it was before");
 });
 
+test("an undo that was cut off between the file and the pool's reload reloads the pool when it is told again", async () => {
+  const file = node.pool.configFile;
+  const before = await host.readFile(file);
+  await runner.command("append-backend", { file, row });
+  await host.writeFile(file, before, { owner: cluster.lane.osUser, mode: 0o600 });
+  const log = await host.readFile(node.pool.logFile);
+  const undone = await runner.command("append-backend", { file, row }, "undo");
+  expect(undone.lines.join("\n")).toContain("reloaded by");
+  await waitFor(
+    async () => (await host.readFile(node.pool.logFile)).slice(log.length).includes("reload"),
+    { what: "the pool's own word of its reload" },
+  );
+  expect(await host.readFile(file)).toBe(before);
+});
+
 test("both copies of the lists get the node, and lose it again byte for byte", async () => {
   const files = [
     `${node.paths.root}/db/etc/HAmodule.conf`,
