@@ -114,7 +114,10 @@ export const appendBackend: ChangeStep<"append-backend"> = {
       const hash = await context.files.replace(args.file, text, undefined, snapshot.hash);
       const exact = hash === own.hashBefore ? ", which is byte for byte as it was before" : "";
       done.push(`took ${lines.length} lines out of ${args.file}${exact}`);
-      if (isRunning) done.push(await reloadPool(await runningPool(conf, context), pcp, context));
+    }
+    // Also where an undo that was cut off took the lines out: nobody knows whether it came to the reload.
+    if (isRunning && own.hashAfter !== undefined) {
+      done.push(await reloadPool(await runningPool(conf, context), pcp, context));
     }
     await context.ledger.delete(ledgerKey(args));
     if (isRunning && (await pcp.node(args.row.id)) !== null) {
