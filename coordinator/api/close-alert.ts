@@ -18,7 +18,7 @@ export function closeAlert(
   if (alert === undefined) {
     throw new Failure("NOT_FOUND", `There is no alert ${id}.`, { hint: "castellan alert list" });
   }
-  if (alert.state !== "open") return alert;
+  if (alert.state === "resolved") return alert;
   if (!isClosable(alert)) {
     throw new Failure(
       "REFUSED",

@@ -89,7 +89,7 @@ function whyNode({ store, clock }: CoordinatorPorts, view: AgentView): WhyAnswer
             ...facts.guard.findings.map((f) => `guard ${f.rule} (${f.severity}) since ${time(f.since)}, because ${f.because}: ${f.evidence}; would ${f.would.join(", ") || "only tell"}`), // prettier-ignore
           ]),
       ...alerts
-        .filter((alert) => alert.state === "open")
+        .filter((alert) => alert.state !== "resolved")
         .map((a) => `alert ${a.id} (${a.severity}) since ${time(a.firstSeenAt)}: ${a.summary}`),
     ],
     events: store.eventsAbout({ node: view.node }, 50),

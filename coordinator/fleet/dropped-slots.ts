@@ -27,7 +27,7 @@ export function droppedSlotAlerts(
   });
   const standing = new Set(agent.droppedSlots.map(({ name }) => `${prefix}${name}`));
   const over = alerts
-    .filter(({ cause, state }) => state === "open" && cause.startsWith(prefix))
+    .filter(({ cause, state }) => state !== "resolved" && cause.startsWith(prefix))
     .map(({ cause }) => cause)
     .filter((cause) => !standing.has(cause));
   return { raise, over };

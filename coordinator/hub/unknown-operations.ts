@@ -21,7 +21,7 @@ export function judgeOwnSlots(
   // Not written at every look: a commit is an fsync.
   const last = store.alerts().find((alert) => alert.cause === cause);
   if (unknown.length === 0) {
-    if (last?.state === "open") store.resolveAlert(cause, now);
+    if (last !== undefined && last.state !== "resolved") store.resolveAlert(cause, now);
     return;
   }
   const ids = [...new Set(unknown.map(({ operationId }) => operationId))].toSorted().join(", ");

@@ -1,11 +1,12 @@
 import { Failure } from "#shared/errors.ts";
 import { initial } from "./migrations/0001-initial.ts";
 import { restores } from "./migrations/0002-restores.ts";
+import { alertLife } from "./migrations/0003-alert-life.ts";
 import { pragmaNumber, type Connection } from "./connection.ts";
 import { sumAllOperations } from "./operation-sums.ts";
 
 /** Applied in order, each in its own transaction; never edited after a release. */
-const migrations: readonly string[] = [initial, restores];
+const migrations: readonly string[] = [initial, restores, alertLife];
 
 const schemaVersion = migrations.length;
 
@@ -37,7 +38,8 @@ export function migrate(connection: Connection): void {
   for (let version = found; version < schemaVersion; version += 1) {
     connection.transaction(() => {
       connection.exec(migrations[version] ?? "");
-      if (version + 1 === schemaVersion) sumAllOperations(connection);
+      // A later migration that changes these tables sums anew what it has found in order, in its own transaction.
+      if (version + 1 === firstCountedSchema) sumAllOperations(connection);
       connection.exec(`PRAGMA application_id = ${applicationId}`);
       connection.exec(`PRAGMA user_version = ${version + 1}`);
     });

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { Failure } from "#shared/errors.ts";
+import { alertRecords } from "./alert-records.ts";
 import type { Connection } from "./connection.ts";
 import { isBeyondUse, isJournalTrouble, journalFailure } from "./journal-failure.ts";
 import { checkJournal } from "./check-journal.ts";
@@ -7,6 +8,7 @@ import { holdOperations } from "./hold-operations.ts";
 import { openJournalFile } from "./journal-file.ts";
 import { snapshotJournal } from "./make-backup.ts";
 import { operationRecords } from "./operation-records.ts";
+import { sinkRecords } from "./sink-records.ts";
 import type { Store } from "./store.ts";
 import { trustRecords } from "./trust-records.ts";
 import { watchRecords } from "./watch-records.ts";
@@ -36,6 +38,8 @@ export function openStore({ file, keptEvents, now, onUnusable }: StoreOptions): 
     ...trustRecords(db),
     ...operationRecords(db),
     ...watchRecords(db, keptEvents),
+    ...alertRecords(db),
+    ...sinkRecords(db),
     holdOperations: (cause) => holdOperations(db, cause),
     check: () => checkJournal(db, file),
     snapshot: (copy) => snapshotJournal(db, copy),

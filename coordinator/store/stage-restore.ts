@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import * as z from "zod";
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
+import { alertRecords } from "./alert-records.ts";
 import { decodeBackup, isBackup, type BackupEntry } from "./backup-file.ts";
 import { openConnection, pragmaNumber } from "./connection.ts";
 import { holdOperations, restoredCause } from "./hold-operations.ts";
@@ -11,7 +12,6 @@ import { assertIntact, markCommits, useNoLog } from "./journal-file.ts";
 import { assertKnown, migrate } from "./migrate.ts";
 import { syncDirectory, writeSynced } from "./replace-file.ts";
 import { readyFolder, type RestoreManifest } from "./finish-restore.ts";
-import { watchRecords } from "./watch-records.ts";
 
 export type RestoreReport = {
   /** When the backup was made; null for a journal without one. */
@@ -134,7 +134,7 @@ function prepareJournal(
       message: `The journal was restored from ${of}: what this operation did since is not in it.`,
     });
     if (held.length > 0) {
-      watchRecords(db, Number.MAX_SAFE_INTEGER).raiseAlert(
+      alertRecords(db).raiseAlert(
         {
           cause: restoredCause,
           severity: "critical",

@@ -69,13 +69,34 @@ export type Store = Disposable & {
     now: number,
   ): void;
   baselines(node: string): readonly BaselineRecord[];
-  /** Opens the alert of this cause or refreshes the open one. */
-  raiseAlert(
-    alert: Omit<AlertRecord, "id" | "state" | "firstSeenAt" | "lastSeenAt" | "count">,
-    now: number,
-  ): AlertRecord;
+  /**
+   * Opens the alert of this cause or refreshes the standing one. An acknowledged one opens again when its detail is
+   * another or it is worse.
+   */
+  raiseAlert(alert: AlertInput, now: number): AlertRecord;
+  /** Open or acknowledged, it is over. */
   resolveAlert(cause: string, now: number): void;
+  /** Only an open one; answers the alert as it stands then, null for none of this id. */
+  acknowledgeAlert(
+    id: number,
+    acknowledgement: { readonly by: string; readonly note: string | null },
+    now: number,
+  ): AlertRecord | null;
+  alert(id: number): AlertRecord | null;
+  /** Newest first. `open`: those that are not resolved. */
   alerts(filter?: { readonly open?: boolean }): readonly AlertRecord[];
+  /** Each alert with its last change after this revision, in the order of the changes. */
+  alertChanges(after: number, limit: number): readonly AlertChange[];
+  /** Called after each change, once it is on disk. */
+  watchAlerts(listener: (change: AlertChange) => void): Disposable;
+  /** Those in force. */
+  mutes(): readonly MuteRecord[];
+  addMute(mute: Omit<MuteRecord, "id">): MuteRecord;
+  /** What it has hidden counts as changed now. */
+  removeMute(mute: MuteRecord, now: number): void;
+  /** These are the sinks from now on; the others are forgotten. */
+  useSinks(names: readonly string[]): readonly SinkRecord[];
+  setTold(sink: string, revision: number): void;
   addEvent(event: Omit<EventRecord, "sequence">): EventRecord;
   events(after: number, limit: number): readonly EventRecord[];
   /** The newest events about a node or an operation, oldest first. */
@@ -135,12 +156,57 @@ export type AlertRecord = {
   readonly cause: string;
   readonly severity: "info" | "warning" | "critical";
   readonly node: string | null;
+  /** The id of the rule that is broken. */
+  readonly rule: string | null;
+  readonly file: string | null;
+  readonly line: number | null;
   readonly summary: string;
+  /** A masked diff, or what it rests on. */
   readonly detail: string;
-  readonly state: "open" | "resolved";
+  /** What to type. */
+  readonly fix: string | null;
+  /** Who made it so, where the system can tell. */
+  readonly who: string | null;
+  readonly state: "open" | "acknowledged" | "resolved";
   readonly firstSeenAt: number;
   readonly lastSeenAt: number;
   readonly count: number;
+  readonly acknowledgedAt: number | null;
+  readonly acknowledgedBy: string | null;
+  readonly note: string | null;
+  /** Recorded, not sent. */
+  readonly isMuted: boolean;
+};
+
+type OptionalOfAlert = "rule" | "file" | "line" | "fix" | "who";
+export type AlertInput = Pick<AlertRecord, "cause" | "severity" | "node" | "summary" | "detail"> &
+  Partial<Pick<AlertRecord, OptionalOfAlert>>;
+
+export type AlertChange = {
+  readonly alert: AlertRecord;
+  /** Counts the changes of all alerts. */
+  readonly revision: number;
+  readonly kind: "opened" | "changed" | "acknowledged" | "reopened" | "resolved" | "unmuted";
+  readonly changedAt: number;
+  /** The same however often it is sent. */
+  readonly eventId: string;
+};
+
+export type MuteRecord = {
+  readonly id: number;
+  /** Of causes; `*` stands for anything. */
+  readonly pattern: string;
+  readonly until: number;
+  readonly mutedAt: number;
+  readonly mutedBy: string;
+  readonly note: string | null;
+};
+
+export type SinkRecord = {
+  readonly name: string;
+  /** What was over before it is not told. */
+  readonly firstRevision: number;
+  readonly toldRevision: number;
 };
 
 export type EventRecord = {

@@ -1,28 +1,14 @@
 import * as z from "zod";
 import type { Connection } from "./connection.ts";
-import type { AlertRecord, BaselineRecord, EventRecord, Store } from "./store.ts";
+import type { BaselineRecord, EventRecord, Store } from "./store.ts";
 
 type WatchRecords = Pick<
   Store,
-  | "setBaseline"
-  | "baselines"
-  | "raiseAlert"
-  | "resolveAlert"
-  | "alerts"
-  | "addEvent"
-  | "events"
-  | "eventsAbout"
+  "setBaseline" | "baselines" | "addEvent" | "events" | "eventsAbout"
 >;
 
-const keptAlerts = 10_000;
-
-/** Baselines, alerts and events. Events are kept up to `keptEvents`. */
+/** Baselines and events. Events are kept up to `keptEvents`. */
 export function watchRecords(db: Connection, keptEvents: number): WatchRecords {
-  const openAlert = (cause: string): AlertRecord | null => {
-    const row = db.get("SELECT * FROM alert WHERE cause = ? AND state = 'open'", [cause]);
-    return row === undefined ? null : AlertRow.parse(row);
-  };
-
   return {
     setBaseline: (node, path, hash, maskedText, now) => {
       db.run(
@@ -36,46 +22,6 @@ export function watchRecords(db: Connection, keptEvents: number): WatchRecords {
       db
         .all("SELECT * FROM baseline WHERE node = ? ORDER BY path", [node])
         .map((row) => BaselineRow.parse(row)),
-    raiseAlert: (alert, now) =>
-      db.transaction(() => {
-        const { changes } = db.run(
-          `UPDATE alert SET severity = ?, summary = ?, detail = ?, last_seen_at = ?, count = count + 1
-           WHERE cause = ? AND state = 'open'`,
-          [alert.severity, alert.summary, alert.detail, now, alert.cause],
-        );
-        if (changes === 0) {
-          db.run(
-            `INSERT INTO alert (cause, severity, node, summary, detail, state, first_seen_at, last_seen_at, count)
-             VALUES (?, ?, ?, ?, ?, 'open', ?, ?, 1)`,
-            [alert.cause, alert.severity, alert.node, alert.summary, alert.detail, now, now],
-          );
-        }
-        const raised = openAlert(alert.cause);
-        if (raised === null)
-          throw new Error(`alert ${alert.cause} is gone right after it was raised`);
-        // A link that comes and goes makes an alert each time: those that are over are kept for a while only.
-        if (changes === 0 && raised.id % 500 === 0) {
-          db.run("DELETE FROM alert WHERE state = 'resolved' AND id <= ?", [
-            raised.id - keptAlerts,
-          ]);
-        }
-        return raised;
-      }),
-    resolveAlert: (cause, now) => {
-      // Asked at every turn for what is seldom open: no commit then, and no need of a disk with room.
-      const open = db.get("SELECT id FROM alert WHERE cause = ? AND state = 'open'", [cause]);
-      if (open === undefined) return;
-      db.run(
-        "UPDATE alert SET state = 'resolved', last_seen_at = ? WHERE cause = ? AND state = 'open'",
-        [now, cause],
-      );
-    },
-    alerts: (filter = {}) =>
-      db
-        .all(
-          `SELECT * FROM alert ${filter.open === true ? "WHERE state = 'open'" : ""} ORDER BY id DESC LIMIT 1000`,
-        )
-        .map((row) => AlertRow.parse(row)),
     addEvent: (event) =>
       db.transaction(() => {
         const row = db.get(
@@ -118,32 +64,6 @@ const BaselineRow = z
     hash: row.hash,
     maskedText: row.masked_text,
     acceptedAt: row.accepted_at,
-  }));
-
-const AlertRow = z
-  .object({
-    id: z.number(),
-    cause: z.string(),
-    severity: z.enum(["info", "warning", "critical"]),
-    node: z.string().nullable(),
-    summary: z.string(),
-    detail: z.string(),
-    state: z.enum(["open", "resolved"]),
-    first_seen_at: z.number(),
-    last_seen_at: z.number(),
-    count: z.number(),
-  })
-  .transform((row): AlertRecord => ({
-    id: row.id,
-    cause: row.cause,
-    severity: row.severity,
-    node: row.node,
-    summary: row.summary,
-    detail: row.detail,
-    state: row.state,
-    firstSeenAt: row.first_seen_at,
-    lastSeenAt: row.last_seen_at,
-    count: row.count,
   }));
 
 const EventRow = z

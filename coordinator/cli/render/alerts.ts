@@ -14,6 +14,6 @@ export function renderAlerts(alerts: readonly AlertRecord[]): readonly string[] 
 }
 
 function closing(alert: AlertRecord): readonly string[] {
-  const hint = alert.state === "open" ? closingHint(alert) : null;
+  const hint = alert.state !== "resolved" ? closingHint(alert) : null;
   return hint === null ? [] : [`          ${hint}`];
 }

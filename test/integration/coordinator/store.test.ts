@@ -7,7 +7,7 @@ import { openConnection } from "#coordinator/store/connection.ts";
 import { takeDaemonLock } from "#coordinator/store/daemon-lock.ts";
 import { markOf, writeCommitMark } from "#coordinator/store/commit-mark.ts";
 import { openJournalFile } from "#coordinator/store/journal-file.ts";
-import { watchRecords } from "#coordinator/store/watch-records.ts";
+import { alertRecords } from "#coordinator/store/alert-records.ts";
 import { openStore } from "#coordinator/store/sqlite.ts";
 import { initCoordinator } from "#coordinator/init.ts";
 import { startCore } from "#coordinator/core.ts";
@@ -192,7 +192,7 @@ test("a journal made by a newer version is refused, naming both schemas, and not
   const failure = failureOf(() => open(folder));
   expect(failure).toMatchObject({
     code: "VERSION_MISMATCH",
-    message: expect.stringMatching(/schema 99.*up to 2/),
+    message: expect.stringMatching(/schema 99.*up to 3/),
   });
   chmodSync(file, 0o600);
   const again = openConnection(file);
@@ -281,7 +281,7 @@ function epochIn(connection: ReturnType<typeof openConnection>): number {
 test("alerts that are over are bounded, open ones stay", async () => {
   using folder = await makeStateFolder();
   const journal = openJournalFile(join(folder.path, "journal.db"));
-  const store = watchRecords(journal, 1_000);
+  const store = alertRecords(journal);
   const alert = { severity: "warning", node: "srv127", summary: "", detail: "" } as const;
   store.raiseAlert({ ...alert, cause: "stays" }, 0);
   // One commit for all: the bound is about records.

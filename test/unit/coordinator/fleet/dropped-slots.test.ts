@@ -3,6 +3,7 @@ import { closingHint, isClosable } from "#coordinator/fleet/closable-alerts.ts";
 import { droppedSlotAlerts } from "#coordinator/fleet/dropped-slots.ts";
 import type { AlertRecord } from "#coordinator/store/store.ts";
 import { someFacts } from "#test/integration/coordinator/some-facts.ts";
+import { ofNoRule } from "../alert-builder.ts";
 
 const causeOf = (node: string, cause: string): string => `node:${node}:${cause}`;
 const dropped = {
@@ -33,6 +34,7 @@ function record(more: Partial<AlertRecord>): AlertRecord {
     firstSeenAt: 0,
     lastSeenAt: 0,
     count: 1,
+    ...ofNoRule,
     ...more,
   };
 }

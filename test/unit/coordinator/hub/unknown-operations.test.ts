@@ -3,6 +3,7 @@ import { isClosable } from "#coordinator/fleet/closable-alerts.ts";
 import { judgeOwnSlots } from "#coordinator/hub/unknown-operations.ts";
 import type { AlertRecord } from "#coordinator/store/store.ts";
 import type { NodeFacts } from "#shared/domain/facts.ts";
+import { ofNoRule } from "../alert-builder.ts";
 
 type OwnSlot = NodeFacts["agent"]["ownSlots"][number];
 
@@ -27,6 +28,7 @@ const alert = {
 } as const;
 type Raised = Parameters<Parameters<typeof judgeOwnSlots>[0]["raiseAlert"]>[0];
 const record = (one: Raised): AlertRecord => ({
+  ...ofNoRule,
   ...one,
   id: 1,
   state: "open",
@@ -48,7 +50,7 @@ function judge(
       agent: (node) => ({ node, secretHash: "", joinedAt }),
       // Only whether there is one is looked at.
       operation: ((id: string) => (known.includes(id) ? {} : null)) as never,
-      alerts: ({ open = false } = {}) => told.filter(({ state }) => !open || state === "open"),
+      alerts: ({ open = false } = {}) => told.filter(({ state }) => !open || state !== "resolved"),
       raiseAlert: (one) => {
         raised.push(one.summary);
         return record(one);

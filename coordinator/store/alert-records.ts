@@ -1,0 +1,218 @@
+import * as z from "zod";
+import { matchesCause } from "../alerts/cause-pattern.ts";
+import type { Connection } from "./connection.ts";
+import { addMute, isHiddenBy, readMutes } from "./mute-records.ts";
+import type { AlertChange, AlertInput, AlertRecord, Store } from "./store.ts";
+
+type AlertRecords = Pick<
+  Store,
+  | "raiseAlert"
+  | "resolveAlert"
+  | "acknowledgeAlert"
+  | "alert"
+  | "alerts"
+  | "alertChanges"
+  | "watchAlerts"
+  | "mutes"
+  | "addMute"
+  | "removeMute"
+>;
+
+const keptAlerts = 10_000;
+
+/** Alerts and what is muted of them. Each change of an alert takes the next revision, in its own transaction. */
+export function alertRecords(db: Connection): AlertRecords {
+  const listeners = new Set<(change: AlertChange) => void>();
+  const read = (
+    where: string,
+    parameters: readonly (string | number)[],
+  ): readonly AlertChange[] => {
+    const rows = db.all(`SELECT * FROM alert WHERE ${where}`, parameters);
+    if (rows.length === 0) return [];
+    const patterns = readMutes(db).map(({ pattern }) => pattern);
+    return rows.map((row) => {
+      const { alert, ...change } = AlertRow.parse(row);
+      const isMuted = patterns.some((pattern) => matchesCause(pattern, alert.cause));
+      return { ...change, alert: { ...alert, isMuted } };
+    });
+  };
+  const standing = (cause: string): AlertChange | undefined =>
+    read("cause = ? AND state <> 'resolved'", [cause])[0];
+  const byId = (id: number): AlertChange | undefined => read("id = ?", [id])[0];
+  /** In the transaction of what has changed. */
+  const mark = (id: number, kind: AlertChange["kind"], now: number): void => {
+    db.run(
+      `UPDATE alert SET change = ?, changed_at = ?, revision =
+         (SELECT alert_revision + 1 FROM coordinator WHERE id = 1) WHERE id = ?`,
+      [kind, now, id],
+    );
+    db.run("UPDATE coordinator SET alert_revision = alert_revision + 1 WHERE id = 1");
+  };
+  /** After the commit: what a listener does is not part of it. */
+  const tell = (change: AlertChange | undefined): void => {
+    if (change !== undefined) for (const listener of listeners) listener(change);
+  };
+
+  return {
+    raiseAlert: (input, now) => {
+      const { raised, isChanged } = db.transaction(() => {
+        const before = standing(input.cause)?.alert;
+        const kind = before === undefined ? "opened" : changeOf(before, input);
+        const id = before === undefined ? insert(db, input, now) : refresh(db, before, input, now);
+        if (kind === "reopened") {
+          db.run(
+            `UPDATE alert SET state = 'open', acknowledged_at = NULL, acknowledged_by = NULL, note = NULL
+             WHERE id = ?`,
+            [id],
+          );
+        }
+        if (kind !== null) mark(id, kind, now);
+        // A link that comes and goes makes an alert each time: those that are over are kept for a while only.
+        if (kind === "opened" && id % 500 === 0) {
+          db.run("DELETE FROM alert WHERE state = 'resolved' AND id <= ?", [id - keptAlerts]);
+        }
+        const after = byId(id);
+        if (after === undefined) throw new Error(`alert ${input.cause} is gone right after it was raised`); // prettier-ignore
+        return { raised: after, isChanged: kind !== null };
+      });
+      if (isChanged) tell(raised);
+      return raised.alert;
+    },
+    resolveAlert: (cause, now) => {
+      // Asked at every turn for what seldom stands: no commit then, and no need of a disk with room.
+      const id = standing(cause)?.alert.id;
+      if (id === undefined) return;
+      db.transaction(() => {
+        db.run("UPDATE alert SET state = 'resolved', last_seen_at = ? WHERE id = ?", [now, id]);
+        mark(id, "resolved", now);
+      });
+      tell(byId(id));
+    },
+    acknowledgeAlert: (id, { by, note }, now) => {
+      const isDone = db.transaction(() => {
+        const { changes } = db.run(
+          `UPDATE alert SET state = 'acknowledged', acknowledged_at = ?, acknowledged_by = ?, note = ?
+           WHERE id = ? AND state = 'open'`,
+          [now, by, note, id],
+        );
+        if (changes > 0) mark(id, "acknowledged", now);
+        return changes > 0;
+      });
+      const found = byId(id);
+      if (isDone) tell(found);
+      return found?.alert ?? null;
+    },
+    alert: (id) => byId(id)?.alert ?? null,
+    alerts: (filter = {}) =>
+      read(
+        `${filter.open === true ? "state <> 'resolved'" : "true"} ORDER BY id DESC LIMIT 1000`,
+        [],
+      ).map(({ alert }) => alert),
+    alertChanges: (after, limit) => read("revision > ? ORDER BY revision LIMIT ?", [after, limit]),
+    watchAlerts: (listener) => {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+    mutes: () => readMutes(db),
+    addMute: (mute) => addMute(db, mute),
+    removeMute: (mute, now) => {
+      const hidden = db.transaction(() => {
+        const { changes } = db.run("DELETE FROM mute WHERE id = ?", [mute.id]);
+        if (changes === 0) return [];
+        const found = read("changed_at >= ? ORDER BY revision", [mute.mutedAt]).filter(
+          ({ alert, changedAt }) => isHiddenBy(mute, { ...alert, changedAt }),
+        );
+        for (const { alert } of found) mark(alert.id, "unmuted", now);
+        return found;
+      });
+      for (const { alert } of hidden) tell(byId(alert.id));
+    },
+  };
+}
+
+/** null: only seen once more. What somebody has acknowledged opens again when there is something new to see. */
+function changeOf(before: AlertRecord, now: AlertInput): "changed" | "reopened" | null {
+  const isOther = before.detail !== now.detail;
+  if (!isOther && before.severity === now.severity) return null;
+  const isWorse = severities.indexOf(now.severity) > severities.indexOf(before.severity);
+  return before.state === "acknowledged" && (isOther || isWorse) ? "reopened" : "changed";
+}
+
+/** Mildest first. */
+export const severities = ["info", "warning", "critical"] as const;
+
+function insert(db: Connection, input: AlertInput, now: number): number {
+  const row = db.get(
+    `INSERT INTO alert (cause, severity, node, summary, detail, rule, file, line, fix, who,
+       state, first_seen_at, last_seen_at, count, revision)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, 1, -1) RETURNING id`,
+    [input.cause, input.severity, input.node, ...changing(input), now, now],
+  );
+  return z.object({ id: z.number() }).parse(row).id;
+}
+
+function refresh(db: Connection, { id }: AlertRecord, input: AlertInput, now: number): number {
+  db.run(
+    `UPDATE alert SET severity = ?, summary = ?, detail = ?, rule = ?, file = ?, line = ?, fix = ?, who = ?,
+       last_seen_at = ?, count = count + 1 WHERE id = ?`,
+    [input.severity, ...changing(input), now, id],
+  );
+  return id;
+}
+
+function changing(input: AlertInput): readonly (string | number | null)[] {
+  const { summary, detail, rule = null, file = null, line = null, fix = null, who = null } = input;
+  return [summary, detail, rule, file, line, fix, who];
+}
+
+const AlertRow = z
+  .object({
+    id: z.number(),
+    cause: z.string(),
+    severity: z.enum(severities),
+    node: z.string().nullable(),
+    rule: z.string().nullable(),
+    file: z.string().nullable(),
+    line: z.number().nullable(),
+    summary: z.string(),
+    detail: z.string(),
+    fix: z.string().nullable(),
+    who: z.string().nullable(),
+    state: z.enum(["open", "acknowledged", "resolved"]),
+    first_seen_at: z.number(),
+    last_seen_at: z.number(),
+    count: z.number(),
+    acknowledged_at: z.number().nullable(),
+    acknowledged_by: z.string().nullable(),
+    note: z.string().nullable(),
+    revision: z.number(),
+    change: z.enum(["opened", "changed", "acknowledged", "reopened", "resolved", "unmuted"]),
+    changed_at: z.number(),
+  })
+  .transform((row) => ({
+    revision: row.revision,
+    kind: row.change,
+    changedAt: row.changed_at,
+    // The time tells apart what a restored journal counts a second time.
+    eventId: `${row.id}-${row.revision}-${row.changed_at}`,
+    alert: {
+      id: row.id,
+      cause: row.cause,
+      severity: row.severity,
+      node: row.node,
+      rule: row.rule,
+      file: row.file,
+      line: row.line,
+      summary: row.summary,
+      detail: row.detail,
+      fix: row.fix,
+      who: row.who,
+      state: row.state,
+      firstSeenAt: row.first_seen_at,
+      lastSeenAt: row.last_seen_at,
+      count: row.count,
+      acknowledgedAt: row.acknowledged_at,
+      acknowledgedBy: row.acknowledged_by,
+      note: row.note,
+    },
+  }));
