@@ -1,10 +1,10 @@
-import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { baseBackup } from "#agent/steps/base-backup.ts";
 import { backupMarker } from "#agent/steps/backup-records.ts";
-import { claimTree } from "#agent/steps/own-directory.ts";
+import { claimTree, removeOwnTree } from "#agent/steps/own-directory.ts";
 import { createSlot } from "#agent/steps/create-slot.ts";
 import { openHba } from "#agent/steps/open-hba.ts";
 import { incompleteMarker } from "#shared/domain/names.ts";
@@ -142,6 +142,19 @@ test("a directory in the copy's place whose files are not the copy's is left alo
   await rm(join(stagingDirectory, "notes.txt"));
   await baseBackup.undo(args.backup, second);
   await expectNothingLeft(second);
+});
+
+test("an empty directory that somebody made where ours was is not ours, although ext4 gives it our number", async () => {
+  const target = await lab.agent("n2");
+  const path = join(lab.folder, "n2", "claimed");
+  await claimTree(target, path, 1);
+  await rmdir(path);
+  await mkdir(path);
+  const remove = () => removeOwnTree(target, path, () => Promise.resolve());
+  await expect(remove()).rejects.toMatchObject({ code: "REFUSED" });
+  await rmdir(path);
+  expect(await remove()).toContain("was gone already");
+  await expectNothingLeft(target);
 });
 
 test("a copy whose marker names another attempt is left alone", async () => {
