@@ -62,6 +62,15 @@ export type FileSnapshot = {
   readonly modifiedAt: number;
 };
 
+/** Bytes that watched files have had, on this host alone; bounded in number and size. */
+export type FileVersions = {
+  keep(path: string, version: FileSnapshot): Promise<void>;
+  /** Never dropped, however many come after it: the accepted version of this file. */
+  pin(path: string, hash: string | null): void;
+  /** null where it was never kept, or is kept no longer. `modifiedAt` is when it was kept. */
+  find(path: string, hash: string): Promise<FileSnapshot | null>;
+};
+
 /** Writes are refused outside the allow-list, with symbolic links resolved (Failure REFUSED). */
 export type Files = {
   /** null where there is no such file. @throws Failure RESOURCE_MISSING for a directory, too large, unreadable. */
@@ -74,6 +83,16 @@ export type Files = {
    */
   replace(path: string, text: string, mode?: number, editedHash?: string): Promise<string>;
   remove(path: string): Promise<void>;
+  /**
+   * Brings a version back, mode and owner too (null: removes the file), only while `from` stands there. Not taken for an
+   * edit of ours: what it makes is judged by the baseline alone. @throws as replace
+   */
+  restore(
+    path: string,
+    to: Pick<FileSnapshot, "text" | "mode" | "uid" | "gid"> | null,
+    from: string | null,
+  ): Promise<void>;
+  readonly versions: FileVersions;
   /** Makes the directory and missing parents; answers those that it made, outermost first. */
   makeDirectory(path: string, mode: number): Promise<readonly string[]>;
   /** null where there is nothing. */
@@ -82,7 +101,7 @@ export type Files = {
   rename(from: string, to: string): Promise<void>;
   /** Removes a directory that is empty. A missing parent of an allowed place may be made and removed, too. */
   removeDirectory(path: string): Promise<void>;
-  /** Removes a tree only if the directory still is the one with this device and inode. */
+  /** Removes a tree only if the directory still is that one. */
   removeTree(path: string, identity: FileIdentity): Promise<void>;
   filesystem(path: string): Promise<{
     readonly measuredAt: string;
@@ -94,7 +113,12 @@ export type Files = {
   }>;
 };
 
-export type FileIdentity = { readonly device: number; readonly inode: number };
+export type FileIdentity = {
+  readonly device: number;
+  readonly inode: number;
+  /** Nanoseconds since the epoch; "0" where the file system keeps no time of birth. */
+  readonly bornNs: string;
+};
 export type FileStat = FileIdentity & {
   readonly kind: "file" | "directory" | "link" | "other";
   readonly mode: number;

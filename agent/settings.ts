@@ -78,6 +78,9 @@ export const AgentSettings = z.strictObject({
     reconnectFirstMs: z.int().positive(),
     reconnectMostMs: z.int().positive(),
     watchedFileBytes: z.int().positive(),
+    /** Former contents of each watched file that are kept on this host, and how much they may be together. */
+    keptFileVersions: z.int().positive().default(20),
+    keptFileBytes: Bytes.default(128 * 1024 * 1024),
     /** Finished commands kept to answer a repeated id. */
     keptResults: z.int().positive(),
     /** After a longer standstill of the agent a command that had not begun its effect is asked for again. */
@@ -97,6 +100,8 @@ export const defaultLimits: AgentSettings["limits"] = {
   reconnectFirstMs: 100,
   reconnectMostMs: 10_000,
   watchedFileBytes: 10 * 1024 * 1024,
+  keptFileVersions: 20,
+  keptFileBytes: 128 * 1024 * 1024,
   keptResults: 500,
   standstillMs: 10_000,
 };

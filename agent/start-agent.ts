@@ -15,11 +15,13 @@ import { takeInstanceLock } from "./adapters/instance-lock.ts";
 import { filesOfJobs } from "./adapters/job-folder.ts";
 import { createJobs } from "./adapters/jobs.ts";
 import { createLedger } from "./adapters/ledger.ts";
+import type { VersionLimits } from "./adapters/previous-versions.ts";
 import { createProgramRunner, createPrograms } from "./adapters/programs.ts";
 import { openRecordFolder } from "./adapters/record-folder.ts";
 import { createRootHelper } from "./adapters/root-helper-client.ts";
 import type { SmallHeap } from "./adapters/small-heap.ts";
 import { createSecrets, readSecret } from "./adapters/secrets.ts";
+import { copyAttributes } from "./adapters/copy-attributes.ts";
 import { ClosingStack } from "./closing-stack.ts";
 import { createCommandRunner } from "./command-runner.ts";
 import { CommandRecord, createCommandsOnDisk } from "./commands-on-disk.ts";
@@ -68,17 +70,20 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         random: Math.random,
       }),
     );
+    const programs = createPrograms(settings.allow.programs, runner);
     const ports: Ports = {
       settings,
       product: productOf(settings.product),
       clock,
       log,
-      programs: createPrograms(settings.allow.programs, runner),
+      programs,
       files: await createFiles({
         allowedPaths: settings.allow.paths,
         programDirectories: settings.allow.programs,
         stateDirectory: settings.stateDirectory,
         mostBytes: settings.limits.watchedFileBytes,
+        kept: keptLimits(settings),
+        copyAttributes: (from, to) => copyAttributes(programs, from, to),
         clock,
         expect: (path, hash, from) => expected.expect(path, hash, from),
       }),
@@ -168,6 +173,10 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     await stack[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+function keptLimits({ limits }: AgentSettings): VersionLimits {
+  return { versions: limits.keptFileVersions, bytes: limits.keptFileBytes };
 }
 
 /** A root helper that was killed while it held the door leaves an empty table. */

@@ -9,6 +9,8 @@ export type AtomicWriteOptions = {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Called with the temporary file's path before it is made. */
   readonly beforeCreate?: (temporary: string) => Promise<void>;
+  /** Gives the new file what it shall have of another besides its bytes; `owner` and `mode` are set after it. */
+  readonly dress?: (temporary: string) => Promise<void>;
   /** The last word: throws where the file that would be replaced is not to be lost. */
   readonly beforeRename?: () => Promise<void>;
 };
@@ -23,7 +25,7 @@ export const temporaryName = /^\..+\.castellan-[0-9a-f]{16}\.tmp$/;
 export async function writeAtomically(
   path: string,
   bytes: Buffer,
-  { mode, owner, beforeCreate, beforeRename }: AtomicWriteOptions,
+  { mode, owner, beforeCreate, dress, beforeRename }: AtomicWriteOptions,
 ): Promise<void> {
   const temporary = join(
     dirname(path),
@@ -34,6 +36,7 @@ export async function writeAtomically(
     const file = await open(temporary, "wx", 0o600);
     try {
       await file.writeFile(bytes);
+      await dress?.(temporary);
       const made = await file.stat();
       if (owner !== undefined && (owner.uid !== made.uid || owner.gid !== made.gid)) {
         await file.chown(owner.uid, owner.gid);

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { constants, type Stats } from "node:fs";
+import { constants, type BigIntStats } from "node:fs";
 import {
   chmod,
   lstat,
@@ -17,12 +17,18 @@ import * as z from "zod";
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Clock } from "#shared/time.ts";
+import { isSameDirectory } from "../decide/directory-identity.ts";
 import type { FileSnapshot, FileStat, Files } from "../ports.ts";
 import { createAllowedPaths } from "./allowed-paths.ts";
-import { syncDirectory, temporaryName, writeAtomically } from "./atomic-write.ts";
+import {
+  syncDirectory,
+  temporaryName,
+  writeAtomically,
+  type AtomicWriteOptions,
+} from "./atomic-write.ts";
 import { errnoOf, fileFailure, orNull } from "./file-failure.ts";
 import { measureFilesystem } from "./filesystem.ts";
-import { keepPreviousVersion } from "./previous-versions.ts";
+import { createPreviousVersions, type VersionLimits } from "./previous-versions.ts";
 import { openRecordFolder } from "./record-folder.ts";
 
 export type FilesOptions = {
@@ -32,7 +38,11 @@ export type FilesOptions = {
   readonly stateDirectory: string;
   /** Larger files are not read. */
   readonly mostBytes: number;
+  /** Of what is kept of former contents. */
+  readonly kept: VersionLimits;
   readonly clock: Clock;
+  /** Access lists, security label and extended attributes of a file, for the one that takes its place. */
+  readonly copyAttributes?: (from: string, to: string) => Promise<void>;
   /** Told before a file of ours changes (hash null: before it is removed), and of what, so that the watch knows it. */
   readonly expect: (path: string, hash: string | null, from?: string | null) => void;
 };
@@ -43,8 +53,12 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
   const libraries = programs.map((directory) => join(dirname(directory), "lib"));
   const never = [...programs, ...libraries, options.stateDirectory];
   const allowed = createAllowedPaths(options.allowedPaths, never);
-  const previous = join(options.stateDirectory, "previous");
-  await mkdir(previous, { recursive: true, mode: 0o700 });
+  await mkdir(options.stateDirectory, { recursive: true, mode: 0o700 });
+  const versions = await createPreviousVersions(
+    join(options.stateDirectory, "previous"),
+    options.kept,
+    () => options.clock.now(),
+  );
   // Every temporary file is noted here before it is made: exactly those are swept, nothing by guess.
   const pending = await openRecordFolder(join(options.stateDirectory, "pending"), z.string());
   for (const { key, record } of pending.entries()) {
@@ -62,22 +76,34 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
     const before = await readSnapshot(target, Number.MAX_SAFE_INTEGER);
     if (editedHash !== undefined && before?.hash !== editedHash) throw changedMeanwhile(path);
     const bytes = Buffer.from(text, "latin1");
-    const note = randomBytes(8).toString("hex");
-    if (before !== null) {
-      await keepPreviousVersion(
-        previous,
-        target,
-        Buffer.from(before.text, "latin1"),
-        options.clock.now(),
-      );
-    }
+    if (before !== null) await versions.keep(path, before);
     const hash = sha256(bytes);
     for (const name of new Set([path, target])) options.expect(name, hash, before?.hash ?? null);
+    await put(path, target, bytes, before, {
+      mode: mode ?? before?.mode ?? 0o600,
+      ...(before === null ? {} : { owner: { uid: before.uid, gid: before.gid } }),
+    });
+    return hash;
+  };
+
+  const put = async (
+    path: string,
+    target: string,
+    bytes: Buffer,
+    before: FileSnapshot | null,
+    attributes: Pick<AtomicWriteOptions, "mode" | "owner">,
+  ): Promise<void> => {
+    const note = randomBytes(8).toString("hex");
     try {
       await writeAtomically(target, bytes, {
-        mode: mode ?? before?.mode ?? 0o600,
-        ...(before === null ? {} : { owner: { uid: before.uid, gid: before.gid } }),
+        ...attributes,
         beforeCreate: (temporary) => pending.put(note, temporary),
+        ...(before === null || options.copyAttributes === undefined
+          ? {}
+          : {
+              dress: (temporary) =>
+                options.copyAttributes?.(target, temporary) ?? Promise.resolve(),
+            }),
         beforeRename: async () => {
           const now = await readSnapshot(target, Number.MAX_SAFE_INTEGER);
           if (now?.hash !== before?.hash) throw changedMeanwhile(path);
@@ -86,7 +112,22 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
     } finally {
       await pending.delete(note);
     }
-    return hash;
+  };
+
+  const restore: Files["restore"] = async (path, to, from) => {
+    const target = await allowed.target(path);
+    const before = await readSnapshot(target, Number.MAX_SAFE_INTEGER);
+    if ((before?.hash ?? null) !== from) throw changedMeanwhile(path);
+    if (before !== null) await versions.keep(path, before);
+    if (to !== null) {
+      const { text, mode, uid, gid } = to;
+      await put(path, target, Buffer.from(text, "latin1"), before, { mode, owner: { uid, gid } });
+      return;
+    }
+    const entry = await allowed.entry(path);
+    const isGone = (await orNull(unlink(entry))) !== null;
+    crashPoint("file:removed", entry);
+    if (isGone) await syncDirectory(dirname(entry));
   };
 
   return {
@@ -101,11 +142,13 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
         crashPoint("file:removed", entry);
         if (isGone) await syncDirectory(dirname(entry));
       }),
+    restore: (path, to, from) => naming("restored", path, () => restore(path, to, from)),
+    versions,
     makeDirectory: (path, mode) =>
       naming("made", path, async () => makeDirectories(await allowed.directory(path), mode)),
     stat: (path) =>
       naming("looked at", path, async () => {
-        const found = await orNull(lstat(path));
+        const found = await orNull(lstat(path, { bigint: true }));
         return found === null ? null : toFileStat(found);
       }),
     list: (path) => naming("listed", path, async () => (await readdir(path)).sort()),
@@ -125,9 +168,9 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
     removeTree: (path, identity) =>
       naming("removed", path, async () => {
         const entry = await allowed.entry(path);
-        const found = await orNull(lstat(entry));
+        const found = await orNull(lstat(entry, { bigint: true }));
         if (found === null) return;
-        if (found.dev !== identity.device || found.ino !== identity.inode) {
+        if (!isSameDirectory(toFileStat(found), identity)) {
           throw new Failure("REFUSED", `${path} is not the directory that was made: left alone`, {
             hint: "Somebody replaced it meanwhile. Look at it, and remove it by hand if it should go.",
           });
@@ -212,7 +255,7 @@ async function removeTree(path: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
-function toFileStat(found: Stats): FileStat {
+function toFileStat(found: BigIntStats): FileStat {
   return {
     kind: found.isFile()
       ? "file"
@@ -221,12 +264,13 @@ function toFileStat(found: Stats): FileStat {
         : found.isSymbolicLink()
           ? "link"
           : "other",
-    device: found.dev,
-    inode: found.ino,
-    mode: found.mode & 0o7777,
-    uid: found.uid,
-    gid: found.gid,
-    size: found.size,
+    device: Number(found.dev),
+    inode: Number(found.ino),
+    bornNs: String(found.birthtimeNs),
+    mode: Number(found.mode) & 0o7777,
+    uid: Number(found.uid),
+    gid: Number(found.gid),
+    size: Number(found.size),
   };
 }
 

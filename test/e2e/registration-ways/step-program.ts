@@ -90,6 +90,7 @@ async function wire({ settings, home, secrets: given }: z.infer<typeof Start>) {
       allowedPaths: settings.allow.paths,
       stateDirectory,
       mostBytes: settings.limits.watchedFileBytes,
+      kept: { versions: 20, bytes: 10_000_000 },
       clock,
       expect: () => undefined,
     }),

@@ -57,6 +57,7 @@ export async function createNodePorts(input: NodePortsInput): Promise<NodePorts>
     allowedPaths: settings.allow.paths,
     stateDirectory,
     mostBytes: settings.limits.watchedFileBytes,
+    kept: { versions: 20, bytes: 10_000_000 },
     clock,
     expect: (path, hash) => expected.expect(path, hash),
   });

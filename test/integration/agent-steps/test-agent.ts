@@ -76,6 +76,7 @@ export async function createTestAgent(input: TestAgentInput): Promise<TestAgent>
       allowedPaths,
       stateDirectory,
       mostBytes: defaultLimits.watchedFileBytes,
+      kept: { versions: 20, bytes: 10_000_000 },
       clock,
       expect: () => undefined,
     }),

@@ -15,7 +15,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { copyAttributes } from "#agent/adapters/copy-attributes.ts";
 import { createFiles } from "#agent/adapters/files.ts";
+import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { systemClock } from "#shared/time.ts";
 
 let folder = "";
@@ -31,6 +33,7 @@ function open(expected: [string, string | null][] = []) {
     allowedPaths: [join(folder, "open"), join(folder, "single.conf")],
     stateDirectory: join(folder, "state"),
     mostBytes: 1_000,
+    kept: { versions: 20, bytes: 10_000_000 },
     clock: systemClock,
     expect: (path, hash) => expected.push([path, hash]),
   });
@@ -150,10 +153,13 @@ test("directories are made with their parents and removed only while they are th
   await writeFile(join(folder, "open/a/theirs"), "");
   const found = await files.stat(join(folder, "open/a"));
   if (found === null) throw new Error("it was just made");
-  const other = { ...found, inode: found.inode + 1 };
-  await expect(files.removeTree(join(folder, "open/a"), other)).rejects.toMatchObject({
-    code: "REFUSED",
-  });
+  const another = { ...found, inode: found.inode + 1 };
+  const reborn = { ...found, bornNs: String(BigInt(found.bornNs) - 1n) };
+  for (const other of [another, reborn]) {
+    await expect(files.removeTree(join(folder, "open/a"), other)).rejects.toMatchObject({
+      code: "REFUSED",
+    });
+  }
   expect(await readdir(join(folder, "open/a"))).toEqual(["theirs"]);
   await files.removeTree(join(folder, "open/a"), found);
   expect(await files.stat(join(folder, "open/a"))).toBeNull();
@@ -177,6 +183,7 @@ test("programs, their libraries and the agent's own state are never written, tho
     programDirectories: [join(folder, "open/db/bin")],
     stateDirectory: join(folder, "open/state"),
     mostBytes: 1_000,
+    kept: { versions: 20, bytes: 10_000_000 },
     clock: systemClock,
     expect: () => undefined,
   });
@@ -202,10 +209,62 @@ test("what somebody saved between our look and our write is not lost", async () 
     allowedPaths: [join(folder, "open")],
     stateDirectory: join(folder, "state"),
     mostBytes: 1_000,
+    kept: { versions: 20, bytes: 10_000_000 },
     clock: systemClock,
     expect: () => writeFileSync(path, "host all\n# theirs, late\n"),
   });
   await expect(late.replace(path, "ours\n")).rejects.toMatchObject({ code: "OPERATION_CONFLICT" });
   expect(await readFile(path, "utf8")).toBe("host all\n# theirs, late\n");
   expect(await readdir(join(folder, "open"))).toEqual(["pg_hba.conf"]);
+});
+
+test("a version is brought back with its mode, only over what was said to stand there, and is no edit of ours", async () => {
+  const expected: [string, string | null][] = [];
+  const files = await open(expected);
+  const path = join(folder, "open/pg_hba.conf");
+  await writeFile(path, "drifted\n");
+  const drifted = await files.read(path);
+  if (drifted === null) throw new Error("just written");
+  const { uid, gid } = drifted;
+  const accepted = { text: "accepted\n", mode: 0o640, uid, gid };
+  await expect(files.restore(path, accepted, "0".repeat(64))).rejects.toMatchObject({
+    code: "OPERATION_CONFLICT",
+  });
+  expect(await readFile(path, "utf8")).toBe("drifted\n");
+  await files.restore(path, accepted, drifted.hash);
+  expect(await files.read(path)).toMatchObject(accepted);
+  expect(await files.versions.find(path, drifted.hash)).toMatchObject({ text: "drifted\n" });
+  const back = await files.read(path);
+  await files.restore(path, null, back?.hash ?? null);
+  expect(await files.read(path)).toBeNull();
+  await files.restore(path, accepted, null);
+  expect(await files.read(path)).toMatchObject(accepted);
+  expect(expected).toEqual([]);
+  expect(await readdir(join(folder, "open"))).toEqual(["pg_hba.conf"]);
+});
+
+test("extended attributes of a file stay when it is replaced", async () => {
+  const programs = createPrograms(["/usr/bin", "/bin"], createProgramRunner({ home: folder }));
+  const attribute = async (script: string): Promise<string> => {
+    const ran = await programs.run("python3", ["-c", `import os\n${script}`, path]);
+    return ran.stdout + ran.stderr.join("\n");
+  };
+  const path = join(folder, "open/kingbase.conf");
+  await writeFile(path, "port = 1\n");
+  const set = `import sys; os.setxattr(sys.argv[1], "user.castellan", b"kept")`;
+  expect(await attribute(set)).toBe("");
+  const files = await createFiles({
+    allowedPaths: [join(folder, "open")],
+    stateDirectory: join(folder, "state"),
+    mostBytes: 1_000,
+    kept: { versions: 20, bytes: 10_000_000 },
+    copyAttributes: (from, to) => copyAttributes(programs, from, to),
+    clock: systemClock,
+    expect: () => undefined,
+  });
+  await files.replace(path, "port = 2\n");
+  expect(await readFile(path, "utf8")).toBe("port = 2\n");
+  const get = `import sys; print(os.getxattr(sys.argv[1], "user.castellan").decode())`;
+  expect((await attribute(get)).trim()).toBe("kept");
+  expect(Date.now() - (await stat(path)).mtimeMs).toBeLessThan(60_000);
 });

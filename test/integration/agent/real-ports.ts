@@ -72,6 +72,7 @@ export async function openPorts(more: Partial<JoinInput> = {}): Promise<PortsHom
       allowedPaths: settings.allow.paths,
       stateDirectory,
       mostBytes: 1_000_000,
+      kept: { versions: 20, bytes: 10_000_000 },
       clock,
       expect: () => undefined,
     }),
