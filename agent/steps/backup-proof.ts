@@ -22,8 +22,8 @@ type Directory = {
 type Place = { readonly stagingDirectory: string; readonly dataDirectory: string };
 
 /**
- * Device and inode are not enough to take a directory that holds something for our own copy: a removed directory's
- * number is soon given to another one. The marker beside it must name this operation and attempt, and what lies in
+ * To be the directory that we made is not enough where it holds something: people put files into directories, and
+ * where a file system keeps no time of birth a removed directory's number is soon given to another one. The marker beside it must name this operation and attempt, and what lies in
  * it must be a copy of this operation (its label says so), or its beginnings.
  * @throws Failure REFUSED
  */

@@ -2,6 +2,7 @@ import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import { incompleteMarker } from "#shared/domain/names.ts";
 import type { CommandArgs, CommandResult } from "#shared/domain/commands.ts";
+import { isSameDirectory } from "../decide/directory-identity.ts";
 import type { JobState, StepContext } from "../ports.ts";
 import { backupArguments } from "./backup-command.ts";
 import { diskFailure } from "./backup-disk.ts";
@@ -35,8 +36,8 @@ import { watchProgress } from "./watch-progress.ts";
 type Args = CommandArgs<"base-backup">;
 
 /**
- * The copy, as a detached job that outlives the agent. It goes into a staging directory that is ours by device and
- * inode, and never are there two jobs for one directory: a new attempt first ends the old job, then removes the old
+ * The copy, as a detached job that outlives the agent. It goes into a staging directory that is ours by device, inode
+ * and birth, and never are there two jobs for one directory: a new attempt first ends the old job, then removes the old
  * tree, then counts the generation up.
  *
  * Why a copy can't be started as a primary by accident: while it runs, global/pg_control is missing (the server
@@ -176,8 +177,8 @@ async function assertNotStarted(args: Args, context: StepContext): Promise<void>
   if (tree?.identity == null) return;
   for (const directory of new Set([args.stagingDirectory, args.dataDirectory])) {
     const found = await context.files.stat(directory);
-    const isOurs = found?.inode === tree.identity.inode && found.device === tree.identity.device;
-    if (isOurs) await assertStopped(directory, context);
+    if (found !== null && isSameDirectory(found, tree.identity))
+      await assertStopped(directory, context);
   }
 }
 

@@ -5,7 +5,7 @@
 export const ledgerKey = {
   slot: (name: string): string => `slot:${name}`,
   hba: (file: string, operationId: string): string => `hba:${file}#${operationId}`,
-  /** A directory with all below it, by device and inode. */
+  /** A directory with all below it, by device, inode and birth. */
   tree: (path: string): string => `tree:${path}`,
   /** Under its final name, the same directory. */
   placed: (dataDirectory: string): string => `placed:${dataDirectory}`,

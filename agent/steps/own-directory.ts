@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import * as z from "zod";
 import { Failure } from "#shared/errors.ts";
+import { isSameDirectory } from "../decide/directory-identity.ts";
 import type { FileIdentity, StepContext } from "../ports.ts";
 import { ledgerKey } from "./ledger-keys.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
@@ -52,10 +53,17 @@ export async function ownDirectories(
     .sort((a, b) => b.length - a.length);
 }
 
+/** Of a directory that we made. */
+export const MadeDirectory = z.object({
+  device: z.number(),
+  inode: z.number(),
+  bornNs: z.string().default("0"),
+});
+
 export const TreeFacts = z.object({
   generation: z.int(),
   /** null until it was made: whatever stands there then must be empty. */
-  identity: z.object({ device: z.number(), inode: z.number() }).nullable(),
+  identity: MadeDirectory.nullable(),
   /** There before us (a mount point): emptied, never removed. */
   preexisting: z.boolean(),
   /** Was seen to be ours and is being removed: what a crash leaves of it proves nothing any more. */
@@ -87,7 +95,8 @@ export async function claimTree(
   if (found === null) await context.files.makeDirectory(path, 0o700);
   const made = await context.files.stat(path);
   if (made === null) throw new Failure("INTERNAL", `${path} vanished while it was made`);
-  const identity = { device: made.device, inode: made.inode };
+  const { device, inode, bornNs } = made;
+  const identity = { device, inode, bornNs };
   await noteOwn(context, key, { generation, identity, preexisting });
   return identity;
 }
@@ -112,7 +121,7 @@ export async function removeOwnTree(
       if ((await context.files.list(path)).length > 0)
         return `${path} is kept: not empty, not ours`;
       if (!known.preexisting) await context.files.removeTree(path, found);
-    } else if (isSame(found, known.identity) && known.removing !== true) {
+    } else if (isSameDirectory(found, known.identity) && known.removing !== true) {
       await assertOurs(known);
       await noteOwn(context, key, { ...known, removing: true });
     }
@@ -133,7 +142,7 @@ async function emptyTree(
   identity: FileIdentity,
   found: FileIdentity,
 ): Promise<void> {
-  if (!isSame(found, identity)) {
+  if (!isSameDirectory(found, identity)) {
     throw new Failure("REFUSED", `${path} is not the directory that was used: left alone`);
   }
   // The control file first: without it no server starts on what a crash leaves here, standby marker or not.
@@ -146,8 +155,4 @@ async function emptyTree(
     if (stat.kind === "directory") await context.files.removeTree(entry, stat);
     else await context.files.remove(entry);
   }
-}
-
-function isSame(found: FileIdentity, { device, inode }: FileIdentity): boolean {
-  return found.device === device && found.inode === inode;
 }

@@ -3,11 +3,12 @@ import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
 import { incompleteMarker } from "#shared/domain/names.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
+import { isSameDirectory } from "../decide/directory-identity.ts";
 import type { FileIdentity, FileStat, StepContext } from "../ports.ts";
 import { backupMarker } from "./backup-records.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
-import { TreeFacts } from "./own-directory.ts";
+import { MadeDirectory, TreeFacts } from "./own-directory.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { assertStopped } from "./postmaster.ts";
 import type { ChangeStep } from "./step.ts";
@@ -15,12 +16,12 @@ import type { ChangeStep } from "./step.ts";
 type Args = CommandArgs<"place-data-directory">;
 
 const PlacedFacts = z.object({
-  identity: z.object({ device: z.number(), inode: z.number() }),
+  identity: MadeDirectory,
   /** The empty directory that stood there; made again by undo. */
   replaced: z.object({ mode: z.int() }).nullable(),
 });
 
-/** The finished copy gets its real name, in one rename; what it is known by stays its device and inode. */
+/** The finished copy gets its real name, in one rename; what it is known by stays. */
 export const placeDataDirectory: ChangeStep<"place-data-directory"> = {
   check: async (args, context) => {
     const marked = await context.files.stat(backupMarker(args.stagingDirectory));
@@ -113,8 +114,8 @@ async function isPlaced(args: Args, context: StepContext): Promise<boolean> {
   return facts !== null && isSame(await context.files.stat(args.dataDirectory), facts.identity);
 }
 
-function isSame(found: FileStat | null, { device, inode }: FileIdentity): boolean {
-  return found !== null && found.inode === inode && found.device === device;
+function isSame(found: FileStat | null, made: FileIdentity): boolean {
+  return found !== null && isSameDirectory(found, made);
 }
 
 function report(args: Args): Evidence {
