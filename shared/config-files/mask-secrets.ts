@@ -1,5 +1,6 @@
 import { maskConninfo } from "./conninfo.ts";
 import { type FileFormat, fileFormats, formatOfPath } from "./file-format.ts";
+import { hashStart, maskHash } from "./password-hashes.ts";
 import { quoteSetting, readSettingLine } from "./setting-line.ts";
 import { type Line, printLines, splitLines } from "./text-file.ts";
 
@@ -49,7 +50,7 @@ function maskText(pathOrFormat: string, text: string, mark: Mark): string {
 function maskLine(format: FileFormat, line: string, mark: Mark): string {
   switch (format) {
     case "password-hashes":
-      return maskGeneric(maskHashLine(line, mark), mark);
+      return maskHashLine(line, mark);
     case "pcp-pass":
       return maskPassLine(line, 3, mark);
     case "pg-pass":
@@ -71,14 +72,16 @@ function maskLine(format: FileFormat, line: string, mark: Mark): string {
   }
 }
 
-/** `user:hash`; in a comment only what looks like a hash, so that the sample's explanations stay readable. */
+/** `user:hash` shows the hash's form; in a comment only what looks like a hash, so that the sample's explanations stay readable. */
 function maskHashLine(line: string, mark: Mark): string {
-  const colon = line.indexOf(":");
   if (/^\s*#/.test(line)) {
-    return line.replace(/[0-9a-fA-F]{32}/g, (hash) => mark(hash));
+    const masked = maskGeneric(line, mark);
+    return masked.replace(/[0-9a-fA-F]{32}/g, (hash) => mark(hash));
   }
   if (line.trim() === "") return line;
-  return line.slice(0, colon + 1) + mark(line.slice(colon + 1));
+  const at = hashStart(line);
+  if (at === null) return mark(line);
+  return line.slice(0, at) + maskHash(line.slice(at), mark);
 }
 
 /** Everything behind the given number of colons; a line with fewer is a secret as a whole. */
