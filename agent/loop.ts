@@ -1,5 +1,6 @@
 import type { GuardFacts, GuardFinding, NodeFacts } from "#shared/domain/facts.ts";
 import { Failure } from "#shared/errors.ts";
+import type { Baseline } from "#shared/protocol/messages.ts";
 import { decide, guardStateWith, type GuardState } from "./decide/decide.ts";
 import { guardRecordFile } from "./guard-record.ts";
 import { createWalBudgetGuard, type WalBudgetGuard } from "./guard-wal-budget.ts";
@@ -28,7 +29,7 @@ export type Loop = AsyncDisposable & {
   /** Everything is looked at anew by a cycle that begins after this call; it is reported too. */
   observeNow(): Promise<NodeFacts>;
   /** Accepted contents of watched files; replaces all that were known. */
-  setBaselines(files: readonly { readonly path: string; readonly hash: string | null }[]): void;
+  setBaselines(files: readonly Baseline[]): void;
   /** The latest facts; null before the first cycle has ended. */
   facts(): NodeFacts | null;
 };

@@ -2,12 +2,27 @@ import type { FileFacts, FileFormat } from "#shared/domain/facts.ts";
 import { asFailure } from "#shared/errors.ts";
 import { maskSecrets } from "#shared/config-files/mask-secrets.ts";
 import { fileSignature, sameSignature, type FileSignature } from "../adapters/local-system.ts";
+import { userNameOf } from "../adapters/user-names.ts";
 import type { Ports } from "../ports.ts";
+import { passwordNotes } from "./password-notes.ts";
+import { includedFiles, mostIncluded, type IncludedFile } from "./included-files.ts";
 
-export type WatchedFile = { readonly path: string; readonly format: FileFormat };
+export type WatchedFile = {
+  readonly path: string;
+  readonly format: FileFormat;
+  /** How the server's configuration draws it in; none for a file that the product has by itself. */
+  readonly origin?: IncludedFile["origin"];
+};
 
 export type FileObserver = {
-  readonly watched: readonly WatchedFile[];
+  /** Grows with what the server's configuration includes; what was once part of it stays. */
+  watched(): readonly WatchedFile[];
+  /** Directories of `include_dir`. */
+  includeDirectories(): readonly string[];
+  /** Looks whether the configuration includes more than is watched. Answers what came to it. */
+  discover(): Promise<readonly WatchedFile[]>;
+  /** Included files that an earlier process knew. */
+  remember(files: readonly IncludedFile[]): void;
   /** Read only if its status moved since the last read, or `again`. The same object while nothing changed. */
   look(file: WatchedFile, options?: { readonly again?: boolean }): Promise<FileFacts>;
   /** As last looked at, or looked at now; the same array while nothing changed. */
@@ -20,14 +35,18 @@ type Look = {
   readonly facts: FileFacts;
 };
 
+type FilePorts = Pick<Ports, "settings" | "product" | "clock" | "files" | "log">;
+
 /** Two writes within the file system's clock tick leave the same times: a look this soon after a write isn't trusted. */
 const settledMs = 100;
 
-export function createFileObserver(
-  ports: Pick<Ports, "settings" | "product" | "clock" | "files">,
-): FileObserver {
-  const watched = ports.product.watchedFiles(ports.settings.paths, ports.settings.pool);
+export function createFileObserver(ports: FilePorts): FileObserver {
+  const { paths, pool } = ports.settings;
+  const watched: WatchedFile[] = [...ports.product.watchedFiles(paths, pool)];
   const looks = new Map<string, Look>();
+  let directories: readonly string[] = [];
+  let isCut = false;
+  let hasDiscovered = false;
   let all: readonly FileFacts[] = [];
 
   async function look(
@@ -52,10 +71,41 @@ export function createFileObserver(
     return facts;
   }
 
+  function add(files: readonly IncludedFile[]): readonly WatchedFile[] {
+    const known = new Set(watched.map(({ path }) => path));
+    const fresh = files
+      .filter(({ path }) => !known.has(path))
+      .slice(0, Math.max(0, mostIncluded - watched.filter((file) => file.origin).length))
+      .map(({ path, origin }): WatchedFile => ({ path, format: "server-conf", origin }));
+    watched.push(...fresh);
+    return fresh;
+  }
+
+  async function discover(): Promise<readonly WatchedFile[]> {
+    hasDiscovered = true;
+    const found = await includedFiles(paths.configFile, async (path) => {
+      const file = watched.find((one) => one.path === path) ?? { path, format: "server-conf" };
+      return look(file);
+    });
+    directories = found.directories;
+    if (found.isCut && !isCut) {
+      ports.log.warn(
+        { configFile: paths.configFile, watched: mostIncluded },
+        "The server's configuration includes more files than are watched.",
+      );
+    }
+    isCut = found.isCut;
+    return add(found.files);
+  }
+
   return {
-    watched,
+    watched: () => watched,
+    includeDirectories: () => directories,
+    discover,
+    remember: (files) => void add(files),
     look,
     observe: async ({ now }) => {
+      if (now || !hasDiscovered) await discover();
       const found: FileFacts[] = [];
       for (const file of watched) {
         const before = now ? undefined : looks.get(file.path);
@@ -69,19 +119,21 @@ export function createFileObserver(
 }
 
 async function read(
-  ports: Pick<Ports, "settings" | "files">,
-  { path, format }: WatchedFile,
+  ports: Pick<Ports, "settings" | "files" | "log">,
+  { path, format, origin }: WatchedFile,
   signature: FileSignature | null,
 ): Promise<FileFacts> {
   const nothing: FileFacts = {
     path,
     format,
+    ...(origin === undefined ? {} : { origin }),
     state: "absent",
     hash: null,
     owner: null,
     mode: null,
     modifiedAt: null,
     maskedText: null,
+    notes: [],
   };
   if (signature === null) return nothing;
   if (signature.kind !== "file") return { ...nothing, state: "not-a-file" };
@@ -91,15 +143,20 @@ async function read(
   try {
     const file = await ports.files.read(path);
     if (file === null) return nothing;
+    await ports.files.versions.keep(path, file).catch((error: unknown) => {
+      ports.log.warn({ error, path }, "Its bytes could not be kept: it can't be put back to them.");
+    });
+    const owner = `${file.uid}:${file.gid}`;
     return {
-      path,
-      format,
+      ...nothing,
       state: "present",
       hash: file.hash,
-      owner: `${file.uid}:${file.gid}`,
+      owner,
+      ownerName: await userNameOf(owner),
       mode: file.mode & 0o7777,
       modifiedAt: Math.round(file.modifiedAt),
       maskedText: maskedText(format, file.text),
+      notes: passwordNotes(maskers[format], file.text),
     };
   } catch (error) {
     // Anything but "too large" (it grew meanwhile) is a file that this user may not read.
@@ -118,8 +175,8 @@ const maskers: Readonly<Record<FileFormat, string | null>> = {
   "ha-module": "ha-module",
   "pool-conf": "pool-conf",
   "pool-hba": "hba",
-  "pool-passwd": null,
-  "pcp-conf": null,
+  "pool-passwd": "password-hashes",
+  "pcp-conf": "password-hashes",
   cron: "cron",
   pass: null,
   signal: "other",

@@ -1,5 +1,7 @@
 import type { FileFacts } from "#shared/domain/facts.ts";
+import { newComplaints } from "#shared/config-files/file-complaints.ts";
 import { unifiedDiff } from "#shared/config-files/unified-diff.ts";
+import type { Baseline } from "#shared/protocol/messages.ts";
 import type { HostEvent } from "../host-event.ts";
 
 /** Alerts are one per cause: every change of the file refreshes the same one. */
@@ -7,21 +9,27 @@ function driftCause(path: string): string {
   return `file:${path}`;
 }
 
+/** What a file is compared with; `text` is null where this agent never saw it, or it never leaves the host. */
+export type Accepted = Omit<Baseline, "path"> & { readonly text: string | null };
+
 /** Most of a diff that goes into an event; the whole file is in the facts. */
 const diffCharacters = 64 * 1024;
+const mostComplaints = 5;
 
-export function driftEvent(
-  file: FileFacts,
-  accepted: { readonly hash: string | null; readonly text: string | null },
-  at: number,
-): HostEvent {
+export function driftEvent(file: FileFacts, accepted: Accepted, at: number): HostEvent {
+  const diff = diffOf(file, accepted);
   return {
     at,
     kind: "file-changed",
     cause: driftCause(file.path),
     severity: "warning",
-    summary: `${file.path} ${whatHappened(file, accepted.hash)}`,
-    detail: detailOf(file, accepted),
+    summary: `${file.path} ${whatHappened(file, accepted)}`,
+    detail: [...changed(file), ...attributes(file, accepted), ...complaints(file, accepted), diff]
+      .filter((line) => line !== "")
+      .join("\n"),
+    file: file.path,
+    line: firstLine(diff),
+    who: who(file),
   };
 }
 
@@ -36,10 +44,13 @@ export function acceptedEvent(path: string, at: number): HostEvent {
   };
 }
 
-function whatHappened(file: FileFacts, acceptedHash: string | null): string {
+function whatHappened(file: FileFacts, accepted: Accepted): string {
   switch (file.state) {
     case "present":
-      return acceptedHash === null ? "has appeared" : "differs from its accepted content";
+      if (accepted.hash === null) return "has appeared";
+      return file.hash === accepted.hash
+        ? "has another mode or owner than accepted"
+        : "differs from its accepted content";
     case "absent":
       return "is gone";
     case "unreadable":
@@ -51,21 +62,45 @@ function whatHappened(file: FileFacts, acceptedHash: string | null): string {
   }
 }
 
-function detailOf(
-  file: FileFacts,
-  accepted: { readonly hash: string | null; readonly text: string | null },
-): string {
-  const changed =
-    file.modifiedAt === null
-      ? []
-      : [`changed ${new Date(file.modifiedAt).toISOString()}, owner ${file.owner ?? "?"}`];
-  return [...changed, diffOf(file, accepted)].join("\n");
+/** Linux tells whose a file is, not who wrote to it: after an editor's save that is the same. */
+function who({ owner, ownerName }: FileFacts): string | null {
+  if (owner === null) return null;
+  const uid = owner.split(":", 1)[0] ?? owner;
+  return ownerName == null ? `uid ${uid}` : `uid ${uid} (${ownerName})`;
 }
 
-function diffOf(
-  file: FileFacts,
-  accepted: { readonly hash: string | null; readonly text: string | null },
-): string {
+function changed(file: FileFacts): readonly string[] {
+  return file.modifiedAt === null
+    ? []
+    : [`changed ${new Date(file.modifiedAt).toISOString()}, owner ${file.owner ?? "?"}`];
+}
+
+function attributes(file: FileFacts, { hash, mode, owner }: Accepted): readonly string[] {
+  if (file.state !== "present" || hash === null) return [];
+  const lines: string[] = [];
+  if (mode != null && file.mode !== null && file.mode !== mode) {
+    lines.push(`mode ${octal(mode)} became ${octal(file.mode)}`);
+  }
+  if (owner != null && file.owner !== null && file.owner !== owner) {
+    lines.push(`owner ${owner} became ${file.owner}`);
+  }
+  return lines;
+}
+
+function octal(mode: number): string {
+  return mode.toString(8).padStart(4, "0");
+}
+
+/** Where it can't be parsed any more; whoever wrote it is to be told the place. */
+function complaints(file: FileFacts, accepted: Accepted): readonly string[] {
+  const found = newComplaints(file, accepted.text);
+  return found
+    .slice(0, mostComplaints)
+    .map(({ line, column, message }) => `${file.path}:${line}:${column}: ${message}`);
+}
+
+function diffOf(file: FileFacts, accepted: Accepted): string {
+  if (file.state === "present" && file.hash === accepted.hash) return "";
   if (file.state === "present" && file.maskedText === null) {
     return "its content is not shown: it holds secrets";
   }
@@ -81,4 +116,14 @@ function diffOf(
   return diff.length <= diffCharacters
     ? diff
     : `${diff.slice(0, diffCharacters)}\n… cut after ${diffCharacters} characters`;
+}
+
+/** Of the file as it is now, the first line that differs; null without a diff. */
+function firstLine(diff: string): number | null {
+  const lines = diff.split("\n");
+  const head = lines.findIndex((line) => line.startsWith("@@ "));
+  const start = /^@@ -\S+ \+(\d+)/.exec(lines[head] ?? "")?.[1];
+  if (start === undefined) return null;
+  const context = lines.slice(head + 1).findIndex((line) => !line.startsWith(" "));
+  return Math.max(1, Number(start) + Math.max(0, context));
 }

@@ -1,15 +1,16 @@
-import { basename, dirname } from "node:path";
 import type { FileFacts } from "#shared/domain/facts.ts";
-import { watchDirectory, type DirectoryWatch } from "./watch-directory.ts";
+import type { Baseline } from "#shared/protocol/messages.ts";
 import type { HostEvent } from "../host-event.ts";
 import type { FileObserver, WatchedFile } from "../observe/files.ts";
 import type { Ports } from "../ports.ts";
 import { acceptedEvent, driftEvent } from "./drift-event.ts";
 import type { ExpectedChanges } from "./expected-changes.ts";
+import { createRereads } from "./rereads.ts";
 import { createWatchRecords, type WatchRecord } from "./watch-records.ts";
+import { createWatchedDirectories } from "./watched-directories.ts";
 
 export type FileWatchOptions = {
-  readonly ports: Pick<Ports, "settings" | "clock" | "log">;
+  readonly ports: Pick<Ports, "settings" | "clock" | "log" | "files">;
   readonly files: FileObserver;
   readonly expected: ExpectedChanges;
   readonly onHostEvent: (event: HostEvent) => void;
@@ -18,13 +19,10 @@ export type FileWatchOptions = {
 };
 
 export type FileWatch = AsyncDisposable & {
-  setBaselines(files: readonly { readonly path: string; readonly hash: string | null }[]): void;
+  setBaselines(files: readonly Baseline[]): void;
   /** The backstop of missed events: looks at every file, and whether directories were replaced. */
   poll(options?: { readonly again?: boolean }): Promise<void>;
 };
-
-/** Long enough for an editor's second write and for the file system's clock to tick; far below a second. */
-const rereadAfterMs = 100;
 
 /** Our own edits become baselines when their command's end is journaled: seconds later, or after a lost link. */
 const acceptWithinMs = 3_600_000;
@@ -39,13 +37,8 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
   const { files, expected, ports } = options;
   const store = createWatchRecords(`${ports.settings.stateDirectory}/watch`);
   const records = new Map<string, WatchRecord>();
-  for (const { path } of files.watched) {
-    const record = await store.load(path);
-    records.set(path, record);
-    for (const hash of record.expected) expected.expect(path, hash);
-  }
   /** null: this process has not been told any yet, so nothing on disk may be taken for outdated. */
-  let baselines: ReadonlyMap<string, string | null> | null = null;
+  let baselines: ReadonlyMap<string, Baseline> | null = null;
   /** What was reported last in this process: after a restart, or new baselines, drift is told again. */
   const reported = new Map<string, FileFacts>();
   const seen = new Map<string, FileFacts>();
@@ -59,10 +52,27 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
     return queue;
   }
 
-  async function lookAt(wanted: readonly WatchedFile[], again = false): Promise<void> {
+  /** Before a file's first look. */
+  async function begin(fresh: readonly WatchedFile[]): Promise<void> {
+    for (const { path, origin } of fresh) {
+      const record = { ...(await store.load(path)), origin: origin ?? null };
+      for (const hash of record.expected) expected.expect(path, hash);
+      ports.files.versions.pin(path, baselines?.get(path)?.hash ?? record.acceptedHash);
+      records.set(path, record);
+    }
+    directories.include(
+      fresh.map(({ path }) => path),
+      files.includeDirectories(),
+    );
+  }
+
+  async function lookAt(paths: ReadonlySet<string> | "all", again = false): Promise<void> {
     let hasChanged = false;
-    for (const file of wanted) {
+    await files.discover();
+    await begin(files.watched().filter(({ path }) => !records.has(path)));
+    for (const file of files.watched()) {
       if (isClosed) return;
+      if (paths !== "all" && !paths.has(file.path) && seen.has(file.path)) continue;
       const facts = await files.look(file, { again });
       if (seen.get(file.path) !== facts) hasChanged = true;
       seen.set(file.path, facts);
@@ -81,7 +91,7 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
       if (baselines !== null || record.acceptedHash === null) await keep({ ...record, ...present });
       return;
     }
-    if (isAt(facts, baseline) || isExpectedNow(path, facts, baseline)) {
+    if (isAt(facts, baseline) || isExpectedNow(path, facts, baseline.hash)) {
       reported.delete(path);
       if (record.isRaised) options.onHostEvent(acceptedEvent(path, ports.clock.now()));
       await keep({ ...record, ...present, isRaised: false });
@@ -89,11 +99,12 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
     }
     if (reported.get(path) === facts) return;
     reported.set(path, facts);
-    const text = record.acceptedHash === baseline ? record.acceptedText : null;
-    const isOurs = expected.of(path).includes(record.acceptedHash);
+    const text = record.acceptedHash === baseline.hash ? record.acceptedText : null;
+    const isOurs =
+      record.acceptedHash !== baseline.hash && expected.of(path).includes(record.acceptedHash);
     const accepted = isOurs
       ? { hash: record.acceptedHash, text: record.acceptedText }
-      : { hash: baseline, text };
+      : { ...baseline, text };
     options.onHostEvent(driftEvent(facts, accepted, ports.clock.now()));
     await keep({ ...record, isRaised: true });
   }
@@ -101,6 +112,8 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
   function isExpectedNow(path: string, facts: FileFacts, baseline: string | null): boolean {
     return (
       (facts.state === "present" || facts.state === "absent") &&
+      // The same bytes with another mode are nobody's edit of ours.
+      facts.hash !== baseline &&
       expected.isExpected(path, facts.hash, baseline)
     );
   }
@@ -113,7 +126,7 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
   }
 
   const soon = createRereads((paths) => {
-    void inTurn(() => lookAt(files.watched.filter((file) => paths.has(file.path))));
+    void inTurn(() => lookAt(paths));
   });
   // On disk before the look that needs it, so that a restart in between raises nothing.
   expected.onExpect((path) => {
@@ -131,80 +144,39 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
       "The kernel does not tell of changes here (fs.inotify.max_user_watches?): its files are polled.",
     );
   }
-  const watches: DirectoryWatch[] = [];
-  for (const [directory, inside] of byDirectory(files.watched)) {
-    const paths = inside.map((file) => file.path);
-    watches.push(
-      watchDirectory(
-        directory,
-        paths.map((path) => basename(path)),
-        () => soon.schedule(paths),
-        (error) => tellTrouble(directory, error),
-      ),
-    );
-  }
+  const directories = createWatchedDirectories((paths) => soon.schedule(paths), tellTrouble);
+  files.remember(await store.included());
 
   // The first sight: what the coordinator accepts first, and the first change's diff is shown against.
-  await inTurn(() => lookAt(files.watched));
+  await inTurn(() => lookAt("all"));
 
   return {
     setBaselines: (accepted) => {
-      baselines = new Map(accepted.map(({ path, hash }) => [path, hash]));
+      baselines = new Map(accepted.map((baseline) => [baseline.path, baseline]));
+      for (const { path, hash } of accepted) ports.files.versions.pin(path, hash);
       reported.clear();
       expected.forgetBefore(ports.clock.elapsedMs() - acceptWithinMs);
-      void inTurn(() => lookAt(files.watched));
+      void inTurn(() => lookAt("all"));
     },
     poll: async ({ again } = {}) => {
-      await Promise.all(watches.map((watch) => watch.rearmIfReplaced()));
-      await inTurn(() => lookAt(files.watched, again));
+      await directories.rearmReplaced();
+      await inTurn(() => lookAt("all", again));
     },
     [Symbol.asyncDispose]: async () => {
       isClosed = true;
       soon.stop();
-      await Promise.all(watches.map((watch) => watch[Symbol.asyncDispose]()));
+      await directories[Symbol.asyncDispose]();
       await queue;
     },
   };
 }
 
-/** `null` is accepted absence. */
-function isAt(facts: FileFacts, hash: string | null): boolean {
-  return hash === null ? facts.state === "absent" : facts.hash === hash;
-}
-
-function byDirectory(watched: readonly WatchedFile[]): ReadonlyMap<string, readonly WatchedFile[]> {
-  const directories = new Map<string, WatchedFile[]>();
-  for (const file of watched) {
-    const directory = dirname(file.path);
-    directories.set(directory, [...(directories.get(directory) ?? []), file]);
-  }
-  return directories;
-}
-
-/** Two looks per burst of events: the first soon, the second for what was written while the first was waited for. */
-function createRereads(look: (paths: ReadonlySet<string>) => void): {
-  schedule(paths: readonly string[]): void;
-  stop(): void;
-} {
-  let waiting = new Set<string>();
-  let timer: NodeJS.Timeout | null = null;
-  let second: NodeJS.Timeout | null = null;
-  const fire = (): void => {
-    const paths = waiting;
-    waiting = new Set();
-    timer = null;
-    look(paths);
-    if (second !== null) clearTimeout(second);
-    second = setTimeout(() => look(paths), rereadAfterMs);
-  };
-  return {
-    schedule: (paths) => {
-      for (const path of paths) waiting.add(path);
-      timer ??= setTimeout(fire, rereadAfterMs);
-    },
-    stop: () => {
-      if (timer !== null) clearTimeout(timer);
-      if (second !== null) clearTimeout(second);
-    },
-  };
+/** A hash of null is accepted absence. */
+function isAt(facts: FileFacts, { hash, mode, owner }: Baseline): boolean {
+  if (hash === null) return facts.state === "absent";
+  return (
+    facts.hash === hash &&
+    (mode == null || facts.mode === mode) &&
+    (owner == null || facts.owner === owner)
+  );
 }

@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { basename, dirname } from "node:path";
 import { watch } from "chokidar";
 import { fileSignature } from "../adapters/local-system.ts";
 
@@ -14,12 +14,11 @@ export type DirectoryWatch = AsyncDisposable & {
 
 export function watchDirectory(
   directory: string,
-  names: readonly string[],
+  isNamed: (name: string) => boolean,
   onEvent: () => void,
   /** Events may be missing until the watch is armed anew: by the next poll, or by one after it. */
   onTrouble: (error: unknown) => void,
 ): DirectoryWatch {
-  const wanted = new Set(names.map((name) => join(directory, name)));
   let armed: { readonly identity: string; readonly close: () => Promise<void> } | null = null;
   let arming: Promise<void> = Promise.resolve();
   let isClosed = false;
@@ -47,7 +46,9 @@ export function watchDirectory(
 
   function arm(path: string): () => Promise<void> {
     const isWanted = (entry: string): boolean =>
-      entry === path || wanted.has(entry) || isOnTheWay(entry, directory);
+      entry === path ||
+      (dirname(entry) === directory && isNamed(basename(entry))) ||
+      isOnTheWay(entry, directory);
     const watcher = watch(path, {
       depth: 0,
       ignoreInitial: true,

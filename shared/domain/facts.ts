@@ -202,17 +202,30 @@ export const FileFormat = z.enum([
 ]);
 export type FileFormat = z.infer<typeof FileFormat>;
 
+/** What an agent saw in a file's secrets before it masked them: never the secret itself. */
+export const FileNote = z.strictObject({
+  line: z.int().positive(),
+  code: z.enum(["well-known-password"]),
+});
+export type FileNote = z.infer<typeof FileNote>;
+
 export const FileFacts = z.strictObject({
   path: z.string(),
   format: FileFormat,
   state: z.enum(["present", "absent", "unreadable", "not-a-file", "too-large"]),
   /** sha256 of the bytes, hex. */
   hash: z.string().nullable(),
+  /** `uid:gid` */
   owner: z.string().nullable(),
+  /** The user's name on that host, where it has one. */
+  ownerName: z.string().nullable().optional(),
   mode: z.int().nullable(),
   modifiedAt: z.number().nullable(),
+  /** Drawn in by the server's configuration; left out for a file that the product has by itself. */
+  origin: z.enum(["include", "include-dir"]).optional(),
   /** Content (latin1, byte-preserving) with every secret value masked; null for formats whose content never leaves. */
   maskedText: z.string().nullable(),
+  notes: z.array(FileNote),
 });
 export type FileFacts = z.infer<typeof FileFacts>;
 

@@ -65,6 +65,10 @@ const HostEvent = z.strictObject({
   summary: z.string(),
   /** Masked diff or evidence. */
   detail: z.string(),
+  /** The file that it is about, the first line that differs, and whose file it is now. */
+  file: z.string().nullable().optional(),
+  line: z.int().positive().nullable().optional(),
+  who: z.string().nullable().optional(),
 });
 
 export const AgentMessage = z.discriminatedUnion("type", [
@@ -106,10 +110,19 @@ const HostEventAcknowledged = z.strictObject({
 const ResendFacts = z.strictObject({ type: z.literal("resend-facts") });
 /** Observe everything now and send the whole snapshot (before planning). */
 const ObserveNow = z.strictObject({ type: z.literal("observe-now") });
-/** Accepted content of watched files, by sha256: what the agent compares with. */
+/** Accepted content of a watched file, by sha256 (null: none), and its mode and owner where they are known. */
+export const Baseline = z.strictObject({
+  path: z.string(),
+  hash: z.string().nullable(),
+  mode: z.int().nullable().optional(),
+  owner: z.string().nullable().optional(),
+});
+export type Baseline = z.infer<typeof Baseline>;
+
+/** What the agent compares with. */
 const Baselines = z.strictObject({
   type: z.literal("baselines"),
-  files: z.array(z.strictObject({ path: z.string(), hash: z.string().nullable() })),
+  files: z.array(Baseline),
 });
 
 export const CoordinatorMessage = z.discriminatedUnion("type", [

@@ -8,6 +8,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +16,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import type { HostEvent } from "#agent/host-event.ts";
-import { createFileObserver } from "#agent/observe/files.ts";
+import { createFileObserver, type FileObserver } from "#agent/observe/files.ts";
 import { createFileWatch, type FileWatch } from "#agent/watch/file-watch.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { createNodePorts, settingsFor, type NodePorts } from "./node-ports.ts";
@@ -30,6 +31,7 @@ type Bed = AsyncDisposable & {
   readonly conf: string;
   readonly hba: string;
   readonly node: NodePorts;
+  readonly files: FileObserver;
   readonly watch: FileWatch;
   readonly events: HostEvent[];
   /** Makes what is on disk now the accepted content of both files. */
@@ -80,6 +82,7 @@ async function createBed(existing?: string): Promise<Bed> {
     conf,
     hba,
     node,
+    files,
     watch,
     events,
     accept: async () => {
@@ -279,4 +282,97 @@ test("a file over the limit and one whose mode changed are told by their state, 
   writeFileSync(bed.conf, "#".repeat(100_001));
   const event = await waitFor(() => bed.drift(bed.conf)[0], inTime);
   expect(event.summary).toContain("too large");
+});
+
+test("a mode that differs from the accepted one is told, and its way back ends the alert", async () => {
+  await using bed = await createBed();
+  chmodSync(bed.conf, 0o600);
+  bed.watch.setBaselines([{ path: bed.conf, hash: hashOf(bed.conf), mode: 0o600 }]);
+  await bed.watch.poll();
+  chmodSync(bed.conf, 0o644);
+  const event = await waitFor(() => bed.drift(bed.conf)[0], inTime);
+  expect(event.summary).toBe(`${bed.conf} has another mode or owner than accepted`);
+  expect(event.detail).toContain("mode 0600 became 0644");
+  expect(event.who).toMatch(new RegExp(`^uid ${process.getuid?.()}( \\(\\S+\\))?$`));
+  chmodSync(bed.conf, 0o600);
+  expect(await waitFor(() => bed.drift(bed.conf)[1], inTime)).toMatchObject({ severity: "info" });
+});
+
+test("a file that can't be parsed any more is told with the place, the alert names the line", async () => {
+  await using bed = await createBed();
+  await bed.accept();
+  appendFileSync(bed.conf, "work_mem = 'never closed\n");
+  const event = await waitFor(() => bed.drift(bed.conf)[0], inTime);
+  expect(event).toMatchObject({ file: bed.conf, line: 3 });
+  expect(event.detail).toMatch(new RegExp(`^${bed.conf}:3:\\d+: `, "m"));
+});
+
+test("included files are watched from the moment that they are included", async () => {
+  await using bed = await createBed();
+  const extra = join(bed.folder, "data/extra.conf");
+  writeFileSync(extra, "work_mem = 4MB\n");
+  await bed.accept();
+  expect(bed.files.watched().map(({ path }) => path)).not.toContain(extra);
+  appendFileSync(bed.conf, "include 'extra.conf'\ninclude_if_exists 'missing.conf'\n");
+  await waitFor(() => bed.files.watched().some(({ path }) => path === extra), inTime);
+  bed.watch.setBaselines([
+    { path: bed.conf, hash: hashOf(bed.conf) },
+    { path: extra, hash: hashOf(extra) },
+    { path: join(bed.folder, "data/missing.conf"), hash: null },
+  ]);
+  await bed.watch.poll();
+  bed.events.length = 0;
+  writeFileSync(extra, "work_mem = 8MB\n");
+  const event = await waitFor(() => bed.drift(extra)[0], inTime);
+  expect(event.detail).toContain("-work_mem = 4MB\n+work_mem = 8MB");
+  writeFileSync(join(bed.folder, "data/missing.conf"), "fsync = off\n");
+  const appeared = join(bed.folder, "data/missing.conf");
+  expect((await waitFor(() => bed.drift(appeared)[0], inTime)).summary).toContain("has appeared");
+});
+
+test("a file of an included directory is noticed when it comes, and missed when it goes, also over a restart", async () => {
+  let folder = "";
+  {
+    await using bed = await createBed();
+    folder = bed.folder;
+    folders.length = 0;
+    mkdirSync(join(folder, "data/conf.d"));
+    appendFileSync(bed.conf, "include_dir 'conf.d'\n");
+    await bed.watch.poll();
+    const added = join(folder, "data/conf.d/10-memory.conf");
+    writeFileSync(added, "work_mem = 4MB\n");
+    writeFileSync(join(folder, "data/conf.d/notes.txt"), "no configuration\n");
+    await waitFor(() => bed.files.watched().some(({ path }) => path === added), inTime);
+    expect((await bed.files.observe({ now: true })).find(({ path }) => path === added)).toMatchObject({ origin: "include-dir", state: "present" }); // prettier-ignore
+    expect(bed.files.watched().filter(({ origin }) => origin)).toHaveLength(1);
+    bed.watch.setBaselines([{ path: added, hash: hashOf(added) }]);
+    await bed.watch.poll();
+  }
+  const added = join(folder, "data/conf.d/10-memory.conf");
+  const hash = hashOf(added);
+  rmSync(added);
+  await using bed = await createBed(folder);
+  bed.watch.setBaselines([{ path: added, hash }]);
+  expect((await waitFor(() => bed.drift(added)[0], inTime)).summary).toBe(`${added} is gone`);
+});
+
+test("the accepted bytes of every watched file are kept on this host alone, secrets too", async () => {
+  await using bed = await createBed();
+  const auto = join(bed.folder, "data/postgresql.auto.conf");
+  writeFileSync(auto, "primary_conninfo = 'host=a password=first-secret'\n");
+  const accepted = hashOf(auto);
+  await bed.accept();
+  writeFileSync(auto, "primary_conninfo = 'host=a password=second-secret'\n");
+  await bed.watch.poll();
+  const { versions } = bed.node.ports.files;
+  expect(await versions.find(auto, accepted)).toMatchObject({
+    text: "primary_conninfo = 'host=a password=first-secret'\n",
+  });
+  expect(await versions.find(auto, hashOf(auto))).not.toBeNull();
+  const previous = join(bed.folder, "state/previous");
+  expect(statSync(previous).mode & 0o777).toBe(0o700);
+  for (const entry of readdirSync(previous, { recursive: true, withFileTypes: true })) {
+    const mode = statSync(join(entry.parentPath, entry.name)).mode & 0o777;
+    expect(mode).toBe(entry.isDirectory() ? 0o700 : 0o600);
+  }
 });
