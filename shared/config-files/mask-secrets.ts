@@ -32,13 +32,40 @@ export function maskChange(
   return { before: maskedBefore, after: maskedAfter };
 }
 
+/** Every secret with the line that it stands on (counted from 1), as the masking finds them. Never to be shown. */
+export function secretsIn(
+  pathOrFormat: string,
+  text: string,
+): readonly { readonly line: number; readonly secret: string }[] {
+  const found: { line: number; secret: string }[] = [];
+  let line = 0;
+  maskText(
+    pathOrFormat,
+    text,
+    (secret) => {
+      found.push({ line, secret });
+      return "[secret]";
+    },
+    (number) => {
+      line = number;
+    },
+  );
+  return found;
+}
+
 type Mark = (secret: string) => string;
 
-function maskText(pathOrFormat: string, text: string, mark: Mark): string {
+function maskText(
+  pathOrFormat: string,
+  text: string,
+  mark: Mark,
+  onLine: (number: number) => void = () => undefined,
+): string {
   const format = fileFormats.find((known) => known === pathOrFormat) ?? formatOfPath(pathOrFormat);
   const masked: Line[] = [];
   let swallowed = false;
   for (const line of splitLines(text)) {
+    onLine(line.number);
     const shown: string = swallowed ? mark(line.text) : maskLine(format, line.text, mark);
     // Some readers join a line that ends in a backslash with the next one: a secret may go on there.
     swallowed = line.text.endsWith("\\") && (swallowed || shown !== line.text);

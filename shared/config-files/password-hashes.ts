@@ -13,7 +13,7 @@ export type PasswordHashes = {
  * - `md5-hex`: 32 hex digits, of the password alone (pcp.conf);
  * - `text`: clear behind the prefix TEXT; `clear`: clear without one.
  */
-export type HashForm = "md5" | "md5-hex" | "scram-sha-256" | "aes" | "text" | "clear" | "empty";
+type HashForm = "md5" | "md5-hex" | "scram-sha-256" | "aes" | "text" | "clear" | "empty";
 
 type PasswordHash = {
   readonly user: string;
@@ -66,7 +66,7 @@ function repeated(kind: HashFileKind, first: number): string {
 }
 
 /** The form of what stands behind the first colon, as pgpool's get_password_type() tells them apart. */
-export function formOfHash(rest: string, kind: HashFileKind): HashForm {
+function formOfHash(rest: string, kind: HashFileKind): HashForm {
   if (rest === "") return "empty";
   if (kind === "pcp") return isPlainHex(rest) ? "md5-hex" : "clear";
   // A second pair may follow: the user and the password for the backends.

@@ -38,7 +38,7 @@ export type SettingEntry = {
   readonly commentedOut: boolean;
 };
 
-type IncludeEntry = {
+export type IncludeEntry = {
   readonly kind: "include" | "include_if_exists" | "include_dir";
   readonly path: string;
   readonly line: number;
@@ -124,52 +124,18 @@ export function printServerConf(conf: ServerConf): string {
   return printLines(conf.lines);
 }
 
-/** Gives the parsed files behind an include, in the server's order; files that are absent give none. */
-export type IncludeReader = (include: IncludeEntry) => readonly ServerConf[];
-
-/** PostgreSQL's own limit for files that include each other. */
-const maxIncludeDepth = 10;
-
-/** What the file says, by lower-case name: the last setting wins, an include counts where it stands. */
-export function effective(
-  conf: ServerConf,
-  readInclude: IncludeReader = () => [],
-): ReadonlyMap<string, SettingEntry> {
-  const values = new Map<string, SettingEntry>();
-  collect(conf, readInclude, values, 0);
-  return values;
+/** What the file itself says, by lower-case name: the last setting wins. `server-conf-files.ts` follows its includes. */
+export function effective(conf: ServerConf): ReadonlyMap<string, SettingEntry> {
+  return overlay([conf]);
 }
 
 /** Later files win: `overlay([main, auto])`. */
-export function overlay(
-  confs: readonly ServerConf[],
-  readInclude: IncludeReader = () => [],
-): ReadonlyMap<string, SettingEntry> {
+export function overlay(confs: readonly ServerConf[]): ReadonlyMap<string, SettingEntry> {
   const values = new Map<string, SettingEntry>();
-  for (const conf of confs) collect(conf, readInclude, values, 0);
-  return values;
-}
-
-function collect(
-  conf: ServerConf,
-  readInclude: IncludeReader,
-  values: Map<string, SettingEntry>,
-  depth: number,
-): void {
-  let next = 0;
-  const runIncludes = (before: number): void => {
-    for (let include = conf.includes[next]; include !== undefined; include = conf.includes[next]) {
-      if (include.line >= before) return;
-      next += 1;
-      if (depth >= maxIncludeDepth) continue;
-      for (const inner of readInclude(include)) collect(inner, readInclude, values, depth + 1);
-    }
-  };
-  for (const entry of conf.entries) {
-    runIncludes(entry.line);
+  for (const entry of confs.flatMap((conf) => conf.entries)) {
     if (!entry.commentedOut) values.set(entry.name, entry);
   }
-  runIncludes(Number.POSITIVE_INFINITY);
+  return values;
 }
 
 /**

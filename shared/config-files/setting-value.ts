@@ -1,5 +1,6 @@
-import { decodeUtf8 } from "./text-file.ts";
+import { canonicalPath } from "./posix-path.ts";
 import { readSettingNumber } from "./setting-number.ts";
+import { decodeUtf8 } from "./text-file.ts";
 
 /** What pg_settings says of a setting. */
 export type SettingKind = {
@@ -134,18 +135,6 @@ function joinItems(text: string): string {
     )
     .join("")
     .trim();
-}
-
-/** `/a//b/./c/` is `/a/b/c`, as canonicalize_path() makes it. */
-function canonicalPath(path: string): string {
-  const names: string[] = [];
-  for (const name of path.split("/")) {
-    if (name === "" || name === ".") continue;
-    const last = names.at(-1);
-    if (name === ".." && last !== undefined && last !== "..") names.pop();
-    else if (name !== ".." || !path.startsWith("/")) names.push(name);
-  }
-  return (path.startsWith("/") ? "/" : "") + names.join("/");
 }
 
 function foldAscii(text: string): string {

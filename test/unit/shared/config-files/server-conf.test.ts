@@ -118,21 +118,6 @@ describe("reading follows the server's own grammar", () => {
     });
     expect(settings.get("port")?.value).toBe("1");
   });
-
-  test("an included file counts where its include stands", () => {
-    const inner = parseServerConf("port = 2\nfsync = off");
-    const conf = parseServerConf("port = 1\ninclude_if_exists 'x.conf'\nfsync = on");
-    expect(conf.includes).toEqual([
-      { kind: "include_if_exists", path: "x.conf", line: 2, column: 1 },
-    ]);
-    const settings = effective(conf, () => [inner]);
-    expect([settings.get("port")?.value, settings.get("fsync")?.value]).toEqual(["2", "on"]);
-  });
-
-  test("files that include each other come to an end", () => {
-    const loop = parseServerConf("include 'self.conf'\nport = 1");
-    expect(effective(loop, () => [loop]).get("port")?.value).toBe("1");
-  });
 });
 
 describe("editing", () => {
