@@ -133,7 +133,6 @@ async function read(
     mode: null,
     modifiedAt: null,
     maskedText: null,
-    notes: [],
   };
   if (signature === null) return nothing;
   if (signature.kind !== "file") return { ...nothing, state: "not-a-file" };
@@ -156,7 +155,7 @@ async function read(
       mode: file.mode & 0o7777,
       modifiedAt: Math.round(file.modifiedAt),
       maskedText: maskedText(format, file.text),
-      notes: passwordNotes(maskers[format], file.text),
+      ...passwordNotes(maskers[format], file.text),
     };
   } catch (error) {
     // Anything but "too large" (it grew meanwhile) is a file that this user may not read.

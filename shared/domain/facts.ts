@@ -225,7 +225,8 @@ export const FileFacts = z.strictObject({
   origin: z.enum(["include", "include-dir"]).optional(),
   /** Content (latin1, byte-preserving) with every secret value masked; null for formats whose content never leaves. */
   maskedText: z.string().nullable(),
-  notes: z.array(FileNote),
+  /** Left out where there is nothing to note. */
+  notes: z.array(FileNote).optional(),
 });
 export type FileFacts = z.infer<typeof FileFacts>;
 

@@ -44,6 +44,12 @@ const rows: readonly {
     pure: true,
     packages: ["zod"],
   },
+  {
+    folder: "coordinator/rules",
+    may: ["coordinator/store", "shared"],
+    pure: true,
+    packages: [],
+  },
   { folder: "coordinator/store", may: ["coordinator", "shared"], packages: ["libsql", "zod"] },
   { folder: "coordinator/trust", may: ["coordinator", "shared"], packages: ["execa"] },
   {
