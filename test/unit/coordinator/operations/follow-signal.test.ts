@@ -1,4 +1,5 @@
 import { getEventListeners } from "node:events";
+import { types } from "node:util";
 import { expect, test } from "vitest";
 import { followSignal } from "#coordinator/operations/follow-signal.ts";
 
@@ -24,11 +25,11 @@ test("disposed of, it follows no more, and the source does not know it any longe
   expect(follower.controller.signal.aborted).toBe(false);
 });
 
-/** Listeners, and signals composed of this one, which Node keeps under a symbol. */
+/** Listeners, and signals composed of this one: Node keeps them under a symbol, in a set of a class of its own. */
 function noted(signal: AbortSignal): number {
   const key = Object.getOwnPropertySymbols(signal).find(
     ({ description }) => description === "kDependantSignals",
   );
   const composed: unknown = key === undefined ? null : Reflect.get(signal, key);
-  return getEventListeners(signal, "abort").length + (composed instanceof Set ? composed.size : 0);
+  return getEventListeners(signal, "abort").length + (types.isSet(composed) ? composed.size : 0);
 }
