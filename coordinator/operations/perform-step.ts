@@ -58,7 +58,7 @@ export async function performStep(
         commands: ports.commands,
         clock: ports.clock,
         agentWaitMs: ports.limits.agentWaitMs,
-        cancel: attempt.phase === "undo" ? never : signals.cancel,
+        cancel: signals.cancel,
         stop: signals.stop,
         onProgress,
       },
@@ -90,7 +90,7 @@ export async function performStep(
     stepId: step.id,
     cluster: operation.cluster,
     wasDone: (operation.steps[attempt.index]?.evidence ?? null) !== null,
-    signal: AbortSignal.any([attempt.phase === "undo" ? never : signals.cancel, signals.stop]),
+    signal: AbortSignal.any([signals.cancel, signals.stop]),
     clock: ports.clock,
     log: ports.log,
     clusterFiles: ports.clusterFiles,
@@ -118,8 +118,5 @@ async function performLocalStep(
 function isAgentStep(step: PlanStep): step is PlanStep & AgentStep {
   return step.on !== null;
 }
-
-/** An undo is not cancelled by the abort that began it. */
-const never = new AbortController().signal;
 
 const noPreconditions: Preconditions = { systemIdentifier: null, role: null, timeline: null };

@@ -18,6 +18,8 @@ export async function runUndo(
 ): Promise<FailureRecord | null> {
   const left: { readonly index: number; readonly failure: FailureRecord }[] = [];
   const away = new Set<string>();
+  // The abort that began the undo is not meant for it. One for each undo: what is composed of it stays noted in it.
+  const never = new AbortController().signal;
   for (const record of operation.steps.toReversed()) {
     const step = operation.plan.steps[record.index];
     if (step === undefined || record.attempt === 0 || record.state === "undone") continue;
@@ -43,7 +45,6 @@ export async function runUndo(
       continue;
     }
     const failure = await executeStep(own, operation.id, record.index, "undo", {
-      // The abort that began the undo is not meant for it.
       cancel: never,
       stop: signals.stop,
     });
@@ -53,8 +54,6 @@ export async function runUndo(
   }
   return left.length === 0 ? null : describeLeft(operation, left);
 }
-
-const never = new AbortController().signal;
 
 /**
  * The agent may still be at work on the step (the coordinator was restarted, the link was cut): it is told
