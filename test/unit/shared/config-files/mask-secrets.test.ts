@@ -1,7 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fileFormats, formatOfPath } from "#shared/config-files/file-format.ts";
+import { parseHaModule } from "#shared/config-files/ha-module.ts";
 import { maskChange, maskSecrets } from "#shared/config-files/mask-secrets.ts";
+import { parsePoolConf } from "#shared/config-files/pool-conf.ts";
 import { configText, fixture, runs } from "./fixture.ts";
 
 const secrets = [
@@ -116,6 +118,21 @@ describe("a secret is hidden wherever it may stand", () => {
     );
   });
 });
+
+test.each([
+  ["KB_PASS=MTIzNDU2\n", (text: string) => parseHaModule(text).complaints],
+  ["PCP_PASS=MTIz # bare\n", (text: string) => parseHaModule(text).complaints],
+  ["wd_authkey = hunter2\nport 9999\n", (text: string) => parsePoolConf(text).conf.complaints],
+  ["sr_check_password=hunter2 # x\r\n", (text: string) => parsePoolConf(text).conf.complaints],
+] as const)("%j is as well formed masked as it is itself", (text, complaintsOf) => {
+  expect(complaintsOf(text)).toEqual([]);
+  expect(complaintsOf(maskSecrets(formatOfText(text), text))).toEqual([]);
+  expect(maskSecrets(formatOfText(text), text)).not.toMatch(/MTIz|hunter2/);
+});
+
+function formatOfText(text: string): string {
+  return /^[A-Z]/.test(text) ? "ha-module" : "pool-conf";
+}
 
 test("a changed secret shows as changed, a moved one doesn't", () => {
   const { before, after } = maskChange(
