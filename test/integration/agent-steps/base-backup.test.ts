@@ -1,4 +1,14 @@
-import { mkdir, readFile, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  mkdir,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -260,6 +270,29 @@ test("a copy without progress is ended as stalled", async () => {
   });
   expect((await target.jobs.look(jobName))?.status).not.toBe("running");
   await baseBackup.undo(stuck, target);
+  await expectNothingLeft(target);
+});
+
+test("a copy whose progress the agent's own full disk hides is not taken for one that stands still", async () => {
+  const target = await lab.agent("n2");
+  const { stateDirectory } = target.settings;
+  const full: typeof target.files.filesystem = async (path) => {
+    const measured = await target.files.filesystem(path);
+    return path.startsWith(stateDirectory) ? { ...measured, freeBytes: 0 } : measured;
+  };
+  const blind = { ...target, files: { ...target.files, filesystem: full } };
+  lab.progress.length = 0;
+  const copy = { ...args.backup, maxRateBytesPerSecond: slow / 4, stallMs: 1_500 };
+  const copying = runStep(baseBackup, copy, blind);
+  // What the program says from now on goes nowhere, as on a disk that takes no byte more.
+  const saysProgress = () => lab.progress.some(({ doneBytes }) => (doneBytes ?? 0) > 0);
+  await Promise.race([copying, waitFor(saysProgress, { what: "some progress of the copy" })]);
+  const said = join(stateDirectory, "jobs", jobName, "stderr");
+  await copyFile(said, `${said}.so-far`);
+  await rename(`${said}.so-far`, said);
+  await copying;
+  expect(lab.progress.at(-1)?.note).toContain(`${stateDirectory} is full`);
+  await baseBackup.undo(copy, target);
   await expectNothingLeft(target);
 });
 
