@@ -160,7 +160,8 @@ function maskValue(rest: string, mark: Mark): string {
     return secret === "" ? rest : `${quote}${mark(secret)}${quote}${comment}`;
   }
   const bare = new RegExp(String.raw`^([^\s"'\\#]+)${tail}`).exec(rest);
-  if (bare !== null) return `${mark(bare[1] ?? "")}${bare[2] ?? ""}`;
+  // In quotes: bare it would be no value for a server or a shell, and the masked file is parsed, too.
+  if (bare !== null) return `'${mark(bare[1] ?? "")}'${bare[2] ?? ""}`;
   return rest.trim() === "" ? rest : mark(rest);
 }
 
