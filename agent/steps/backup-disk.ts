@@ -1,7 +1,7 @@
 import { Failure } from "#shared/errors.ts";
 import type { CommandArgs } from "#shared/domain/commands.ts";
 import { measureSpace, printSpace } from "../adapters/space.ts";
-import type { JobState } from "../ports.ts";
+import type { JobState, StepContext } from "../ports.ts";
 
 type Args = Pick<CommandArgs<"base-backup">, "stagingDirectory" | "tablespaces" | "expectedBytes">;
 
@@ -75,3 +75,14 @@ export function findDiskComplaint(
   }
   return null;
 }
+
+/** The program's progress goes into a file of our state: a full disk takes no line of it, and the copy goes on. */
+export async function hidesProgress({
+  files,
+  settings,
+}: Pick<StepContext, "files" | "settings">): Promise<boolean> {
+  return (await files.filesystem(settings.stateDirectory)).freeBytes < leastForLines;
+}
+
+/** File systems say no a little before the last byte. */
+const leastForLines = 64 * 1024;

@@ -5,7 +5,7 @@ import type { CommandArgs, CommandResult } from "#shared/domain/commands.ts";
 import { isSameDirectory } from "../decide/directory-identity.ts";
 import type { JobState, StepContext } from "../ports.ts";
 import { backupArguments } from "./backup-command.ts";
-import { diskFailure } from "./backup-disk.ts";
+import { diskFailure, hidesProgress } from "./backup-disk.ts";
 import { backupFailure } from "./backup-failure.ts";
 import {
   backupFacts,
@@ -197,15 +197,22 @@ async function follow(args: Args, context: StepContext): Promise<void> {
       const state = await context.jobs.look(backupJobName(context));
       if (state === null || state.status !== "running") return { state: "done", value: state };
       const seen = readBackupProgress(state.stderr);
+      const isHidden = await hidesProgress(context);
       const totalBytes = seen.totalBytes || args.expectedBytes;
       context.progress({
         doneBytes: seen.doneBytes,
         totalBytes,
         bytesPerSecond: rate(seen.doneBytes, context.clock.elapsedMs() - startedAt),
-        note: noteFor(seen.phase, args.source.node),
+        note: isHidden
+          ? `${noteFor(seen.phase, args.source.node)}; how far is not known, ${context.settings.stateDirectory} is full`
+          : noteFor(seen.phase, args.source.node),
       });
       const last = state.stderr.at(-1) ?? "no output";
-      const token = `${seen.doneBytes} ${patience(seen.phase, context.clock.elapsedMs())} ${last}`;
+      const now = context.clock.elapsedMs();
+      // What can't be seen is not judged.
+      const token = isHidden
+        ? `at ${now} ms`
+        : `${seen.doneBytes} ${patience(seen.phase, now)} ${last}`;
       return { state: "waiting", token, missing: last };
     },
   ).catch(async (error: unknown) => {
