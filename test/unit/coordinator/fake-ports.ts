@@ -13,7 +13,8 @@ import type {
 import type { OperationRecord } from "#coordinator/store/store.ts";
 import { parseClusterFile } from "#coordinator/cluster-file/parse.ts";
 import { printClusterYaml } from "#coordinator/cluster-file/print-cluster.ts";
-import { goodProbes, situationOf, type World } from "./facts-builder.ts";
+import { goodProbes } from "./good-probes.ts";
+import { situationOf, type World } from "./world.ts";
 
 type AskedQuestion = {
   readonly node: string;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Failure } from "#shared/errors.ts";
 import { addNode } from "#coordinator/operations/add-node/request.ts";
 import type { AddNodeRequest } from "#coordinator/api/contract.ts";
-import { changeDatabase, changeFile, createWorld, type World } from "../facts-builder.ts";
+import { changeDatabase, changeFile, createWorld, type World } from "../world.ts";
 import { createFakePorts, type FakePorts } from "../fake-ports.ts";
 
 test("a plan that was shown and still is the same runs", async () => {

@@ -9,7 +9,7 @@ import {
   createWorld,
   situationOf,
   type World,
-} from "../facts-builder.ts";
+} from "../world.ts";
 
 const gibibyte = 1024 ** 3;
 

@@ -6,6 +6,7 @@ import { planAddNode } from "#coordinator/operations/add-node/plan.ts";
 import { runPreflight } from "#coordinator/operations/add-node/preflight/preflight.ts";
 import { phases, type Plan } from "#coordinator/operations/plan.ts";
 import type { AddNodeRequest } from "#coordinator/api/contract.ts";
+import type { WorldOptions } from "../declared-node.ts";
 import {
   change,
   changeDatabase,
@@ -14,8 +15,7 @@ import {
   createWorld,
   situationOf,
   type World,
-  type WorldOptions,
-} from "../facts-builder.ts";
+} from "../world.ts";
 import { planText } from "./plan-text.ts";
 
 function planOf(world: World, request: Partial<AddNodeRequest> = {}): Plan {

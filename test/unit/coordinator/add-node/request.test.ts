@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Failure } from "#shared/errors.ts";
 import { addNode, preflightAddNode } from "#coordinator/operations/add-node/request.ts";
-import { changeDatabase, createWorld } from "../facts-builder.ts";
+import { changeDatabase, createWorld } from "../world.ts";
 import { agentAway, createFakePorts, operationRecord } from "../fake-ports.ts";
 
 test("adding a node asks, plans and starts one operation", async () => {

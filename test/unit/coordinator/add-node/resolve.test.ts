@@ -4,7 +4,7 @@ import {
   relocateInText,
   relocationBetween,
 } from "#coordinator/operations/add-node/relocate.ts";
-import { change, changeFile, changePool, createWorld, situationOf } from "../facts-builder.ts";
+import { change, changeFile, changePool, createWorld, situationOf } from "../world.ts";
 
 test("what is not given follows the newest standby", () => {
   const { newcomer, like, source } = situationOf(createWorld({ pool: true }));

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { standingAlerts } from "#coordinator/operations/add-node/standing-alerts.ts";
 import type { OperationRecord } from "#coordinator/store/store.ts";
 import { addNode } from "#coordinator/operations/add-node/request.ts";
-import { createWorld } from "../facts-builder.ts";
+import { createWorld } from "../world.ts";
 import { createFakePorts } from "../fake-ports.ts";
 
 async function operation(ssh: boolean): Promise<OperationRecord> {

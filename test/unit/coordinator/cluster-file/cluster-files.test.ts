@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createClusterFiles } from "#coordinator/cluster-file/cluster-files.ts";
 import { printClusterYaml } from "#coordinator/cluster-file/print-cluster.ts";
-import { createWorld } from "../facts-builder.ts";
+import { createWorld } from "../world.ts";
 
 let folder = "";
 

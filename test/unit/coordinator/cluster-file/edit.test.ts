@@ -5,7 +5,7 @@ import { addNodeToYaml } from "#coordinator/cluster-file/add-node-to-yaml.ts";
 import { takeNodeFromYaml } from "#coordinator/cluster-file/take-node-from-yaml.ts";
 import { parseClusterFile } from "#coordinator/cluster-file/parse.ts";
 import { printClusterYaml } from "#coordinator/cluster-file/print-cluster.ts";
-import { createWorld } from "../facts-builder.ts";
+import { createWorld } from "../world.ts";
 
 const text = `# our cluster, asked for by the billing team
 cluster:

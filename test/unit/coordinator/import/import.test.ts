@@ -2,14 +2,8 @@ import { describe, expect, test } from "vitest";
 import { importFrom } from "#coordinator/operations/import/import-from.ts";
 import { importCluster } from "#coordinator/operations/import/request.ts";
 import { parseClusterFile } from "#coordinator/cluster-file/parse.ts";
-import {
-  change,
-  changeDatabase,
-  changeFile,
-  createWorld,
-  type World,
-  type WorldOptions,
-} from "../facts-builder.ts";
+import type { WorldOptions } from "../declared-node.ts";
+import { change, changeDatabase, changeFile, createWorld, type World } from "../world.ts";
 import { agentAway, createFakePorts } from "../fake-ports.ts";
 
 function nodesOf(world: World) {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { forecastCopy } from "#coordinator/operations/add-node/forecast.ts";
 import { planAddNode } from "#coordinator/operations/add-node/plan.ts";
 import { brokenPremise } from "#coordinator/operations/broken-premise.ts";
-import { changeDatabase, createWorld, situationOf, type World } from "../facts-builder.ts";
+import { changeDatabase, createWorld, situationOf, type World } from "../world.ts";
 import { agentAway } from "../fake-ports.ts";
 
 test("a cluster that is led as planned says nothing", () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { poolPrepare } from "#coordinator/operations/pool-prepare/request.ts";
-import { changeFile, changePool, createWorld } from "../facts-builder.ts";
+import { changeFile, changePool, createWorld } from "../world.ts";
 import { createFakePorts } from "../fake-ports.ts";
 
 const request = {

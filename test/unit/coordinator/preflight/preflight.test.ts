@@ -2,14 +2,9 @@ import { describe, expect, test } from "vitest";
 import { checkTable } from "#coordinator/operations/add-node/preflight/table.ts";
 import { runPreflight } from "#coordinator/operations/add-node/preflight/preflight.ts";
 import type { CheckResult } from "#coordinator/operations/plan.ts";
-import {
-  change,
-  createWorld,
-  situationOf,
-  slot,
-  type World,
-  type WorldOptions,
-} from "../facts-builder.ts";
+import type { WorldOptions } from "../declared-node.ts";
+import { slot } from "../node-facts.ts";
+import { change, createWorld, situationOf, type World } from "../world.ts";
 import { cases } from "./cases.ts";
 
 describe.each(cases)(

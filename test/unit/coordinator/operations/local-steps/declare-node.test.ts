@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { declareNode } from "#coordinator/operations/local-steps/declare-node.ts";
 import type { LocalStepContext } from "#coordinator/operations/local-steps/local-step.ts";
 import { createLog } from "#shared/log.ts";
-import { createWorld } from "../../facts-builder.ts";
+import { createWorld } from "../../world.ts";
 
 const [node] = createWorld().declaration.nodes;
 if (node === undefined) throw new Error("no node");
