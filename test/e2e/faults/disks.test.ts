@@ -196,7 +196,14 @@ test("a coordinator whose disk turns read-only begins nothing more; mounted agai
   await untilCopying(cluster);
   const broken = await diskOf("coordinator").failReadOnly();
   await untilLogged(/journal/);
-  await castellan.killCoordinator();
+  // The statuses of docs/errors.md: of the coordinator, of a client that finds none, of what needs the journal.
+  expect(await castellan.coordinator().exited).toBe(12);
+  expect(await saying("status")).toMatchObject({ exitCode: 6 });
+  for (const words of ["store check", "coordinator run"]) {
+    const said = await saying(...words.split(" "));
+    expect(said).toMatchObject({ exitCode: 12, stderr: expect.stringContaining("read-only") });
+    expect(said.stderr).toContain(castellan.stateDirectory);
+  }
   await broken.heal();
   await castellan.startCoordinator();
   const { pid } = castellan.agent("srv159");
@@ -220,6 +227,10 @@ test("with slow disks nothing runs out of time, and a full one of the coordinato
   await untilCopying(cluster);
   const full = await diskOf("coordinator").fill();
   await untilLogged(/the runner itself failed/);
+  expect(await saying("token", "create", "--node", "srv160")).toMatchObject({
+    exitCode: 12,
+    stderr: expect.stringContaining("/journal.db can't be used: database or disk is full"),
+  });
   const { stdout } = await castellan.cli(["status"]);
   expect(stdout).toContain(`operation ${id} stands still, and goes on by itself`);
   expect(stdout).toMatch(/journal can't be written \(.*full/);
@@ -230,6 +241,10 @@ test("with slow disks nothing runs out of time, and a full one of the coordinato
   const rows = "SELECT count(*)::int AS n FROM bulk";
   expect(await cluster.sql("srv159", rows)).toEqual(await cluster.sql("srv127", rows));
 });
+
+function saying(...words: readonly string[]): ReturnType<Castellan["cli"]> {
+  return castellan.cli(words, { reject: false });
+}
 
 function diskOf(name: keyof typeof disk): TestDisk {
   const found = disks[disk[name]];

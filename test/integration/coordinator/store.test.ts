@@ -1,5 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { expect, test } from "vitest";
@@ -236,6 +244,21 @@ test("the daemon's lock is free again after its end", async () => {
   takeDaemonLock(folder.path, 1)[Symbol.dispose]();
   takeDaemonLock(folder.path, 2)[Symbol.dispose]();
 });
+
+test.each(["coordinator.lock", "coordinator.pid"])(
+  "a state directory that can't take %s is unusable, and nobody is locked out by the try",
+  async (name) => {
+    using folder = await makeStateFolder();
+    mkdirSync(join(folder.path, name));
+    expect(failureOf(() => takeDaemonLock(folder.path, 1))).toMatchObject({
+      code: "STORE_UNUSABLE",
+      message: expect.stringContaining(folder.path),
+      hint: expect.stringContaining("read-only?"),
+    });
+    rmdirSync(join(folder.path, name));
+    takeDaemonLock(folder.path, 2)[Symbol.dispose]();
+  },
+);
 
 test("init keeps what is there, goes on where it was interrupted, and refuses when all is there", async () => {
   using folder = await makeStateFolder();
