@@ -3,7 +3,7 @@ import type { ChangeStep } from "#agent/steps/step.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { nodeFacts } from "#test/unit/agent/node-facts.ts";
 import { openPorts } from "./real-ports.ts";
-import { openRunner, command, held } from "./open-command-runner.ts";
+import { change, command, held, openRunner } from "./open-command-runner.ts";
 
 /** A step whose look at the world takes until the test says so. */
 function slowCheck(calls: string[], looked: Promise<void>): ChangeStep<"create-slot"> {
