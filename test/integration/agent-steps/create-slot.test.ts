@@ -215,3 +215,46 @@ test("a slot of a server that is down is gone when its directory is, and only th
   await note(false);
   await refuses();
 });
+
+test("an undo ends the copy that went through its slot, though its client hears nothing any more, and nobody else's", async () => {
+  await runStep(createSlot, reserved, agent);
+  const copying =
+    "SELECT coalesce(string_agg(a.query, ';'), '') FROM pg_stat_replication r JOIN pg_stat_activity a USING (pid) WHERE r.state = 'backup'";
+  await using ours = await beginCopy("ours", `castellan ${agent.operationId}`, ["-S", "slot_n2"]);
+  await using _theirs = await beginCopy("theirs", "castellan op-someoneelse");
+  await waitFor(async () => (await lab.sql(lab.n1.port, copying)).includes(";"), {
+    what: "two copies",
+  });
+  // As behind a cut link: the server is told nothing of its client.
+  ours.signal("SIGSTOP");
+  const { lines } = await createSlot.undo(reserved, agent);
+  expect(lines.join("\n")).toContain("its copy was still sent from here: ended");
+  await waitFor(async () => !(await lab.sql(lab.n1.port, copying)).includes(agent.operationId), {
+    what: "the end of our copy",
+  });
+  expect(await lab.sql(lab.n1.port, copying)).toContain("op-someoneelse");
+});
+
+/** So slow that it lasts until it is ended. */
+async function beginCopy(name: string, label: string, more: readonly string[] = []) {
+  const directory = join(lab.folder, `copy-${name}`);
+  const where = ["-h", "127.0.0.1", "-p", String(lab.n1.port), "-U", "postgres", "-D", directory];
+  const how = ["-X", "stream", "-c", "fast", "-l", label, "-r", "32k", ...more];
+  const copy = execa(`${binDirectory}/pg_basebackup`, [...where, ...how], {
+    env: { PGPASSFILE: join(lab.folder, "pgpass") },
+    detached: true,
+    reject: false,
+    stdio: "ignore",
+  });
+  const signal = (which: NodeJS.Signals): void => {
+    if (copy.pid !== undefined) process.kill(-copy.pid, which);
+  };
+  return {
+    signal,
+    [Symbol.asyncDispose]: async () => {
+      if (copy.exitCode === null) signal("SIGKILL");
+      await copy;
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
