@@ -1,10 +1,9 @@
-import { expect, test, vi } from "vitest";
-import { journalFailure } from "#coordinator/store/journal-failure.ts";
+import { expect, test } from "vitest";
 import type { CommandEnvelope } from "#shared/domain/commands.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { done, failed } from "./scripted-agent.ts";
 import { settled, told } from "./settled.ts";
-import { hbaStep, proofStep, slotStep, someOperation, somePlan, startStep } from "./some-plan.ts";
+import { hbaStep, slotStep, someOperation, somePlan, startStep } from "./some-plan.ts";
 import { startTestCoordinator } from "./test-coordinator.ts";
 
 test("a one-step plan runs on the agent and its evidence is journaled", async () => {
@@ -103,116 +102,6 @@ test("an interrupted step is tried anew at once, without using up its retries", 
   expect(ended.steps[0]?.attempt).toBe(4);
 });
 
-test("with on-failure rollback what was started is undone in reverse order, and the cause is kept", async () => {
-  await using coordinator = await startTestCoordinator();
-  const agent = coordinator.agent("srv127", {
-    script: ({ kind, phase }) =>
-      kind === "start-database" && phase === "run" ? failed({ message: "no port" }) : done(),
-  });
-  const plan = somePlan(hbaStep("srv127"), slotStep("srv127"), startStep("srv127"));
-  const { id } = coordinator.core.runner.start(someOperation(plan, { onFailure: "rollback" }));
-  const ended = await settled(coordinator, id, "rolled-back");
-  expect(told(agent).slice(3)).toEqual([
-    "start-database/srv127 undo",
-    "create-slot/srv127 undo",
-    "open-hba/srv127 undo",
-  ]);
-  expect(ended.failure?.message).toBe("no port");
-  expect(ended.steps.map((s) => s.state)).toEqual(["undone", "undone", "undone"]);
-  expect(coordinator.core.ports.store.leaseHolder("ESHA")).toBeNull();
-});
-
-test("a step that only looked is not sent again to be undone", async () => {
-  await using coordinator = await startTestCoordinator();
-  const agent = coordinator.agent("srv127", {
-    script: ({ kind, phase }) => (kind === "start-database" && phase === "run" ? failed() : done()),
-  });
-  const plan = somePlan(proofStep("srv127"), startStep("srv127"));
-  const { id } = coordinator.core.runner.start(someOperation(plan, { onFailure: "rollback" }));
-  const ended = await settled(coordinator, id, "rolled-back");
-  expect(told(agent)).not.toContain("prove-login/srv127 undo");
-  expect(ended.steps[0]).toMatchObject({ state: "undone", attempt: 1 });
-});
-
-test("an abort cancels the step under way, waits for its end, and then undoes", async () => {
-  await using coordinator = await startTestCoordinator();
-  const agent = coordinator.agent("srv127", {
-    script: ({ kind, phase }) => (kind === "start-database" && phase === "run" ? null : done()),
-  });
-  const plan = somePlan(slotStep("srv127"), startStep("srv127"));
-  const { id } = coordinator.core.runner.start(someOperation(plan));
-  await waitFor(() => agent.commands.length === 2);
-  expect(coordinator.core.runner.abort(id).state).toBe("rolling-back");
-  const cancelled = await waitFor(() => agent.received.find((m) => m.type === "cancel-command"));
-  expect(cancelled).toMatchObject({ commandId: `${id}/1/run/1` });
-  expect(agent.commands).toHaveLength(2);
-  agent.end(`${id}/1/run/1`, failed({ code: "INTERRUPTED", message: "cancelled" }));
-  await settled(coordinator, id, "rolled-back");
-  expect(told(agent).slice(2)).toEqual(["start-database/srv127 undo", "create-slot/srv127 undo"]);
-});
-
-test("a second abort, while the first one takes back, is the same one", async () => {
-  // Nobody is on srv129: whether the abort finds its step begun or not, it is not waited for long.
-  await using coordinator = await startTestCoordinator({ agentWaitMs: 300 });
-  const agent = coordinator.agent("srv127", {
-    script: ({ phase }) => (phase === "undo" ? null : done()),
-  });
-  const { runner } = coordinator.core;
-  const { id } = runner.start(someOperation(somePlan(slotStep("srv127"), proofStep("srv129"))));
-  await waitFor(() => agent.commands.length === 1);
-  runner.abort(id);
-  await waitFor(() => agent.commands.length === 2);
-  expect(runner.abort(id).state).toBe("rolling-back");
-  agent.end(`${id}/0/undo/2`, done());
-  await settled(coordinator, id, "rolled-back");
-  expect(told(agent)).toEqual(["create-slot/srv127 run", "create-slot/srv127 undo"]);
-});
-
-test("what can't be undone is named with the way to do it by hand; abort tries it again", async () => {
-  await using coordinator = await startTestCoordinator();
-  let isStuck = true;
-  const agent = coordinator.agent("srv127", {
-    script: ({ kind, phase }) => {
-      if (kind === "start-database" && phase === "run") return failed();
-      return kind === "create-slot" && phase === "undo" && isStuck
-        ? failed({ message: "slot is active" })
-        : done();
-    },
-  });
-  const plan = somePlan(hbaStep("srv127"), slotStep("srv127"), startStep("srv127"));
-  const { id } = coordinator.core.runner.start(someOperation(plan, { onFailure: "rollback" }));
-  const stuck = await settled(coordinator, id, "needs-attention");
-  expect(stuck.failure?.evidence.join("\n")).toContain(
-    "SELECT pg_drop_replication_slot('slot_srv159')",
-  );
-  expect(stuck.failure?.evidence.join("\n")).toContain("slot is active");
-  // The earlier step was taken back all the same.
-  expect(stuck.steps.map((s) => s.state)).toEqual(["undone", "undo-failed", "undone"]);
-  isStuck = false;
-  coordinator.core.runner.abort(id);
-  await settled(coordinator, id, "rolled-back");
-  expect(told(agent).at(-1)).toBe("create-slot/srv127 undo");
-});
-
-test("what is left on a host that is gone for good does not hold its cluster for ever", async () => {
-  await using coordinator = await startTestCoordinator({ agentWaitMs: 300 });
-  const { runner, ports } = coordinator.core;
-  const agent = coordinator.agent("srv127");
-  const plan = somePlan(slotStep("srv127"), startStep("srv127"));
-  agent.script = ({ kind }) => (kind === "start-database" ? null : done());
-  const { id } = runner.start(someOperation(plan));
-  await waitFor(() => agent.commands.length === 2);
-  expect(() => runner.leave(id)).toThrow(/running/);
-  agent[Symbol.dispose]();
-  runner.abort(id);
-  await settled(coordinator, id, "needs-attention");
-  expect(ports.store.leaseHolder("ESHA")?.id).toBe(id);
-  const ended = runner.leave(id);
-  expect(ended.state).toBe("rolled-back");
-  expect(ended.failure?.evidence.join("\n")).toContain("replication slot slot_srv159");
-  expect(ports.store.leaseHolder("ESHA")).toBeNull();
-});
-
 test("a link that breaks in the middle of a step costs nothing: the agent's answer comes later", async () => {
   await using coordinator = await startTestCoordinator();
   const agent = coordinator.agent("srv127", { reconnect: true, script: () => null });
@@ -292,20 +181,6 @@ test("a watcher sees every state and the agent's progress, a late one the latest
   expect(seen.at(-1)).toBe("succeeded");
 });
 
-test("after an abort in the middle of a step an undo that may pass is tried again, also after an agent's restart", async () => {
-  await using coordinator = await startTestCoordinator();
-  const ends = [failed({ retryable: true }), failed({ code: "INTERRUPTED" }, "interrupted")];
-  const agent = coordinator.agent("srv127", {
-    script: ({ phase }) => (phase === "run" ? null : (ends.shift() ?? done())),
-  });
-  const { id } = coordinator.core.runner.start(someOperation(somePlan(slotStep("srv127"))));
-  await waitFor(() => agent.commands.length === 1);
-  coordinator.core.runner.abort(id);
-  agent.end(`${id}/0/run/1`, failed({ code: "INTERRUPTED", message: "cancelled" }));
-  const ended = await settled(coordinator, id, "rolled-back");
-  expect(ended.steps[0]?.state).toBe("undone");
-});
-
 test("a step that the agent itself ended as unreachable is tried anew on resume, not asked about for ever", async () => {
   await using coordinator = await startTestCoordinator();
   let isMended = false;
@@ -317,28 +192,6 @@ test("a step that the agent itself ended as unreachable is tried anew on resume,
   isMended = true;
   coordinator.core.runner.resume(id);
   await settled(coordinator, id, "succeeded");
-});
-
-test("an abort while the agent is away leaves the step's end open; aborted again, it is cancelled before it is undone", async () => {
-  await using coordinator = await startTestCoordinator({ agentWaitMs: 700 });
-  const agent = coordinator.agent("srv127", {
-    script: ({ phase }) => (phase === "run" ? null : done()),
-  });
-  const { id } = coordinator.core.runner.start(someOperation(somePlan(slotStep("srv127"))));
-  await waitFor(() => agent.commands.length === 1);
-  agent[Symbol.dispose]();
-  coordinator.core.runner.abort(id);
-  const stuck = await settled(coordinator, id, "needs-attention");
-  expect(stuck.failure?.evidence.join("\n")).toContain("srv127");
-  const back = coordinator.agent("srv127", {
-    instanceId: agent.instanceId,
-    script: ({ phase }) => (phase === "run" ? null : done()),
-  });
-  await waitFor(() => back.isWelcome);
-  coordinator.core.runner.abort(id);
-  const cancelled = await waitFor(() => back.received.find((m) => m.type === "cancel-command"));
-  expect(cancelled).toMatchObject({ commandId: `${id}/0/run/1` });
-  await settled(coordinator, id, "rolled-back");
 });
 
 test("what was accepted stands as an alert before the journal says succeeded", async () => {
@@ -358,62 +211,3 @@ test("what was accepted stands as an alert before the journal says succeeded", a
   await settled(coordinator, id, "succeeded");
   expect(openAtSuccess).toBe(1);
 });
-
-test("a step that can't be journaled is no failed step: the operation says why it stands still and goes on by itself", async () => {
-  await using coordinator = await startTestCoordinator();
-  const { store } = coordinator.core.ports;
-  const agent = coordinator.agent("srv127");
-  await waitFor(() => agent.isWelcome);
-  const full = vi.spyOn(store, "setStep").mockImplementation(() => {
-    throw journalFailure("/state/journal.db", sqliteSays("SQLITE_FULL", "disk is full"));
-  });
-  const { runner } = coordinator.core;
-  const { id } = runner.start(someOperation(somePlan(slotStep("srv127"))));
-  const trouble = await waitFor(() => runner.troubleOf(id));
-  expect(trouble).toContain(`operation ${id} stands still`);
-  expect(trouble).toContain("journal can't be written (The journal /state/journal.db");
-  expect(trouble).toContain("disk is full");
-  // No effect without its place in the journal.
-  expect(agent.commands).toEqual([]);
-  expect(store.operation(id)?.state).toBe("running");
-  full.mockRestore();
-  await settled(coordinator, id, "succeeded");
-  expect(runner.troubleOf(id)).toBeNull();
-});
-
-test("an operation whose journal can't even be read goes on by itself when it can be again", async () => {
-  await using coordinator = await startTestCoordinator();
-  const { store } = coordinator.core.ports;
-  const agent = coordinator.agent("srv127");
-  await waitFor(() => agent.isWelcome);
-  const { runner } = coordinator.core;
-  const { id } = runner.start(someOperation(somePlan(slotStep("srv127"))));
-  const broken = vi.spyOn(store, "operation").mockImplementation(() => {
-    throw journalFailure("/state/journal.db", sqliteSays("SQLITE_CANTOPEN", "as a test says"));
-  });
-  expect(await waitFor(() => runner.troubleOf(id))).toContain("as a test says");
-  broken.mockRestore();
-  await settled(coordinator, id, "succeeded");
-});
-
-test("a defect of our own that makes an operation stand still is called one, not a trouble of the journal", async () => {
-  await using coordinator = await startTestCoordinator();
-  const { store } = coordinator.core.ports;
-  const agent = coordinator.agent("srv127");
-  await waitFor(() => agent.isWelcome);
-  const { runner } = coordinator.core;
-  const { id } = runner.start(someOperation(somePlan(slotStep("srv127"))));
-  const broken = vi.spyOn(store, "operation").mockImplementation(() => {
-    throw new TypeError("x is not a function");
-  });
-  const trouble = await waitFor(() => runner.troubleOf(id));
-  expect(trouble).toContain(`operation ${id} stands still`);
-  expect(trouble).toMatch(/defect in Castellan.*x is not a function.*report it/);
-  expect(trouble).not.toMatch(/can't be written|disk/);
-  broken.mockRestore();
-  await settled(coordinator, id, "succeeded");
-});
-
-function sqliteSays(code: string, message: string): Error {
-  return Object.assign(new Error(message), { code });
-}
