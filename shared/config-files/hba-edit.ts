@@ -1,4 +1,4 @@
-import { goesOn, type HbaConf, type HbaRule, type HbaType, parseHba } from "./hba.ts";
+import { goesOn, type HbaConf, type HbaRule, hbaRuleKey, type HbaType, parseHba } from "./hba.ts";
 import { appendLines, applyEdits, lineEnding, removeLines, splitLines } from "./text-file.ts";
 
 /** A rule to write. A database or user named like a keyword is given with its quotes: `"all"`. */
@@ -35,12 +35,12 @@ export function removeRules(text: string, rules: readonly HbaRuleInput[], marker
   const doomed = new Set<number>();
   if (marker === undefined) {
     for (const key of wanted) {
-      const rule = conf.rules.findLast((candidate) => keyOf(candidate) === key);
+      const rule = conf.rules.findLast((candidate) => hbaRuleKey(candidate) === key);
       if (rule !== undefined) addLines(doomed, rule);
     }
   } else {
     for (const block of markedBlocks(conf, marker)) {
-      const going = block.rules.filter((rule) => wanted.has(keyOf(rule)));
+      const going = block.rules.filter((rule) => wanted.has(hbaRuleKey(rule)));
       for (const rule of going) addLines(doomed, rule);
       if (going.length === block.rules.length) doomed.add(block.line);
     }
@@ -53,7 +53,7 @@ export function missingRules(
   text: string,
   rules: readonly HbaRuleInput[],
 ): readonly HbaRuleInput[] {
-  const present = new Set(parseHba(text).rules.map(keyOf));
+  const present = new Set(parseHba(text).rules.map(hbaRuleKey));
   return rules.filter((rule) => {
     const key = keyOfInput(rule);
     if (present.has(key)) return false;
@@ -133,12 +133,5 @@ function assertMarker(marker: string | undefined): void {
 
 function keyOfInput(rule: HbaRuleInput): string {
   const parsed = parseHba(printHbaRule(rule)).rules[0];
-  return parsed === undefined ? "" : keyOf(parsed);
-}
-
-/** Equal for lines that mean the same, whatever blanks stand between the fields. */
-function keyOf(rule: HbaRule): string {
-  const { type, databases, users, address, method, options } = rule;
-  const place = address?.kind === "range" ? address.text : address;
-  return JSON.stringify([type, databases, users, place, method, options]);
+  return parsed === undefined ? "" : hbaRuleKey(parsed);
 }

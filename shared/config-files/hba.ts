@@ -105,6 +105,13 @@ export function printHba(conf: HbaConf): string {
   return printLines(conf.lines);
 }
 
+/** Equal for rules that mean the same, whatever blanks stand between the fields. */
+export function hbaRuleKey(rule: HbaRule): string {
+  const { type, databases, users, address, method, options } = rule;
+  const place = address?.kind === "range" ? address.text : address;
+  return JSON.stringify([type, databases, users, place, method, options]);
+}
+
 type ReadRule =
   | { readonly kind: "rule"; readonly rule: Omit<HbaRule, "line" | "endLine" | "column"> }
   | {

@@ -53,6 +53,36 @@ export function secretsIn(
   return found;
 }
 
+/** One setting's value (quotes resolved) from `before` to `after`, masked by the same rules; null: not set. */
+export function maskSettingChange(
+  name: string,
+  before: string | null,
+  after: string | null,
+): { readonly before: string | null; readonly after: string | null } {
+  const known = new Set<string>();
+  const from =
+    before === null
+      ? null
+      : maskSettingValue(name, before, (secret) => {
+          known.add(secret);
+          return "[secret]";
+        });
+  const to =
+    after === null
+      ? null
+      : maskSettingValue(name, after, (secret) =>
+          before === null || known.has(secret) ? "[secret]" : "[secret, changed]",
+        );
+  return { before: from, after: to };
+}
+
+function maskSettingValue(name: string, value: string, mark: Mark): string {
+  if (isSecretName(name)) return value === "" ? value : mark(value);
+  if (!/pass|secret|:\/\/|-W|md5|scram/i.test(value)) return value;
+  const masked = maskConninfo(value, mark);
+  return maskGeneric(masked === value ? maskConninfoRest(value, mark) : masked, mark);
+}
+
 type Mark = (secret: string) => string;
 
 function maskText(
@@ -129,6 +159,10 @@ const anySecret = /(?:pass(?:word|wd|phrase)?|secret|token)["']?\s*[:=]\s*(?=\S)
 /** Their values are names of files. */
 const harmlessNames: ReadonlySet<string> = new Set(["pool_passwd", "cluster_passwd"]);
 
+function isSecretName(name: string): boolean {
+  return secretName.test(name) && !harmlessNames.has(name.toLowerCase());
+}
+
 /** `name = value`, active or commented out, in the grammar of the server, of the pool or of HAmodule.conf. */
 function maskSetting(line: string, mark: Mark): string {
   const head = /^([ \t#]*)([A-Za-z0-9_.\u0080-\u00ff]{1,128})([ \t]*=[ \t]*|[ \t]+|(?='))/.exec(
@@ -138,7 +172,7 @@ function maskSetting(line: string, mark: Mark): string {
   if (head === null || name === undefined) return maskConninfoRest(line, mark);
   const valueAt = head[0].length;
   const isComment = head[1]?.includes("#") === true;
-  if (secretName.test(name) && !harmlessNames.has(name.toLowerCase())) {
+  if (isSecretName(name)) {
     // "# Password in pool_passwd …" is prose.
     if (isComment && !head[3]?.includes("=")) return line;
     return line.slice(0, valueAt) + maskValue(line.slice(valueAt), mark);
