@@ -55,6 +55,7 @@ export async function startCore(
       openStore({
         file: inState("journal.db"),
         keptEvents: limits.keptEvents,
+        keptFiles: { versions: limits.keptFileVersions, textBytes: limits.keptFileTextBytes },
         now: clock.now(),
         onUnusable,
       }),

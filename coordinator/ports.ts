@@ -35,6 +35,8 @@ export type Fleet = {
   agents(): readonly AgentView[];
   /** Every one of these agents looks again and its whole snapshot has arrived. @throws Failure NODE_UNREACHABLE */
   observe(nodes: readonly string[]): Promise<void>;
+  /** New baselines are told to the agent, if it is there. */
+  tellBaselines(node: string): void;
   /** A read-only command outside any operation. @throws Failure NODE_UNREACHABLE, or the agent's own failure. */
   ask<K extends CommandKind>(
     node: string,

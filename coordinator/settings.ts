@@ -6,6 +6,7 @@ import * as z from "zod";
 import { AbsolutePath, Address, Port } from "#shared/domain/names.ts";
 import { Failure } from "#shared/errors.ts";
 import { defaultAddNodeLimits } from "./operations/add-node/situation.ts";
+import { defaultKeptFileVersions } from "./store/file-records.ts";
 
 const Milliseconds = z.int().positive();
 const Bytes = z.int().positive();
@@ -54,6 +55,9 @@ const SettingsFile = z.strictObject({
       retryFirstMs: Milliseconds.default(500),
       retryMostMs: Milliseconds.default(10_000),
       keptEvents: z.int().min(1_000).default(100_000),
+      /** Versions of each watched file that are kept, and the longest text that is kept with one. */
+      keptFileVersions: z.int().min(2).default(defaultKeptFileVersions.versions),
+      keptFileTextBytes: Bytes.default(defaultKeptFileVersions.textBytes),
       apiBodyBytes: z.int().positive().default(1_048_576),
       /** Bytes waiting to be read by an agent or a watcher before the link is given up. */
       sendBufferBytes: z.int().positive().default(33_554_432),

@@ -17,6 +17,7 @@ import { proveReads } from "./prove-reads.ts";
 import { proveStreaming } from "./prove-streaming.ts";
 import { registerHaLists } from "./register-ha-lists.ts";
 import { releaseDoor } from "./release-door.ts";
+import { restoreFile } from "./restore-file.ts";
 import { setSynchronousList } from "./set-synchronous-list.ts";
 import { startDatabase } from "./start-database.ts";
 import { verifyData } from "./verify-data.ts";
@@ -48,4 +49,5 @@ export const executors: Executors = {
   "set-synchronous-list": setSynchronousList,
   "join-regime": joinRegime,
   "prove-reads": proveReads,
+  "restore-file": restoreFile,
 };

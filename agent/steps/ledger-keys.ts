@@ -18,5 +18,7 @@ export const ledgerKey = {
   nodeFiles: (stagingDirectory: string): string => `node-files:${stagingDirectory}`,
   server: (dataDirectory: string): string => `server:${dataDirectory}`,
   setting: (name: string): string => `setting:${name}`,
+  /** A watched file that was put back to a former version. */
+  restored: (path: string): string => `restored:${path}`,
   regime: (dataDirectory: string): string => `regime:${dataDirectory}`,
 } as const;

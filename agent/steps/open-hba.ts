@@ -1,7 +1,6 @@
 import * as z from "zod";
 import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
 import { parseHba } from "#shared/config-files/hba.ts";
-import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import type { FileSnapshot, StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
@@ -20,6 +19,7 @@ import { ownDialect, ownVersion } from "./own-dialect.ts";
 import { keptEdits } from "./planned-file.ts";
 import { hashOf } from "./own-file.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
+import { reloadIfRunning, reloadServer } from "./reload-server.ts";
 import { text } from "./row-values.ts";
 import type { ChangeStep } from "./step.ts";
 
@@ -61,7 +61,7 @@ export const openHba: ChangeStep<"open-hba"> = {
     } else if (before === null) {
       return;
     }
-    await reload(context);
+    await reloadServer(context);
     const facts = await ownFacts(context, keyOf(args, context), HbaFacts);
     if (facts !== null) await noteOwn(context, keyOf(args, context), { ...facts, reloaded: true });
   },
@@ -134,22 +134,6 @@ async function assertServerReadsIt(args: Args, context: StepContext): Promise<vo
   throw new Failure("VERIFICATION_FAILED", `the server can't take ${args.file}`, {
     evidence: rows.map((row) => `line ${text(row, "line")}: ${text(row, "error")}`),
   });
-}
-
-/** A server that is down reads the file when it starts. */
-async function reloadIfRunning(context: StepContext): Promise<string> {
-  try {
-    await reload(context);
-    return "the server was told to read it again";
-  } catch (error) {
-    if (!(error instanceof Failure) || error.code !== "DATABASE_UNREACHABLE") throw error;
-    return "the server does not answer: it reads the file at its next start";
-  }
-}
-
-async function reload(context: StepContext): Promise<void> {
-  await context.databases.own.query((await ownDialect(context)).reload);
-  crashPoint("step:reloaded");
 }
 
 function report(

@@ -10,6 +10,7 @@ export type FleetPorts = {
     view(node: string): AgentView | null;
     views(): readonly AgentView[];
     observe(node: string): Promise<void>;
+    tellBaselines(node: string): void;
     dispatch(node: string, request: CommandRequest): Dispatch;
   };
   readonly clock: Clock;
@@ -25,6 +26,7 @@ export function createFleet({ agents, clock, askMs, newId }: FleetPorts): Fleet 
     observe: async (nodes) => {
       await Promise.all(nodes.map((node) => agents.observe(node)));
     },
+    tellBaselines: (node) => agents.tellBaselines(node),
     ask: async <K extends CommandKind>(
       node: string,
       kind: K,

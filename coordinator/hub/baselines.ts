@@ -1,11 +1,12 @@
 import * as z from "zod";
-import type { NodeFacts } from "#shared/domain/facts.ts";
+import type { FileFacts, NodeFacts } from "#shared/domain/facts.ts";
 import type { CoordinatorMessage } from "#shared/protocol/messages.ts";
 import type { Events } from "../events.ts";
-import type { Store } from "../store/store.ts";
+import { isAtBaseline } from "../drift/file-states.ts";
+import type { BaselineRecord, Store } from "../store/store.ts";
 
 type BaselinePorts = {
-  readonly store: Pick<Store, "setBaseline" | "baselines">;
+  readonly store: Pick<Store, "setBaseline" | "baselines" | "noteFile">;
   readonly events: Events;
 };
 
@@ -23,7 +24,7 @@ const ChangedFiles = z.looseObject({
 /**
  * Accepts what was never seen before: the first look at a host makes its baselines. With
  * `acceptAll` whatever stands there now is accepted (an operation of ours has just made this node).
- * Answers whether anything was accepted.
+ * Every file becomes part of its history. Answers whether anything was accepted.
  */
 export function acceptSeenFiles(
   { store, events }: BaselinePorts,
@@ -32,28 +33,64 @@ export function acceptSeenFiles(
   now: number,
   { acceptAll = false }: { readonly acceptAll?: boolean } = {},
 ): boolean {
-  const known = new Map(store.baselines(node).map((b) => [b.path, b.hash]));
-  const changed = facts.files.filter(
-    (file) =>
-      (file.state === "present" || file.state === "absent") &&
-      (!known.has(file.path) || (acceptAll && known.get(file.path) !== file.hash)),
-  );
+  const known = new Map(store.baselines(node).map((b) => [b.path, b]));
+  const changed = facts.files.filter((file) => {
+    const baseline = known.get(file.path);
+    const isThere = file.state === "present" || file.state === "absent";
+    return isThere && (baseline === undefined || (acceptAll && !isAtBaseline(file, baseline)));
+  });
   // A host has dozens of such files: an agent that makes up names must not fill the journal.
   let room = Math.max(0, mostBaselines - known.size);
   const fresh = changed.filter((file) => known.has(file.path) || (room -= 1) >= 0);
   for (const file of fresh) {
-    store.setBaseline(node, file.path, file.hash, file.maskedText, now);
+    // A file that came to an included directory belongs to the configuration with nobody having accepted it.
+    const isNew = !acceptAll && file.origin === "include-dir" && known.size > 0;
+    const acceptedBy = known.has(file.path) ? "an operation" : "first sight";
+    const accepted = isNew ? nothing(file.path) : acceptedState(file);
+    store.setBaseline({ node, ...accepted, acceptedBy }, now);
     const why = known.has(file.path) ? "made by an operation" : "first sight";
-    events.emit("baseline:accepted", { node }, { path: file.path, hash: file.hash, why });
+    events.emit("baseline:accepted", { node }, { path: file.path, hash: accepted.hash, why });
   }
-  return fresh.length > 0;
+  const completed = facts.files.filter((file) => completes(known.get(file.path), file));
+  for (const file of completed) {
+    const baseline = known.get(file.path);
+    if (baseline === undefined || fresh.includes(file)) continue;
+    store.setBaseline({ ...baseline, mode: file.mode, owner: file.owner }, baseline.acceptedAt);
+  }
+  const accepted = new Set([...known.keys(), ...fresh.map(({ path }) => path)]);
+  for (const file of facts.files) if (accepted.has(file.path)) store.noteFile(node, file, now);
+  return fresh.length > 0 || completed.length > 0;
+}
+
+type Accepted = Pick<BaselineRecord, "path" | "hash" | "mode" | "owner" | "maskedText">;
+
+function acceptedState({ path, hash, mode, owner, maskedText }: FileFacts): Accepted {
+  return { path, hash, mode, owner, maskedText };
+}
+
+function nothing(path: string): Accepted {
+  return { path, hash: null, mode: null, owner: null, maskedText: null };
+}
+
+/** The bytes were accepted before their mode and owner were seen. */
+function completes(baseline: BaselineRecord | undefined, file: FileFacts): boolean {
+  return (
+    baseline !== undefined &&
+    baseline.hash !== null &&
+    baseline.hash === file.hash &&
+    (baseline.mode === null || baseline.owner === null) &&
+    file.mode !== null
+  );
 }
 
 const mostBaselines = 1_000;
 
 /** What a command of ours changed is accepted at once. Answers whether anything was. */
 export function acceptEvidence(
-  { store, events }: BaselinePorts,
+  {
+    store,
+    events,
+  }: Pick<BaselinePorts, "events"> & { readonly store: Pick<Store, "setBaseline" | "baselines"> },
   node: string,
   facts: NodeFacts | null,
   result: unknown,
@@ -70,7 +107,9 @@ export function acceptEvidence(
   );
   for (const { path, hash } of files) {
     const seen = facts?.files.find((file) => file.path === path && file.hash === hash);
-    store.setBaseline(node, path, hash, seen?.maskedText ?? null, now);
+    const accepted = seen === undefined ? { ...nothing(path), hash } : acceptedState(seen);
+    const acceptedBy = `operation ${about.operationId ?? about.stepId}`;
+    store.setBaseline({ node, ...accepted, acceptedBy }, now);
     events.emit(
       "baseline:accepted",
       { node, operationId: about.operationId },
@@ -107,6 +146,11 @@ export function baselinesMessage(
 ): Extract<CoordinatorMessage, { type: "baselines" }> {
   return {
     type: "baselines",
-    files: store.baselines(node).map(({ path, hash }) => ({ path, hash })),
+    files: store.baselines(node).map(({ path, hash, mode, owner }) => ({
+      path,
+      hash,
+      ...(mode === null ? {} : { mode }),
+      ...(owner === null ? {} : { owner }),
+    })),
   };
 }

@@ -32,7 +32,10 @@ export function recordHostEvent(
   );
   if (kind === "guard-cleared" || severity === "info") store.resolveAlert(cause, now);
   else if (kind === "file-changed" && isBeingAdded(node)) return;
-  else raiseBounded(store, { cause, severity, node, summary, detail }, now);
+  else {
+    const { file = null, line = null, who = null } = event;
+    raiseBounded(store, { cause, severity, node, summary, detail, file, line, who }, now);
+  }
 }
 
 /** An agent gone wrong (or a stolen one) must not fill the journal: its alerts beyond the limit are one alert. */

@@ -170,6 +170,10 @@ export class Hub {
     });
   }
 
+  tellBaselines(node: string): void {
+    this.#states.get(node)?.link?.send(baselinesMessage(this.#ports.store, node));
+  }
+
   /**
    * Looks once more; then whatever stands on the node is accepted: an operation of ours is through with it. An agent
    * that is away is waited for, so that a restart of ours does not pass for its absence.

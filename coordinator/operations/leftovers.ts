@@ -43,6 +43,8 @@ const leftovers: Leftovers = {
     `${on}: synchronous_standby_names = '${args.value}': set it back to '${args.expected}', then reload`,
   "join-regime": ({ on, args }) =>
     `${on}: cron line and run flag of the node on ${args.dataDirectory}: comment the line`,
+  "restore-file": ({ on, args }) =>
+    `${on}: ${args.path} as it was accepted: what stood there before is below previous/ in the agent's state directory`,
   "attach-pool": ({ args }) =>
     `${args.pools.map((p) => p.node).join(", ")}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: run there: pcp_detach_node -n ${args.row.id}`,
   "declare-node": ({ args }) =>

@@ -128,7 +128,7 @@ function meaningOf(operation: OperationRecord): string {
     case "rolling-back":
       return "What it made is being taken back.";
     case "succeeded":
-      return `${subject} is a node of ${cluster}.`;
+      return successOf(operation);
     case "cancelled":
       return "It was cancelled before anything was touched.";
     case "paused":
@@ -143,6 +143,17 @@ function meaningOf(operation: OperationRecord): string {
       return operation.steps.some((step) => step.state !== "undone" && step.attempt > 0)
         ? "It was ended by an operator; what is listed below was left."
         : "Everything that it made was taken back.";
+  }
+}
+
+function successOf({ kind, subject, cluster }: OperationRecord): string {
+  switch (kind) {
+    case "add-node":
+      return `${subject} is a node of ${cluster}.`;
+    case "pool-prepare":
+      return `Every pool of ${cluster} has the row of ${subject}.`;
+    case "revert-file":
+      return `The file on ${subject} is as accepted.`;
   }
 }
 

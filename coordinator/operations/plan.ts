@@ -65,6 +65,7 @@ export const phases = [
   "regime",
   "proof",
   "declare",
+  "restore",
 ] as const;
 export type PhaseId = (typeof phases)[number];
 

@@ -2,11 +2,12 @@ import { Failure } from "#shared/errors.ts";
 import { initial } from "./migrations/0001-initial.ts";
 import { restores } from "./migrations/0002-restores.ts";
 import { alertLife } from "./migrations/0003-alert-life.ts";
+import { fileVersions } from "./migrations/0004-file-versions.ts";
 import { pragmaNumber, type Connection } from "./connection.ts";
 import { sumAllOperations } from "./operation-sums.ts";
 
 /** Applied in order, each in its own transaction; never edited after a release. */
-const migrations: readonly string[] = [initial, restores, alertLife];
+const migrations: readonly string[] = [initial, restores, alertLife, fileVersions];
 
 const schemaVersion = migrations.length;
 

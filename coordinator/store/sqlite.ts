@@ -4,6 +4,8 @@ import { alertRecords } from "./alert-records.ts";
 import type { Connection } from "./connection.ts";
 import { isBeyondUse, isJournalTrouble, journalFailure } from "./journal-failure.ts";
 import { checkJournal } from "./check-journal.ts";
+import { eventRecords } from "./event-records.ts";
+import { defaultKeptFileVersions, fileRecords, type KeptFileVersions } from "./file-records.ts";
 import { holdOperations } from "./hold-operations.ts";
 import { openJournalFile } from "./journal-file.ts";
 import { snapshotJournal } from "./make-backup.ts";
@@ -11,11 +13,11 @@ import { operationRecords } from "./operation-records.ts";
 import { sinkRecords } from "./sink-records.ts";
 import type { Store } from "./store.ts";
 import { trustRecords } from "./trust-records.ts";
-import { watchRecords } from "./watch-records.ts";
 
 export type StoreOptions = {
   readonly file: string;
   readonly keptEvents: number;
+  readonly keptFiles?: KeptFileVersions;
   readonly now: number;
   /** The disk or the file is not to be trusted any more; the call that met it throws as well. */
   readonly onUnusable?: (failure: Failure) => void;
@@ -26,7 +28,7 @@ export type StoreOptions = {
  * were started on copies of one journal never share one: the later start fences the earlier.
  * @throws Failure STORE_UNUSABLE or VERSION_MISMATCH; the file is then as it was.
  */
-export function openStore({ file, keptEvents, now, onUnusable }: StoreOptions): Store {
+export function openStore({ file, keptEvents, keptFiles, now, onUnusable }: StoreOptions): Store {
   const db = watched(openJournalFile(file), file, onUnusable ?? (() => undefined));
   const row = db.get("SELECT epoch FROM coordinator WHERE id = 1");
   const { epoch: epochBefore } = z.object({ epoch: z.int().nonnegative() }).parse(row);
@@ -37,7 +39,8 @@ export function openStore({ file, keptEvents, now, onUnusable }: StoreOptions): 
     epochBefore,
     ...trustRecords(db),
     ...operationRecords(db),
-    ...watchRecords(db, keptEvents),
+    ...fileRecords(db, keptFiles ?? defaultKeptFileVersions),
+    ...eventRecords(db, keptEvents),
     ...alertRecords(db),
     ...sinkRecords(db),
     holdOperations: (cause) => holdOperations(db, cause),

@@ -4,6 +4,7 @@ import type {
   StepState,
   FailureRecord,
 } from "#shared/domain/operation.ts";
+import type { FileFacts } from "#shared/domain/facts.ts";
 import type { OperationSummary } from "../api/contract.ts";
 import type { Plan } from "../operations/plan.ts";
 import type { JournalReport } from "./check-journal.ts";
@@ -61,14 +62,15 @@ export type Store = Disposable & {
   snapshot(file: string): void;
 
   // drift, alerts, events
-  setBaseline(
-    node: string,
-    path: string,
-    hash: string | null,
-    maskedText: string | null,
-    now: number,
-  ): void;
+  /** The newest version of these bytes counts as accepted, too. */
+  setBaseline(baseline: Omit<BaselineRecord, "acceptedAt">, now: number): void;
   baselines(node: string): readonly BaselineRecord[];
+  /** A new version, where it differs from the newest one. */
+  noteFile(node: string, file: FileFacts, now: number): boolean;
+  /** Of each file of the node. */
+  newestFiles(node: string): readonly FileVersionRecord[];
+  /** Newest first. */
+  fileVersions(node: string, path: string): readonly FileVersionRecord[];
   /**
    * Opens the alert of this cause or refreshes the standing one. An acknowledged one opens again when its detail is
    * another or it is worse.
@@ -147,8 +149,25 @@ export type BaselineRecord = {
   readonly node: string;
   readonly path: string;
   readonly hash: string | null;
+  /** null: not known yet, and not compared. */
+  readonly mode: number | null;
+  readonly owner: string | null;
   readonly maskedText: string | null;
   readonly acceptedAt: number;
+  /** A person, `first sight`, or `operation op-…`. */
+  readonly acceptedBy: string;
+};
+
+/** What a watched file was, as its agent told it; `seenAt` is when, `modifiedAt` the file's own time. */
+export type FileVersionRecord = Omit<FileFacts, "origin" | "ownerName"> & {
+  readonly node: string;
+  readonly version: number;
+  readonly ownerName: string | null;
+  /** Its text was too long to be kept. */
+  readonly isCut: boolean;
+  readonly seenAt: number;
+  readonly acceptedAt: number | null;
+  readonly acceptedBy: string | null;
 };
 
 export type AlertRecord = {

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ClusterDeclaration, NodeDeclaration } from "./cluster.ts";
+import { FileFormat } from "./facts.ts";
 import {
   AbsolutePath,
   Address,
@@ -57,6 +58,8 @@ const PlannedFiles = z
   .array(z.strictObject({ path: AbsolutePath, hash: z.string().nullable() }))
   .optional();
 export type PlannedFiles = z.infer<typeof PlannedFiles>;
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 const TablespaceMapping = z.strictObject({ from: AbsolutePath, to: AbsolutePath });
 
@@ -393,6 +396,26 @@ export const commands = {
       stallMs: z.int().positive(),
     }),
     result: Evidence.extend({ readsAsked: z.int(), readsAnsweredByNode: z.int() }),
+  },
+  /** A watched file back to a version that this host has kept, then the reload that it needs. */
+  "restore-file": {
+    effect: "change",
+    args: z.strictObject({
+      path: AbsolutePath,
+      format: FileFormat,
+      /** What stands there (null: nothing): anything else is left alone. */
+      from: Sha256.nullable(),
+      /** A hash of null removes the file; a mode or owner of null is whatever it had then. */
+      to: z.strictObject({
+        hash: Sha256.nullable(),
+        mode: z.int().min(0).max(0o7777).nullable(),
+        owner: z
+          .string()
+          .regex(/^\d{1,10}:\d{1,10}$/)
+          .nullable(),
+      }),
+    }),
+    result: Evidence,
   },
 } as const satisfies Record<
   string,

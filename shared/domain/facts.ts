@@ -104,6 +104,22 @@ export const ArchiverFacts = z.strictObject({
 });
 export type ArchiverFacts = z.infer<typeof ArchiverFacts>;
 
+/** A setting that stands in a file and is not what the server uses. */
+export const FileSetting = z.strictObject({
+  name: z.string(),
+  file: z.string(),
+  line: z.int(),
+  /** null: its line was taken out, and the server still uses what it said. */
+  inFile: z.string().nullable(),
+  inForce: z.string().nullable(),
+  /**
+   * overruled: another file, or the command line, says something else after it.
+   * broken: the server would refuse the line, and with it every later reload or start.
+   */
+  state: z.enum(["waits-for-reload", "waits-for-restart", "overruled", "broken"]),
+});
+export type FileSetting = z.infer<typeof FileSetting>;
+
 export const DatabaseFacts = z.strictObject({
   /** absent: no data directory; unreachable: a postmaster lives but gives no session. */
   status: z.enum(["absent", "stopped", "running", "unreachable"]),
@@ -124,6 +140,10 @@ export const DatabaseFacts = z.strictObject({
   /** Settings in force, by lower-case name: those that any check looks at. */
   settings: z.record(z.string(), z.string()),
   pendingRestart: z.array(z.string()),
+  /** Left out where the server does not tell. */
+  fileSettings: z.array(FileSetting).optional(),
+  /** When it read its files last. */
+  configLoadedAt: z.number().nullable().optional(),
   dataDirectory: z.string().nullable(),
   configFile: z.string().nullable(),
   hbaFile: z.string().nullable(),

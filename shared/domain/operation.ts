@@ -96,7 +96,7 @@ export const FailureRecord = z.strictObject({
 });
 export type FailureRecord = z.infer<typeof FailureRecord>;
 
-export const OperationKind = z.enum(["add-node", "pool-prepare"]);
+export const OperationKind = z.enum(["add-node", "pool-prepare", "revert-file"]);
 export type OperationKind = z.infer<typeof OperationKind>;
 
 export const OperationHeader = z.strictObject({

@@ -15,6 +15,7 @@ const phaseTitles: Readonly<Record<PhaseId, string>> = {
   regime: "join the regime",
   proof: "proof of reads",
   declare: "declare",
+  restore: "restore",
 };
 
 const marks: Readonly<Record<StepRecord["state"], string>> = {

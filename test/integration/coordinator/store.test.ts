@@ -36,7 +36,8 @@ test("what was written is there after the next opening, under a higher epoch", a
     store.createOperation(header, plan, { onFailure });
     store.setOperationState(header.id, "running", 7);
     store.setStep(header.id, 0, { state: "started", attempt: 1, startedAt: 8 });
-    store.setBaseline("srv127", "/f", "hash", "text", 9);
+    const baseline = { node: "srv127", path: "/f", hash: "hash", mode: 0o600, owner: "26:26", maskedText: "text", acceptedBy: "alice" }; // prettier-ignore
+    store.setBaseline(baseline, 9);
     store.addEvent({ at: 1, kind: "k", node: "srv127", operationId: null, data: { a: [1] } });
   }
   using store = open(folder);
@@ -55,7 +56,7 @@ test("what was written is there after the next opening, under a higher epoch", a
     ],
   });
   expect(store.leaseHolder("ESHA")?.id).toBe(header.id);
-  expect(store.baselines("srv127")[0]).toMatchObject({ hash: "hash", acceptedAt: 9 });
+  expect(store.baselines("srv127")[0]).toMatchObject({ hash: "hash", mode: 0o600, owner: "26:26", acceptedAt: 9, acceptedBy: "alice" }); // prettier-ignore
   expect(store.eventsAbout({ node: "srv127" }, 5)).toMatchObject([{ data: { a: [1] } }]);
 });
 

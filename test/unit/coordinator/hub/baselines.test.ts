@@ -35,8 +35,19 @@ function createScene(accepted: string | null) {
       baselines: () =>
         baseline === null
           ? []
-          : [{ node: "srv127", path, hash: baseline, maskedText: null, acceptedAt: 0 }],
-      setBaseline: (_node: string, _path: string, hash: string | null) => {
+          : [
+              {
+                node: "srv127",
+                path,
+                hash: baseline,
+                mode: null,
+                owner: null,
+                maskedText: null,
+                acceptedAt: 0,
+                acceptedBy: "first sight",
+              },
+            ],
+      setBaseline: ({ hash }: { readonly hash: string | null }) => {
         baseline = hash;
       },
     },

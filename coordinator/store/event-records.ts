@@ -1,27 +1,12 @@
 import * as z from "zod";
 import type { Connection } from "./connection.ts";
-import type { BaselineRecord, EventRecord, Store } from "./store.ts";
+import type { EventRecord, Store } from "./store.ts";
 
-type WatchRecords = Pick<
-  Store,
-  "setBaseline" | "baselines" | "addEvent" | "events" | "eventsAbout"
->;
+type EventRecords = Pick<Store, "addEvent" | "events" | "eventsAbout">;
 
-/** Baselines and events. Events are kept up to `keptEvents`. */
-export function watchRecords(db: Connection, keptEvents: number): WatchRecords {
+/** Events are kept up to `keptEvents`. */
+export function eventRecords(db: Connection, keptEvents: number): EventRecords {
   return {
-    setBaseline: (node, path, hash, maskedText, now) => {
-      db.run(
-        `INSERT INTO baseline (node, path, hash, masked_text, accepted_at) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (node, path) DO UPDATE SET hash = excluded.hash,
-           masked_text = excluded.masked_text, accepted_at = excluded.accepted_at`,
-        [node, path, hash, maskedText, now],
-      );
-    },
-    baselines: (node) =>
-      db
-        .all("SELECT * FROM baseline WHERE node = ? ORDER BY path", [node])
-        .map((row) => BaselineRow.parse(row)),
     addEvent: (event) =>
       db.transaction(() => {
         const row = db.get(
@@ -49,22 +34,6 @@ export function watchRecords(db: Connection, keptEvents: number): WatchRecords {
         .toReversed(),
   };
 }
-
-const BaselineRow = z
-  .object({
-    node: z.string(),
-    path: z.string(),
-    hash: z.string().nullable(),
-    masked_text: z.string().nullable(),
-    accepted_at: z.number(),
-  })
-  .transform((row): BaselineRecord => ({
-    node: row.node,
-    path: row.path,
-    hash: row.hash,
-    maskedText: row.masked_text,
-    acceptedAt: row.accepted_at,
-  }));
 
 const EventRow = z
   .object({
