@@ -24,6 +24,7 @@ import { restoredCause } from "./store/hold-operations.ts";
 import { openStore } from "./store/sqlite.ts";
 import { createAuthenticator } from "./trust/authenticator.ts";
 import { certificateFingerprint } from "./trust/certificate.ts";
+import { createRuleWatch } from "./watch-rules.ts";
 
 /** A coordinator without its API: journal, agents, operations. */
 export type Core = AsyncDisposable & {
@@ -68,9 +69,13 @@ export async function startCore(
         clock,
         events,
         onMissedPast: (because) => runner.holdAll(because),
+        onFacts: (node) => ruleWatch.factsChanged(node),
       }),
     );
     const clusterFiles = createClusterFiles(settings.clustersDirectory);
+    const ruleWatch = lifetimes.use(
+      createRuleWatch({ store, clock, log, clusterFiles, agents: hub }),
+    );
     const fleet = createFleet({ agents: hub, clock, askMs: limits.askMs, newId: randomUUID });
     const runner = lifetimes.use(
       new Runner({
@@ -98,6 +103,7 @@ export async function startCore(
         },
         onRest: (operation) => {
           if (!terminalStates.has(operation.state)) return;
+          ruleWatch.operationEnded(operation.cluster);
           if (!store.operations({ unfinished: true }).some(({ restores }) => restores > 0)) {
             store.resolveAlert(restoredCause, clock.now());
           }

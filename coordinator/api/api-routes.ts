@@ -24,6 +24,7 @@ import {
 } from "./contract.ts";
 import { closeAlert } from "./close-alert.ts";
 import { get, post, postEmpty, watch, type Route } from "./routes.ts";
+import { ruleRoutes } from "./rule-routes.ts";
 import { streamOperation } from "./watch-stream.ts";
 import { why } from "./why.ts";
 
@@ -90,6 +91,7 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
       clusterFiles.load(name); // one that was asked for by name has to be readable
       return slots(ports, [name]);
     }),
+    ...ruleRoutes(ports),
     post("/api/alerts/:id/close", CloseAlertRequest, ({ parameters, body }) =>
       closeAlert(ports, parameters["id"] ?? "", body.requestedBy),
     ),

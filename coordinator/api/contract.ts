@@ -8,6 +8,7 @@ import type { Progress } from "#shared/domain/commands.ts";
 import { PlanDigest } from "../operations/plan-digest.ts";
 import type { OperationEnd } from "../operations/operation-end.ts";
 import type { CheckResult, Forecast, Plan } from "../operations/plan.ts";
+import type { Rule } from "../rules/rule.ts";
 import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.ts";
 
 /**
@@ -33,6 +34,8 @@ import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.t
  *  GET  /api/why/:subject                    WhyAnswer (operation id or node)
  *  GET  /api/slots                           SlotsAnswer
  *  GET  /api/clusters/:name/slots            SlotsAnswer
+ *  GET  /api/rules                           RuleAnswer[]
+ *  GET  /api/rules/:id                       RuleAnswer
  *  GET  /api/alerts?all=1                    AlertRecord[]
  *  POST /api/alerts/:id/close                CloseAlertRequest → AlertRecord (REFUSED for one that agents end)
  *  GET  /api/events?after=N                  EventRecord[]
@@ -155,6 +158,9 @@ export type StatusAnswer = {
   /** Joined agents that no declaration names yet. */
   readonly unassigned: readonly NodeStatus[];
 };
+
+/** A row of the table of rules, with the alerts that stand because it is broken. */
+export type RuleAnswer = Omit<Rule, "check"> & { readonly alerts: readonly AlertRecord[] };
 
 export type SlotLine = {
   readonly slot: string;

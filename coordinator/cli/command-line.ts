@@ -5,6 +5,7 @@ import { addClusterCommands } from "./commands/cluster.ts";
 import { addCompletionCommand } from "./commands/completion.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addOperationCommands } from "./commands/operation.ts";
+import { addRuleCommands } from "./commands/rules.ts";
 import { addSlotCommands } from "./commands/slot.ts";
 import { addStatusCommands } from "./commands/status.ts";
 import { addTokenCommands } from "./commands/token.ts";
@@ -27,6 +28,7 @@ export function createCommandLine(context: CliContext): Command {
   addTokenCommands(program, context);
   addClusterCommands(program, context);
   addStatusCommands(program, context);
+  addRuleCommands(program, context);
   addSlotCommands(program, context);
   addNodeCommands(program, context);
   addOperationCommands(program, context);

@@ -28,6 +28,8 @@ export type HubPorts = {
   readonly events: Events;
   /** An agent knows of a coordinator that this journal does not know: nothing may simply go on. */
   readonly onMissedPast: (because: string) => void;
+  /** Its facts are others than before. */
+  readonly onFacts: (node: string) => void;
 };
 
 /** The agents as the coordinator knows them: who is connected, their facts, the commands under way. */
@@ -257,6 +259,7 @@ export class Hub {
         records.filesSeen(state);
         records.slotsSeen(state.node, facts);
         for (const settle of state.waiters) settle(null);
+        this.#ports.onFacts(state.node);
       },
       "facts-changed": (delta) => {
         const outcome = applyDelta(state.heldIsCurrent ? state.held : null, delta);
@@ -267,6 +270,7 @@ export class Hub {
         if (delta.sections.host !== undefined) correctClock(state, outcome.held.facts, clock);
         if (delta.sections.files !== undefined) records.filesSeen(state);
         if (delta.sections.agent !== undefined) records.slotsSeen(state.node, outcome.held.facts);
+        this.#ports.onFacts(state.node);
       },
       // Known to be there: only interesting to whoever reads the traffic.
       "command-accepted": () => undefined,

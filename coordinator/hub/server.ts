@@ -13,7 +13,7 @@ import type { Hub, HubPorts } from "./hub.ts";
 import { answerJoin } from "./join.ts";
 import { createRefusals, type Refusals } from "./refusals.ts";
 
-export type HubServerOptions = Omit<HubPorts, "onMissedPast"> & {
+export type HubServerOptions = Omit<HubPorts, "onMissedPast" | "onFacts"> & {
   readonly hub: Hub;
   readonly listen: { readonly address: string; readonly port: number };
   readonly authenticator: Authenticator;

@@ -115,7 +115,7 @@ export const haModuleRules: readonly Rule[] = [
     check: perFile(copies, (file, { declared: { paths } }) =>
       Object.entries({
         KB_DATA_PATH: paths.dataDirectory,
-        KB_PATH: paths.binDirectory,
+        KB_PATH: `${paths.root ?? ""}/db/bin`,
         KB_ETC_PATH: `${paths.root ?? ""}/db/etc`,
       }).flatMap(
         ([key, wanted]) =>

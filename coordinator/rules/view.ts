@@ -2,6 +2,7 @@ import { type CronFile, parseCron } from "#shared/config-files/cron-lines.ts";
 import { type HaModule, parseHaModule } from "#shared/config-files/ha-module.ts";
 import { joinsLines } from "#shared/config-files/hba-access.ts";
 import { type HbaConf, parseHba } from "#shared/config-files/hba.ts";
+import { parsePasswordHashes } from "#shared/config-files/password-hashes.ts";
 import { parsePoolConf, type PoolConf } from "#shared/config-files/pool-conf.ts";
 import { parseRecoveryConf, type RecoveryConf } from "#shared/config-files/recovery-conf.ts";
 import { parseServerConf, type ServerConf } from "#shared/config-files/server-conf.ts";
@@ -147,8 +148,8 @@ export function shortName({ paths }: NodeDeclaration, path: string): string {
     : path.slice(path.lastIndexOf("/") + 1);
 }
 
-function usersIn(text: string): readonly string[] {
-  return text.split("\n").flatMap((line) => /^([^#:\s][^:]*):/.exec(line)?.[1] ?? []);
+function usersIn(text: string, path: string): readonly string[] {
+  return [...new Set(parsePasswordHashes(text, path).entries.map(({ user }) => user))];
 }
 
 /** Null where the server or the pool would refuse the file as it stands: the last good one is in force. */
