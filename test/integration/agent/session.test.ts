@@ -158,24 +158,32 @@ test("a message larger than the limit ends the link, not the agent", async () =>
   await coordinator.next("facts", 2);
 });
 
-test("a coordinator that no longer answers pings is given up and dialled anew", async () => {
-  await using coordinator = await FakeCoordinator.start(credentials);
+/** An agent that has told its facts, over a link on which nothing may be silent for long. */
+async function impatientLink() {
+  const coordinator = await FakeCoordinator.start(credentials);
   coordinator.heartbeat = { everyMs: 50, lostAfterMs: 200 };
-  await using home = await makeAgentHome(coordinator);
-  await using agent = await start(home.settings);
-  expect(agent).toBeDefined();
+  const home = await makeAgentHome(coordinator);
+  const agent = await start(home.settings);
   await coordinator.next("facts");
+  const opened = [agent, home, coordinator];
+  return {
+    coordinator,
+    [Symbol.asyncDispose]: async () => {
+      for (const one of opened) await one[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("a coordinator that no longer answers pings is given up and dialled anew", async () => {
+  await using link = await impatientLink();
+  const { coordinator } = link;
   coordinator.autoPong = false;
   await coordinator.next("hello", 2);
 });
 
 test("an agent that was frozen takes nothing from the link that was given up meanwhile", async () => {
-  await using coordinator = await FakeCoordinator.start(credentials);
-  coordinator.heartbeat = { everyMs: 50, lostAfterMs: 200 };
-  await using home = await makeAgentHome(coordinator);
-  await using agent = await start(home.settings);
-  expect(agent).toBeDefined();
-  await coordinator.next("facts");
+  await using link = await impatientLink();
+  const { coordinator } = link;
   coordinator.send({ type: "command", command: measure("stale") });
   // Nothing of this process runs, the agent included: what was sent waits in its socket.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
