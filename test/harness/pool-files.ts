@@ -132,8 +132,8 @@ export function poolConf(
     load_balance_mode: "on",
     sr_check_period: "2",
     sr_check_user: quote(check.user),
-    // Not left to pool_passwd: a pool's processes share one open file of it, and one that reads while another does
-    // takes a wrong password for the right one until it is told to reload.
+    // Not left to pool_passwd: a pool's processes share one offset in it, and of two that read it in one moment the
+    // second finds nothing: a health check without a password takes its backend for down.
     sr_check_password: quote(check.password),
     sr_check_database: quote(check.database),
     delay_threshold: "10000000",
