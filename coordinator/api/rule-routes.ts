@@ -7,10 +7,10 @@ import { get, type Route } from "./routes.ts";
 
 /** The table of rules, each with what breaks it now. */
 export function ruleRoutes({ store }: { readonly store: Pick<Store, "alerts"> }): readonly Route[] {
-  const answer = (alerts: readonly AlertRecord[], { check: _, ...rule }: Rule): RuleAnswer => ({
-    ...rule,
-    alerts: alerts.filter((alert) => alert.rule === rule.id),
-  });
+  const answer = (alerts: readonly AlertRecord[], rule: Rule): RuleAnswer => {
+    const { id, sentence, severity, needs, wanted, fix } = rule;
+    return { id, sentence, severity, needs, wanted, fix, alerts: alerts.filter((alert) => alert.rule === id) }; // prettier-ignore
+  };
   return [
     get("/api/rules", () => {
       const alerts = store.alerts({ open: true });

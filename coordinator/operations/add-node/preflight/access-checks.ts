@@ -1,8 +1,8 @@
 import { type HbaVerdict, judgeRules } from "#shared/config-files/hba-access.ts";
-import { firstMatch, type HbaQuery } from "#shared/config-files/hba-match.ts";
 import { parseIp } from "#shared/config-files/ip-address.ts";
 import { bareAddress, singleAddressRange } from "#shared/domain/addresses.ts";
 import type { SecretName } from "#shared/domain/commands.ts";
+import { refusedForReplication } from "../../../rules/evaluators.ts";
 import {
   clientAddressOf,
   hbaOf,
@@ -100,10 +100,9 @@ export const accessChecks: readonly Check[] = [
       s.existing.flatMap((node): readonly Verdict[] => {
         const conf = hbaOf(node);
         if (conf === null) return [];
-        const closed = virtualAddresses(s).filter((address) => {
-          const match = firstMatch(conf, replicationQuery(s, address));
-          return match === null || match.rule?.method === "reject";
-        });
+        const { replicationUser } = s.declaration.database;
+        const refused = refusedForReplication(conf, replicationUser, virtualAddresses(s));
+        const closed = refused.map(({ address }) => address);
         if (closed.length === 0) return [pass(nameOf(node), virtualAddresses(s).join(", "))];
         const fix = `Add "host replication ${s.declaration.database.replicationUser} ${singleAddressRange(closed[0] ?? "")} md5" there: a connection may leave with the virtual address as its source.`;
         return [warn(nameOf(node), `no line for ${closed.join(", ")}`, fix)];
@@ -207,11 +206,6 @@ function hbaOfNewcomer(s: Situation): readonly Verdict[] {
 function describeVerdict({ rule, match }: HbaVerdict): string {
   const method = match?.rule?.method ?? match?.undecidable ?? "unknown";
   return `line ${match?.line ?? "?"} decides about ${rule.user} from ${rule.address}: ${method}`;
-}
-
-function replicationQuery(s: Situation, address: string): HbaQuery {
-  const { replicationUser: user } = s.declaration.database;
-  return { type: "host", database: "", user, address, replication: true };
 }
 
 function virtualAddresses(s: Situation): readonly string[] {

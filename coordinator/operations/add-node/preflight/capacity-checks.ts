@@ -1,5 +1,11 @@
+import {
+  lessThanPrimary,
+  numberIn,
+  poolConnections,
+  rewindMeans,
+} from "../../../rules/evaluators.ts";
 import { printBytes } from "../print-units.ts";
-import { type KnownNode, setting, settingNumber, type Situation } from "../situation.ts";
+import { setting, settingNumber } from "../situation.ts";
 import {
   always,
   type Check,
@@ -13,15 +19,6 @@ import {
 
 /** A base backup with its WAL stream takes two, a streaming standby keeps one of them. */
 const sendersForBackup = 2;
-
-/** A standby refuses to start, or to go on, with less than its primary has (PostgreSQL docs, hot standby). */
-const hotStandbySettings = [
-  "max_connections",
-  "max_worker_processes",
-  "max_wal_senders",
-  "max_prepared_transactions",
-  "max_locks_per_transaction",
-] as const;
 
 /** Room in the servers: most of this needs a restart, so it is found now and not in the middle. */
 export const capacityChecks: readonly Check[] = [
@@ -124,7 +121,12 @@ export const capacityChecks: readonly Check[] = [
       withDatabase(s.existing)
         .filter((node) => node !== s.primary)
         .map((node): Verdict => {
-          const less = lessThanPrimary(s, node);
+          const theirs = s.primary?.facts?.database.settings ?? {};
+          const ours = node.facts?.database.settings ?? {};
+          const version = node.facts?.database.versionNumber ?? 0;
+          const less = lessThanPrimary(theirs, ours, version).map(
+            (found) => `${found.name} ${found.ours} < ${found.theirs}`,
+          );
           if (less.length === 0) return pass(nameOf(node), "all at least the primary's");
           const fix = `Raise them on ${nameOf(node)} (restart of that standby).`;
           // The new node starts with its source's values, and would not start at all.
@@ -155,10 +157,10 @@ export const capacityChecks: readonly Check[] = [
     wanted: "wal_log_hints = on, or checksums",
     applies: (s) => setting(s.primary, "wal_log_hints") !== null,
     evaluate: (s) => {
-      const hints = setting(s.primary, "wal_log_hints") === "on";
-      const checksums = setting(s.primary, "data_checksums") === "on";
+      const means = rewindMeans(s.primary?.facts?.database.settings ?? {});
       const name = s.primary === null ? null : nameOf(s.primary);
-      if (hints || checksums) return pass(name, hints ? "wal_log_hints = on" : "checksums");
+      if (means === "wal_log_hints") return pass(name, "wal_log_hints = on");
+      if (means === "checksums") return pass(name, "checksums");
       return warn(name, "neither", "Set wal_log_hints = on with the next restart.");
     },
   },
@@ -187,15 +189,16 @@ export const capacityChecks: readonly Check[] = [
     applies: (s) =>
       s.declaration.pool !== "none" && settingNumber(s.source, "max_connections") !== null,
     evaluate: (s) => {
-      const most = settingNumber(s.source, "max_connections") ?? 0;
-      const reserved = settingNumber(s.source, "superuser_reserved_connections") ?? 3;
       return s.managers.flatMap((manager): readonly Verdict[] => {
         const settings = manager.facts?.pool?.settings ?? {};
-        const children = Number(settings["num_init_children"]);
-        const pool = Number(settings["max_pool"]);
-        if (!Number.isFinite(children * pool)) return [];
-        const found = `${children} × ${pool} = ${children * pool} sessions, ${most} - ${reserved} connections`;
-        if (children * pool <= most - reserved) return [pass(nameOf(manager), found)];
+        const room = poolConnections(
+          numberIn(settings, "num_init_children"),
+          numberIn(settings, "max_pool"),
+          s.source?.facts?.database.settings ?? {},
+        );
+        if (room === null) return [];
+        const { found, fits } = room;
+        if (fits) return [pass(nameOf(manager), found)];
         return [
           warn(nameOf(manager), found, "Lower max_pool, or raise max_connections everywhere."),
         ];
@@ -203,12 +206,3 @@ export const capacityChecks: readonly Check[] = [
     },
   },
 ];
-
-function lessThanPrimary(s: Situation, node: KnownNode): readonly string[] {
-  return hotStandbySettings.flatMap((name) => {
-    const theirs = settingNumber(s.primary, name);
-    const ours = settingNumber(node, name);
-    if (theirs === null || ours === null || ours >= theirs) return [];
-    return [`${name} ${ours} < ${theirs}`];
-  });
-}
