@@ -37,18 +37,18 @@ export async function recordUndo(bed: Bed): Promise<PointLists> {
     ...environments,
     [coordinatorName]: { ...environments[coordinatorName], CASTELLAN_STOP_AT: lastPoint },
   });
+  const atStart = await reached(bed);
   const { id } = await addNode(bed);
   await untilStopped(bed.process(coordinatorName), lastPoint);
   const before = await reached(bed);
   await abortStopped(bed, id);
   const { state } = await atRest(bed, id);
   if (state !== "rolled-back") throw new Error(`the aborted run is ${state}`);
-  return Object.fromEntries(
-    Object.entries(await reached(bed)).map(([name, lines]) => [
-      name,
-      lines.slice(before[name]?.length ?? 0),
-    ]),
-  );
+  const since = Object.entries(await reached(bed)).map(([name, lines]) => [
+    name,
+    lines.slice(before[name]?.length ?? 0),
+  ]);
+  return without(Object.fromEntries(since), atStart);
 }
 
 /** What a process also reaches when it starts can't be told from its start by name. */
