@@ -5,6 +5,7 @@ import { terminalStates } from "#shared/domain/operation.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import { systemClock } from "#shared/time.ts";
+import { startAlerting, type Alerting } from "./alerts/alerting.ts";
 import { createClusterFiles } from "./cluster-file/cluster-files.ts";
 import { createEvents } from "./events.ts";
 import { createFleet } from "./fleet/view.ts";
@@ -31,6 +32,7 @@ export type Core = AsyncDisposable & {
   readonly ports: CoordinatorPorts;
   readonly hub: Hub;
   readonly runner: Runner;
+  readonly alerting: Alerting;
   readonly agentPort: number;
   readonly fingerprint: string;
 };
@@ -62,6 +64,12 @@ export async function startCore(
       }),
     );
     const events = createEvents(store, log, clock);
+    const alerting = lifetimes.use(
+      startAlerting(
+        { store, clock, log, events, random: Math.random, mostWaiting: limits.sinkQueue },
+        settings.sinks,
+      ),
+    );
     const hub = lifetimes.use(
       new Hub({
         settings,
@@ -138,6 +146,7 @@ export async function startCore(
       ports: { clock, log, store, fleet, clusterFiles, shownPlans: createShownPlans() },
       hub,
       runner,
+      alerting,
       agentPort: port,
       fingerprint: certificateFingerprint(certificatePem),
       [Symbol.asyncDispose]: () => lifetimes[Symbol.asyncDispose](),

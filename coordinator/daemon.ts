@@ -30,6 +30,7 @@ export async function runDaemon(
     const routes = apiRoutes({
       ...core.ports,
       runner: core.runner,
+      alerting: core.alerting,
       sendBufferBytes: settings.limits.sendBufferBytes,
       backup: () =>
         makeBackup({

@@ -2,7 +2,7 @@ import type { FailureRecord } from "#shared/domain/operation.ts";
 import type { Log } from "#shared/log.ts";
 import type { Clock } from "#shared/time.ts";
 import type { ForecastError } from "./operations/forecast-error.ts";
-import type { Store } from "./store/store.ts";
+import type { EventRecord, Store } from "./store/store.ts";
 
 /** Everything the coordinator records as having happened, `noun:verb` in the past, with its data. */
 type EventData = {
@@ -28,6 +28,25 @@ type EventData = {
     readonly summary: string;
     readonly detail: string;
   };
+  "alert:opened": AlertData;
+  /** It stands, and is another one to look at: its detail or severity. */
+  "alert:changed": AlertData;
+  "alert:acknowledged": AlertData & { readonly by: string; readonly note: string | null };
+  /** It was acknowledged, and there is something new. */
+  "alert:reopened": AlertData;
+  "alert:resolved": AlertData;
+  "mute:begun": {
+    readonly pattern: string;
+    readonly until: number;
+    readonly by: string;
+    readonly note: string | null;
+  };
+  "mute:ended": { readonly pattern: string; readonly by: string };
+  /** The first time in a row; it is tried again. */
+  "sink:failed": { readonly sink: string; readonly because: string };
+  "sink:recovered": { readonly sink: string; readonly failures: number };
+  /** Changes of alerts that it will not hear of. */
+  "sink:gave-up": { readonly sink: string; readonly count: number; readonly because: string };
   /** An operator said that its cause is gone. */
   "alert:closed": {
     readonly id: number;
@@ -62,6 +81,13 @@ type EventData = {
 };
 type EventKind = keyof EventData;
 
+type AlertData = {
+  readonly id: number;
+  readonly cause: string;
+  readonly severity: "info" | "warning" | "critical";
+  readonly summary: string;
+};
+
 type About = { readonly node?: string | null; readonly operationId?: string | null };
 export type Events = {
   emit<K extends EventKind>(kind: K, about: About, data: EventData[K]): void;
@@ -81,15 +107,19 @@ export function createEvents(store: Pick<Store, "addEvent">, log: Log, clock: Cl
       }
       const { level, line } = logLines[kind];
       const fields = { event: kind, node, operation: operationId, data };
-      log[level](fields, line(data, node ?? "?"));
+      log[typeof level === "function" ? level(data) : level](fields, line(data, node ?? "?"));
     },
   };
 }
 
+type Level = "error" | "warn" | "info" | "debug";
 type LogLine<K extends EventKind> = {
-  readonly level: "error" | "warn" | "info" | "debug";
+  readonly level: Level | ((data: EventData[K]) => Level);
   readonly line: (data: EventData[K], node: string) => string;
 };
+
+const alertLevel = ({ severity }: AlertData): Level =>
+  severity === "critical" ? "error" : severity === "warning" ? "warn" : "info";
 
 const logLines: { readonly [K in EventKind]: LogLine<K> } = {
   "agent:joined": { level: "info", line: (d, node) => `${node} joined from ${d.address}` },
@@ -115,6 +145,34 @@ const logLines: { readonly [K in EventKind]: LogLine<K> } = {
     line: (d, node) => `the agent of ${node} sent a bad message: ${d.reason}`,
   },
   "host:reported": { level: "info", line: (d, node) => `${node}: ${d.summary}` },
+  "alert:opened": { level: alertLevel, line: (d) => `alert ${d.id} (${d.severity}): ${d.summary}` },
+  "alert:changed": {
+    level: alertLevel,
+    line: (d) => `alert ${d.id} (${d.severity}) has changed: ${d.summary}`,
+  },
+  "alert:acknowledged": {
+    level: "info",
+    line: (d) => `${d.by} looks after alert ${d.id}: ${d.summary}`,
+  },
+  "alert:reopened": {
+    level: alertLevel,
+    line: (d) => `alert ${d.id} (${d.severity}) is open again: ${d.summary}`,
+  },
+  "alert:resolved": { level: "info", line: (d) => `alert ${d.id} is over: ${d.summary}` },
+  "mute:begun": {
+    level: "info",
+    line: (d) => `${d.by} mutes ${d.pattern} until ${new Date(d.until).toISOString()}`,
+  },
+  "mute:ended": { level: "info", line: (d) => `${d.pattern} is not muted any more (${d.by})` },
+  "sink:failed": { level: "warn", line: (d) => `sink ${d.sink}: ${d.because}` },
+  "sink:recovered": {
+    level: "info",
+    line: (d) => `sink ${d.sink} takes alerts again after ${d.failures} failed attempts`,
+  },
+  "sink:gave-up": {
+    level: "error",
+    line: (d) => `sink ${d.sink} will not hear of ${d.count} changes of alerts: ${d.because}`,
+  },
   "alert:closed": { level: "info", line: (d) => `${d.by} closed: ${d.summary}` },
   "baseline:accepted": {
     level: "debug",
@@ -140,3 +198,15 @@ const logLines: { readonly [K in EventKind]: LogLine<K> } = {
     line: (d) => `${d.step}: ${d.phase} ${d.attempt} failed (${d.decision}): ${d.failure.message}`,
   },
 };
+
+/** An event as the log says it; of a kind that this version does not know, its data. */
+export function eventSentence({ kind, node, data }: EventRecord): string {
+  const known = Object.entries(logLines).find(([name]) => name === kind)?.[1];
+  if (known === undefined) return JSON.stringify(data);
+  try {
+    // The kind's own data, as emit has taken it; another version's may have another shape.
+    return known.line(data as never, node ?? "?");
+  } catch {
+    return JSON.stringify(data);
+  }
+}

@@ -5,6 +5,7 @@ import { LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
 import { AbsolutePath, Address, Port } from "#shared/domain/names.ts";
 import { Failure } from "#shared/errors.ts";
+import { SinksSettings } from "./alerts/sink-settings.ts";
 import { defaultAddNodeLimits } from "./operations/add-node/situation.ts";
 import { defaultKeptFileVersions } from "./store/file-records.ts";
 
@@ -62,8 +63,12 @@ const SettingsFile = z.strictObject({
       /** Bytes waiting to be read by an agent or a watcher before the link is given up. */
       sendBufferBytes: z.int().positive().default(33_554_432),
       agents: z.int().positive().default(500),
+      /** Alerts that wait for one sink; beyond it the oldest are given up. */
+      sinkQueue: z.int().min(10).max(100_000).default(1_000),
     })
     .prefault({}),
+  /** Where alerts are sent, beside the log. */
+  sinks: SinksSettings.default([]),
   addNode: z
     .strictObject({
       /** The most WAL that a new node's slot may hold back, for ever; less where the primary's disk is small. */

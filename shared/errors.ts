@@ -18,9 +18,12 @@ export const failures = {
   NODE_UNREACHABLE: { exitCode: 6 },
   DATABASE_UNREACHABLE: { exitCode: 6 },
   POOL_UNREACHABLE: { exitCode: 6 },
+  SINK_UNREACHABLE: { exitCode: 6 },
   /** Someone else holds it, or it is there already. */
   OPERATION_CONFLICT: { exitCode: 7 },
   ALREADY_EXISTS: { exitCode: 7 },
+  /** A sink answered, and did not take the alert. */
+  SINK_REFUSED: { exitCode: 19 },
   /** The plan made now is not the one that was shown; nothing was touched. */
   PLAN_CHANGED: { exitCode: 18 },
   /** No such cluster, node, operation, alert. */

@@ -8,11 +8,10 @@ import { importCluster } from "../operations/import/request.ts";
 import { poolPrepare } from "../operations/pool-prepare/request.ts";
 import { operationEnd } from "../operations/operation-end.ts";
 import type { Runner } from "../operations/runner.ts";
-import type { CoordinatorPorts } from "../ports.ts";
 import { createJoinToken } from "../trust/tokens.ts";
+import { alertRoutes, type AlertPorts } from "./alert-routes.ts";
 import {
   AddNodeRequest,
-  CloseAlertRequest,
   ImportRequest,
   PoolPrepareRequest,
   TokenRequest,
@@ -22,13 +21,12 @@ import {
   type StatusAnswer,
   type TokenAnswer,
 } from "./contract.ts";
-import { closeAlert } from "./close-alert.ts";
 import { get, post, postEmpty, watch, type Route } from "./routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { streamOperation } from "./watch-stream.ts";
 import { why } from "./why.ts";
 
-export type ApiPorts = CoordinatorPorts & {
+export type ApiPorts = AlertPorts & {
   readonly runner: Runner;
   readonly sendBufferBytes: number;
   /** The coordinator's whole state in one file. Secret. */
@@ -92,17 +90,7 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
       return slots(ports, [name]);
     }),
     ...ruleRoutes(ports),
-    post("/api/alerts/:id/close", CloseAlertRequest, ({ parameters, body }) =>
-      closeAlert(ports, parameters["id"] ?? "", body.requestedBy),
-    ),
-    get("/api/alerts", ({ query }) => store.alerts({ open: query.get("all") !== "1" })),
-    get("/api/events", ({ query }) => {
-      const after = Number(query.get("after") ?? 0);
-      if (!Number.isSafeInteger(after) || after < 0) {
-        throw new Failure("USAGE", "after must be the sequence number of an event, or 0.");
-      }
-      return store.events(after, 500);
-    }),
+    ...alertRoutes(ports),
   ];
 }
 

@@ -13,9 +13,9 @@ export function closeAlert(
   id: string,
   requestedBy: string,
 ): AlertRecord {
-  const find = (): AlertRecord | undefined => store.alerts().find((a) => String(a.id) === id);
+  const find = (): AlertRecord | null => (/^\d{1,15}$/.test(id) ? store.alert(Number(id)) : null);
   const alert = find();
-  if (alert === undefined) {
+  if (alert === null) {
     throw new Failure("NOT_FOUND", `There is no alert ${id}.`, { hint: "castellan alert list" });
   }
   if (alert.state === "resolved") return alert;

@@ -36,9 +36,16 @@ import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.t
  *  GET  /api/clusters/:name/slots            SlotsAnswer
  *  GET  /api/rules                           RuleAnswer[]
  *  GET  /api/rules/:id                       RuleAnswer
- *  GET  /api/alerts?all=1                    AlertRecord[]
+ *  GET  /api/alerts?all=1                    AlertRecord[], newest first: those that stand, or all
+ *  GET  /api/alerts/:id                      AlertRecord
  *  POST /api/alerts/:id/close                CloseAlertRequest → AlertRecord (REFUSED for one that agents end)
- *  GET  /api/events?after=N                  EventRecord[]
+ *  POST /api/alerts/:id/acknowledge          AcknowledgeRequest → AlertRecord (OPERATION_CONFLICT names who was first)
+ *  GET  /api/mutes                           MuteRecord[] in force
+ *  POST /api/mutes                           MuteRequest → MuteRecord
+ *  POST /api/mutes/:what/remove              RequestedBy → MuteRecord (by its number or pattern)
+ *  POST /api/sinks/:name/test                RequestedBy → SinkTest (SINK_UNREACHABLE, SINK_REFUSED)
+ *  GET  /api/events?after=N                  EventRecord[], at most 500 (?newest=N: the last N)
+ *  GET  /api/events/watch?after=N            stream of EventRecord, those that are there and those that come
  */
 
 export const TokenRequest = z.strictObject({
@@ -201,7 +208,18 @@ export type SlotsAnswer = {
   }[];
 };
 
+export const RequestedBy = z.strictObject({ requestedBy: z.string().min(1).max(200) });
 export const CloseAlertRequest = z.strictObject({ requestedBy: z.string().max(200) });
+const Note = z.string().max(1_000).nullable();
+export const AcknowledgeRequest = RequestedBy.extend({ note: Note });
+
+export const mostMuteMs = 30 * 86_400_000;
+export const MuteRequest = RequestedBy.extend({
+  /** A pattern of causes, `*` for anything; or the number of an alert. */
+  what: z.string().trim().min(1).max(600),
+  forMs: z.int().min(1_000).max(mostMuteMs, { error: "a mute ends after 30 days at the latest" }),
+  note: Note,
+});
 
 /** A list of whole plans would be megabytes. */
 export type OperationSummary = Omit<OperationRecord, "plan" | "steps"> & {

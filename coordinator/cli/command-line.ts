@@ -1,8 +1,10 @@
 import { Command } from "commander";
 import { defaultStateDirectory } from "../settings.ts";
 import { version } from "#shared/version.ts";
+import { addAlertCommands } from "./commands/alert.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addCompletionCommand } from "./commands/completion.ts";
+import { addEventsCommand } from "./commands/events.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addOperationCommands } from "./commands/operation.ts";
 import { addRuleCommands } from "./commands/rules.ts";
@@ -28,6 +30,8 @@ export function createCommandLine(context: CliContext): Command {
   addTokenCommands(program, context);
   addClusterCommands(program, context);
   addStatusCommands(program, context);
+  addAlertCommands(program, context);
+  addEventsCommand(program, context);
   addRuleCommands(program, context);
   addSlotCommands(program, context);
   addNodeCommands(program, context);

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { Failure } from "#shared/errors.ts";
 import type * as z from "zod";
-import { parseSize } from "./render/units.ts";
+import { parseDuration, parseSize } from "./render/units.ts";
 
 export function withJson(command: Command): Command {
   return command.option("--json", "print the answer as JSON");
@@ -20,6 +20,13 @@ export function sizeOption(text: string): number {
   if (bytes === null || bytes <= 0)
     throw new InvalidArgumentError("a size such as 50M or 1G is wanted.");
   return bytes;
+}
+
+export function durationOption(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === null || ms <= 0)
+    throw new InvalidArgumentError("a duration such as 30m, 12h or 7d is wanted.");
+  return ms;
 }
 
 /** What a person typed as the request's schema wants it, or a USAGE failure naming the option. */

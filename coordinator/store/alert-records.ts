@@ -12,6 +12,8 @@ type AlertRecords = Pick<
   | "alert"
   | "alerts"
   | "alertChanges"
+  | "standingChanges"
+  | "changedAlerts"
   | "watchAlerts"
   | "mutes"
   | "addMute"
@@ -109,6 +111,15 @@ export function alertRecords(db: Connection): AlertRecords {
         [],
       ).map(({ alert }) => alert),
     alertChanges: (after, limit) => read("revision > ? ORDER BY revision LIMIT ?", [after, limit]),
+    standingChanges: () => read("state <> 'resolved' ORDER BY revision LIMIT 1000", []),
+    changedAlerts: (after) => {
+      const sql = "SELECT revision, cause, severity, state FROM alert WHERE revision > ? ORDER BY revision"; // prettier-ignore
+      const patterns = readMutes(db).map(({ pattern }) => pattern);
+      return db.all(sql, [after]).map((row) => {
+        const changed = ChangedRow.parse(row);
+        return { ...changed, isMuted: patterns.some((p) => matchesCause(p, changed.cause)) };
+      });
+    },
     watchAlerts: (listener) => {
       listeners.add(listener);
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
@@ -139,7 +150,7 @@ function changeOf(before: AlertRecord, now: AlertInput): "changed" | "reopened" 
 }
 
 /** Mildest first. */
-export const severities = ["info", "warning", "critical"] as const;
+const severities = ["info", "warning", "critical"] as const;
 
 function insert(db: Connection, input: AlertInput, now: number): number {
   const row = db.get(
@@ -165,6 +176,13 @@ function changing(input: AlertInput): readonly (string | number | null)[] {
   return [summary, detail, rule, file, line, fix, who];
 }
 
+const AlertState = z.enum(["open", "acknowledged", "resolved"]);
+const ChangedRow = z.object({
+  revision: z.number(),
+  cause: z.string(),
+  severity: z.enum(severities),
+  state: AlertState,
+});
 const AlertRow = z
   .object({
     id: z.number(),
@@ -178,7 +196,7 @@ const AlertRow = z
     detail: z.string(),
     fix: z.string().nullable(),
     who: z.string().nullable(),
-    state: z.enum(["open", "acknowledged", "resolved"]),
+    state: AlertState,
     first_seen_at: z.number(),
     last_seen_at: z.number(),
     count: z.number(),

@@ -2,13 +2,17 @@ import * as z from "zod";
 import type { Connection } from "./connection.ts";
 import type { EventRecord, Store } from "./store.ts";
 
-type EventRecords = Pick<Store, "addEvent" | "events" | "eventsAbout">;
+type EventRecords = Pick<
+  Store,
+  "addEvent" | "events" | "newestEvents" | "watchEvents" | "eventsAbout"
+>;
 
 /** Events are kept up to `keptEvents`. */
 export function eventRecords(db: Connection, keptEvents: number): EventRecords {
+  const listeners = new Set<() => void>();
   return {
-    addEvent: (event) =>
-      db.transaction(() => {
+    addEvent: (event) => {
+      const added = db.transaction(() => {
         const row = db.get(
           "INSERT INTO event (at, kind, node, operation_id, data) VALUES (?, ?, ?, ?, ?) RETURNING sequence",
           [event.at, event.kind, event.node, event.operationId, JSON.stringify(event.data ?? null)],
@@ -19,7 +23,19 @@ export function eventRecords(db: Connection, keptEvents: number): EventRecords {
           db.run("DELETE FROM event WHERE sequence <= ?", [sequence - keptEvents]);
         }
         return { ...event, sequence };
-      }),
+      });
+      for (const listener of listeners) listener();
+      return added;
+    },
+    newestEvents: (limit) =>
+      db
+        .all("SELECT * FROM event ORDER BY sequence DESC LIMIT ?", [limit])
+        .map((row) => EventRow.parse(row))
+        .toReversed(),
+    watchEvents: (listener) => {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
     events: (after, limit) =>
       db
         .all("SELECT * FROM event WHERE sequence > ? ORDER BY sequence LIMIT ?", [after, limit])

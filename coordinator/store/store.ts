@@ -89,6 +89,10 @@ export type Store = Disposable & {
   alerts(filter?: { readonly open?: boolean }): readonly AlertRecord[];
   /** Each alert with its last change after this revision, in the order of the changes. */
   alertChanges(after: number, limit: number): readonly AlertChange[];
+  /** The last changes of all that stands. */
+  standingChanges(): readonly AlertChange[];
+  /** Without their texts, all that have changed after this revision, in order. */
+  changedAlerts(after: number): readonly ChangedAlert[];
   /** Called after each change, once it is on disk. */
   watchAlerts(listener: (change: AlertChange) => void): Disposable;
   /** Those in force. */
@@ -101,6 +105,10 @@ export type Store = Disposable & {
   setTold(sink: string, revision: number): void;
   addEvent(event: Omit<EventRecord, "sequence">): EventRecord;
   events(after: number, limit: number): readonly EventRecord[];
+  /** Oldest first. */
+  newestEvents(limit: number): readonly EventRecord[];
+  /** Called after an event was added: there are new ones to be read. */
+  watchEvents(listener: () => void): Disposable;
   /** The newest events about a node or an operation, oldest first. */
   eventsAbout(
     subject: { readonly node: string } | { readonly operationId: string },
@@ -209,6 +217,10 @@ export type AlertChange = {
   readonly changedAt: number;
   /** The same however often it is sent. */
   readonly eventId: string;
+};
+
+export type ChangedAlert = Pick<AlertRecord, "cause" | "severity" | "state" | "isMuted"> & {
+  readonly revision: number;
 };
 
 export type MuteRecord = {

@@ -1,10 +1,8 @@
 import type { Command } from "commander";
-import type { AlertRecord } from "../../store/store.ts";
 import type { StatusAnswer, WhyAnswer } from "../../api/contract.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import { printResult, type CliContext } from "../context.ts";
 import { withJson } from "../options.ts";
-import { renderAlerts } from "../render/alerts.ts";
 import { renderStatus } from "../render/status.ts";
 
 export function addStatusCommands(program: Command, context: CliContext): void {
@@ -48,27 +46,6 @@ export function addStatusCommands(program: Command, context: CliContext): void {
   ).action(async (subject: string, options: { json?: boolean }) => {
     const answer = await context.client().get<WhyAnswer>(`/why/${encodeURIComponent(subject)}`);
     printResult(context, options.json, answer, answer.lines);
-  });
-
-  const alert = program.command("alert").description("drift, guard findings, lost redundancy");
-  withJson(
-    alert.command("list").description("open alerts").option("--all", "resolved ones too"),
-  ).action(async (options: { all?: boolean; json?: boolean }) => {
-    const alerts = await context
-      .client()
-      .get<AlertRecord[]>(`/alerts${options.all === true ? "?all=1" : ""}`);
-    printResult(context, options.json, alerts, renderAlerts(alerts));
-  });
-  withJson(
-    alert
-      .command("close")
-      .description("say that the cause of a standing alert is gone; others end by themselves")
-      .argument("<id>"),
-  ).action(async (id: string, options: { json?: boolean }) => {
-    const { requestedBy } = context;
-    const path = `/alerts/${encodeURIComponent(id)}/close`;
-    const closed = await context.client().post<AlertRecord>(path, { requestedBy });
-    printResult(context, options.json, closed, renderAlerts([closed]));
   });
 }
 

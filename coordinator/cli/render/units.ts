@@ -47,3 +47,17 @@ export function parseSize(text: string): number | null {
     ? null
     : Math.round(Number(match[1]) * factor);
 }
+
+const durations: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** `90m` → 5400000; null when it is no duration. */
+export function parseDuration(text: string): number | null {
+  const match = /^(\d{1,9})([smhd])$/.exec(text.trim());
+  const factor = durations[match?.[2] ?? ""];
+  return match === null || factor === undefined ? null : Number(match[1]) * factor;
+}

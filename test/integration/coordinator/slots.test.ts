@@ -45,6 +45,7 @@ async function startLab() {
   const routes = apiRoutes({
     ...core.ports,
     runner: core.runner,
+    alerting: core.alerting,
     sendBufferBytes: settings.limits.sendBufferBytes,
     addNodeLimits: settings.addNode,
     joinLine: () => "",
