@@ -40,6 +40,11 @@ test("a file without a last newline stays without one", () => {
   expect(removeLines("a\nb\nc", new Set([3]))).toBe("a\nb");
 });
 
+test("an empty line before the unterminated last one stays when that goes", () => {
+  expect(removeLines("a\n\nb", new Set([3]))).toBe("a\n\n");
+  expect(removeLines("\r\nb", new Set([2]))).toBe("\r\n");
+});
+
 test("text outside ASCII survives as bytes and is shown as text", () => {
   expect(encodeUtf8("中")).toBe("\u00e4\u00b8\u00ad");
   fc.assert(
