@@ -30,7 +30,7 @@ export function backupArguments(
     "-c",
     "fast",
     "-l",
-    `castellan ${operationId}`,
+    backupLabel(operationId),
     "-P",
     "-v",
     ...(args.maxRateBytesPerSecond === null ? [] : ["-r", maxRate(args.maxRateBytesPerSecond)]),
@@ -39,6 +39,11 @@ export function backupArguments(
       `${escapeEquals(from)}=${escapeEquals(to)}`,
     ]),
   ];
+}
+
+/** Stands in the copy, and in what the source's server does for it. */
+export function backupLabel(operationId: string): string {
+  return `castellan ${operationId}`;
 }
 
 /** In kB; the programs take 32 kB to 1 GB a second. */

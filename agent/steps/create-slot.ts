@@ -6,6 +6,7 @@ import { isDirectoryGone, isSlotMissing, slotIdentity } from "../adapters/slot-d
 import { compareSlots } from "../decide/slot-identity.ts";
 import type { StepContext } from "../ports.ts";
 import { SlotFacts } from "../slot-entries.ts";
+import { backupLabel } from "./backup-command.ts";
 import { dropSlot } from "./drop-slot.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
@@ -82,9 +83,13 @@ export const createSlot: ChangeStep<"create-slot"> = {
         `slot ${args.slot}: left, someone dropped the one that this operation made and made another`,
       ]);
     }
+    const isEnded = wasThere && (await endCopy(context));
     if (wasThere) await drop(args, context);
     await context.ledger.delete(key);
-    return evidence([`slot ${args.slot}: ${wasThere ? "dropped" : "was gone already"}`]);
+    return evidence([
+      ...(isEnded ? ["its copy was still sent from here: ended"] : []),
+      `slot ${args.slot}: ${wasThere ? "dropped" : "was gone already"}`,
+    ]);
   },
 };
 
@@ -159,6 +164,16 @@ function isRight(args: Args, slot: Slot): boolean {
 function report(args: Args, slot: Slot): Evidence {
   const holds = slot.restartLsn === null ? "reserves no WAL" : `holds WAL from ${slot.restartLsn}`;
   return evidence([`slot ${args.slot} for ${args.forNode}: ${holds}`]);
+}
+
+/**
+ * Behind a cut link the server would go on with the copy until TCP gives up. Its slot is held by the walsender of the
+ * WAL alone, so this one is known by its label, which has our operation in it.
+ */
+async function endCopy(context: StepContext): Promise<boolean> {
+  const { terminateCopy } = await ownDialect(context);
+  const label = backupLabel(context.operationId);
+  return (await context.databases.own.query(terminateCopy, [label])).length > 0;
 }
 
 async function drop(args: Args, context: StepContext): Promise<void> {

@@ -126,6 +126,11 @@ const dialect: Dialect = {
   dropSlot: "SELECT sys_drop_replication_slot($1)",
   terminateSlotHolder: `SELECT sys_terminate_backend(active_pid) AS ended
     FROM sys_replication_slots WHERE slot_name = $1 AND active_pid IS NOT NULL`,
+  // Before PostgreSQL 10 no walsender may show its command: then none is ended here, and TCP's own limit does it.
+  terminateCopy: `SELECT sys_terminate_backend(r.pid) AS ended
+    FROM sys_stat_replication r JOIN sys_stat_activity a ON a.pid = r.pid
+    WHERE r.state = 'backup' AND a.query LIKE 'BASE_BACKUP%'
+    AND strpos(a.query, 'LABEL ''' || $1 || '''') > 0`,
   reload: "SELECT sys_reload_conf() AS reloaded",
   hbaProblems: null,
   settings: "SELECT name, setting, pending_restart FROM sys_settings",

@@ -100,6 +100,10 @@ const dialect: Dialect = {
   dropSlot: "SELECT pg_drop_replication_slot($1)",
   terminateSlotHolder: `SELECT pg_terminate_backend(active_pid) AS ended
       FROM pg_replication_slots WHERE slot_name = $1 AND active_pid IS NOT NULL`,
+  terminateCopy: `SELECT pg_terminate_backend(r.pid) AS ended
+      FROM pg_stat_replication r JOIN pg_stat_activity a ON a.pid = r.pid
+      WHERE r.state = 'backup' AND a.query LIKE 'BASE_BACKUP%'
+      AND strpos(a.query, 'LABEL ''' || $1 || '''') > 0`,
   reload: "SELECT pg_reload_conf() AS reloaded",
   hbaProblems:
     "SELECT line_number::text AS line, error FROM pg_hba_file_rules WHERE error IS NOT NULL",

@@ -101,6 +101,8 @@ export type Dialect = {
   readonly dropSlot: string;
   /** $1 slot name: ends the walsender that holds it */
   readonly terminateSlotHolder: string;
+  /** $1 label of a base backup: ends the walsender that sends it; ended */
+  readonly terminateCopy: string;
   readonly reload: string;
   /** line, error: lines of the hba file that the server can't take; null where it has no such view */
   readonly hbaProblems: string | null;
