@@ -84,7 +84,9 @@ export function removeLines(text: string, numbers: ReadonlySet<number>): string 
   const kept = lines.filter((line) => !numbers.has(line.number));
   const last = lines.at(-1);
   const lastKept = kept.at(-1);
-  if (last?.eol === "" && lastKept !== undefined && lastKept !== last) {
+  // Without its newline an empty line would be none.
+  const isLine = lastKept !== undefined && lastKept.text !== "";
+  if (last?.eol === "" && isLine && lastKept !== last) {
     kept[kept.length - 1] = { ...lastKept, eol: "" };
   }
   return printLines(kept);
