@@ -21,7 +21,7 @@ export type ConfigChange = {
  * - `no-effect`: only comments, blanks or lines that don't count;
  * - `more`: that many were left out.
  */
-export type ConfigChangeKind =
+type ConfigChangeKind =
   | "added"
   | "removed"
   | "changed"

@@ -150,7 +150,9 @@ function maskPassLine(line: string, colons: number, mark: Mark): string {
     else if (line[at] === ":") seen += 1;
     if (seen === colons) return line.slice(0, at + 1) + mark(line.slice(at + 1));
   }
-  return line.startsWith("#") ? line : mark(line);
+  if (!line.startsWith("#")) return mark(line);
+  // A line that someone commented out, and not a whole one: prose hardly has two colons.
+  return seen < 2 ? line : maskRest(line, /:/, mark);
 }
 
 const secretName =

@@ -65,6 +65,7 @@ describe("a secret is hidden wherever it may stand", () => {
     ["pcp-pass", "h:9898:u:hunter2:hunter2"],
     ["pg-pass", String.raw`h\:x:5432:db:u:hunter2`],
     ["pg-pass", "hunter2"],
+    ["pg-pass", "#x:5432:u:hunter2"],
     ["cron", "0 1 * * * kingbase  ksql -W hunter2 -U SYSTEM"],
     ["cron", "0 1 * * * kingbase  KCIPASSWORD='hunter2 hunter2' ksql"],
     ["other", "password: hunter2 hunter2\nexport PGPASSWORD=hunter2"],
