@@ -21,6 +21,7 @@ import {
   type StatusAnswer,
   type TokenAnswer,
 } from "./contract.ts";
+import { driftRoutes } from "./drift-routes.ts";
 import { get, post, postEmpty, watch, type Route } from "./routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { streamOperation } from "./watch-stream.ts";
@@ -83,6 +84,7 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
       response.end(bytes);
     }),
     get("/api/why/:subject", ({ parameters }) => why(ports, parameters["subject"] ?? "")),
+    ...driftRoutes(ports),
     get("/api/slots", () => slots(ports, clusterFiles.names())),
     get("/api/clusters/:name/slots", ({ parameters }) => {
       const name = parameters["name"] ?? "";

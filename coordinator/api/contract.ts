@@ -32,6 +32,7 @@ import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.t
  *  POST /api/store/check                     JournalReport
  *  GET  /api/store/backup                    the backup's bytes
  *  GET  /api/why/:subject                    WhyAnswer (operation id or node)
+ *  GET  /api/drift…, /api/files…             watched files: drift-contract.ts
  *  GET  /api/slots                           SlotsAnswer
  *  GET  /api/clusters/:name/slots            SlotsAnswer
  *  GET  /api/rules                           RuleAnswer[]

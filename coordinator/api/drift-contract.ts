@@ -75,6 +75,8 @@ export type DriftAnswer = {
 export type DriftShown = DriftItem & {
   /** Masked. Empty lines of a diff are kept. */
   readonly diff: readonly string[];
+  /** What it means, a line each. */
+  readonly changes: readonly string[];
   readonly complaints: readonly Complaint[];
   /** Settings of this file that are not in force. */
   readonly settings: readonly FileSetting[];

@@ -5,6 +5,8 @@ import { addAlertCommands } from "./commands/alert.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addCompletionCommand } from "./commands/completion.ts";
 import { addEventsCommand } from "./commands/events.ts";
+import { addDriftCommands } from "./commands/drift.ts";
+import { addFileCommands } from "./commands/file.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addOperationCommands } from "./commands/operation.ts";
 import { addRuleCommands } from "./commands/rules.ts";
@@ -34,6 +36,8 @@ export function createCommandLine(context: CliContext): Command {
   addEventsCommand(program, context);
   addRuleCommands(program, context);
   addSlotCommands(program, context);
+  addDriftCommands(program, context);
+  addFileCommands(program, context);
   addNodeCommands(program, context);
   addOperationCommands(program, context);
   addCompletionCommand(program, context);

@@ -6,6 +6,7 @@ import {
   type AddNodeAnswer,
   type PreflightAnswer,
 } from "../../api/contract.ts";
+import { confirm } from "../confirm.ts";
 import { printResult, type CliContext } from "../context.ts";
 import { parseRequest, portOption, sizeOption, withJson } from "../options.ts";
 import { renderChecks, renderForecast } from "../render/checks.ts";
@@ -229,18 +230,4 @@ async function planAndRun(
     ]);
   }
   await watchOperation(context, operation.id, options.json);
-}
-
-async function confirm(context: CliContext, subject: string): Promise<void> {
-  const answer = await context.ask(`Type ${subject} to begin (anything else stops here): `);
-  if (answer === null) {
-    throw new Failure("USAGE", "There is no terminal to confirm on; nothing was changed.", {
-      hint: "repeat with --yes, or with --dry-run to see the plan only",
-    });
-  }
-  if (answer.trim() !== subject) {
-    throw new Failure("USAGE", `"${answer.trim()}" is not ${subject}; nothing was changed.`, {
-      hint: `repeat it and type ${subject}, or add --yes`,
-    });
-  }
 }
