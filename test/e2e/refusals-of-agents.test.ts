@@ -1,7 +1,5 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
-import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
-import { createLab, type Lab } from "#test/harness/lab.ts";
+import { createCluster } from "#test/harness/cluster.ts";
 import { settledDifferences, takeSnapshot } from "#test/harness/snapshot.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { openConnection } from "#coordinator/store/connection.ts";
@@ -9,14 +7,16 @@ import { speakAs } from "./support/agent-socket.ts";
 import { labHosts } from "./support/hosts.ts";
 import { addArguments, newestOperation, untilOperation, untilWell } from "./support/operations.ts";
 import { expectRefusal, type Refusal } from "./support/refusal.ts";
+import { createScene, type Scene } from "./support/scene.ts";
 
 /** Who may speak for a node, who may work on a cluster, and what the coordinator starts with. */
-let lab: Lab;
-let cluster: TestCluster;
-let castellan: Castellan;
+let scene: Scene;
+let lab: Scene["lab"];
+let cluster: Scene["cluster"];
+let castellan: Scene["castellan"];
 
 beforeAll(async () => {
-  lab = await createLab({
+  scene = await createScene({
     hosts: [
       ...labHosts,
       { name: "srv227", address: "192.168.4.227" },
@@ -24,21 +24,10 @@ beforeAll(async () => {
       { name: "srv229", address: "192.168.4.229" },
     ],
   });
-  cluster = await createCluster(lab, {
-    product: "postgresql",
-    nodes: ["srv127", "srv129"],
-    newNode: "srv159",
-  });
-  castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
-  await castellan.cli(["cluster", "import", "ESHA"]);
+  ({ lab, cluster, castellan } = scene);
 }, 60_000);
 
-afterAll(async () => {
-  await castellan?.[Symbol.asyncDispose]();
-  await cluster?.[Symbol.asyncDispose]();
-  await lab?.[Symbol.asyncDispose]();
-  lab?.assertNoLeftovers();
-});
+afterAll(() => scene?.[Symbol.asyncDispose]());
 
 const refused = (refusal: Refusal): Promise<void> => expectRefusal(cluster, castellan, refusal);
 const add = (...more: string[]) => addArguments(cluster, ...more);

@@ -1,154 +1,29 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
-import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
 import type { Host } from "#test/harness/host.ts";
-import { createLab, type Lab } from "#test/harness/lab.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
-import { labHosts } from "./support/hosts.ts";
 import { addArguments, newestOperation, untilWell } from "./support/operations.ts";
 import { poolWorkers, untilRenewed } from "./support/pool-workers.ts";
 import { expectRefusal, type Refusal } from "./support/refusal.ts";
+import { createScene, type Scene } from "./support/scene.ts";
+import { wrongWords } from "./support/wrong-words.ts";
 
 /**
  * One cluster with two pools, in which one thing after the other is wrong. Every refusal is checked for its
  * exit status and words, and for having changed nothing; the last test adds the node after all of them.
  */
-let lab: Lab;
-let cluster: TestCluster;
-let castellan: Castellan;
+let scene: Scene;
+let cluster: Scene["cluster"];
+let castellan: Scene["castellan"];
 
 beforeAll(async () => {
-  lab = await createLab({ hosts: labHosts });
-  cluster = await createCluster(lab, {
-    product: "postgresql",
-    nodes: ["srv127", "srv129"],
-    newNode: "srv159",
-    pool: true,
-    settings: { max_wal_senders: "4" },
-  });
-  castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
-  await castellan.cli(["cluster", "import", "ESHA"]);
+  scene = await createScene({ pool: true, settings: { max_wal_senders: "4" } });
+  ({ cluster, castellan } = scene);
 }, 90_000);
 
-afterAll(async () => {
-  await castellan?.[Symbol.asyncDispose]();
-  await cluster?.[Symbol.asyncDispose]();
-  await lab?.[Symbol.asyncDispose]();
-  lab?.assertNoLeftovers();
-});
+afterAll(() => scene?.[Symbol.asyncDispose]());
 
 const add = (...more: string[]) => addArguments(cluster, ...more);
 const refused = (refusal: Refusal): Promise<void> => expectRefusal(cluster, castellan, refusal);
-
-const wrongWords: readonly {
-  title: string;
-  args: readonly string[];
-  exitCode: number;
-  says: Refusal["says"];
-}[] = [
-  {
-    title: "an unknown cluster",
-    args: ["node", "add", "NOPE", "srv159", "--address", "192.168.4.159", "--yes"],
-    exitCode: 8,
-    says: ['no cluster "NOPE"', "ESHA"],
-  },
-  {
-    title: "a cluster that is no name",
-    args: ["node", "add", "../ESHA", "srv159", "--address", "192.168.4.159", "--yes"],
-    exitCode: 8,
-    says: ["../ESHA"],
-  },
-  {
-    title: "an unknown node to copy from",
-    args: [
-      "node",
-      "add",
-      "ESHA",
-      "srv159",
-      "--address",
-      "192.168.4.159",
-      "--source",
-      "srv999",
-      "--yes",
-    ],
-    exitCode: 8,
-    says: ["--source srv999", "srv127, srv129"],
-  },
-  {
-    title: "an unknown node to follow",
-    args: [
-      "node",
-      "add",
-      "ESHA",
-      "srv159",
-      "--address",
-      "192.168.4.159",
-      "--like",
-      "srv999",
-      "--yes",
-    ],
-    exitCode: 8,
-    says: ["--like srv999", "srv127, srv129"],
-  },
-  {
-    title: "a host without an agent",
-    args: ["node", "add", "ESHA", "srv160", "--address", "192.168.4.160", "--yes"],
-    exitCode: 3,
-    says: ["agent-connected (srv160)", "castellan token create --node srv160"],
-  },
-  {
-    title: "a name that is taken",
-    args: ["node", "add", "ESHA", "srv129", "--address", "192.168.4.159", "--yes"],
-    exitCode: 3,
-    says: ["srv129 (192.168.4.129) in ESHA", "Choose another name"],
-  },
-  {
-    title: "the address of a node",
-    args: ["node", "add", "ESHA", "srv159", "--address", "192.168.4.127", "--yes"],
-    exitCode: 3,
-    says: ["address-free (srv159)", "192.168.4.127 is srv127"],
-  },
-  {
-    title: "the pools' virtual address",
-    args: ["node", "add", "ESHA", "srv159", "--address", "192.168.4.201", "--yes"],
-    exitCode: 3,
-    says: ["address-not-virtual (srv159)", "192.168.4.201"],
-  },
-  {
-    title: "an address that is a name",
-    args: ["node", "add", "ESHA", "srv159", "--address", "srv159", "--yes"],
-    exitCode: 3,
-    says: ["address-numeric (srv159)"],
-  },
-  {
-    title: "an address that is no address",
-    args: ["node", "add", "ESHA", "srv159", "--address", "192.168.4.999; rm -r /", "--yes"],
-    exitCode: 2,
-    says: ["address"],
-  },
-  {
-    title: "a port that can't be one",
-    args: [
-      "node",
-      "add",
-      "ESHA",
-      "srv159",
-      "--address",
-      "192.168.4.159",
-      "--port",
-      "99999",
-      "--yes",
-    ],
-    exitCode: 2,
-    says: ["99999"],
-  },
-  {
-    title: "no confirmation and no terminal",
-    args: ["node", "add", "ESHA", "srv159", "--address", "192.168.4.159"],
-    exitCode: 2,
-    says: ["nothing was changed", "--yes"],
-  },
-];
 
 test.each(wrongWords)("$title is refused", async (refusal) => refused(refusal));
 

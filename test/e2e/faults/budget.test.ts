@@ -1,34 +1,26 @@
 import { expect, test } from "vitest";
-import { installCastellan } from "#test/harness/castellan.ts";
-import { createCluster } from "#test/harness/cluster.ts";
 import { stopMatching } from "#test/harness/faults/process.ts";
-import { settledDifferences, takeSnapshot } from "#test/harness/snapshot.ts";
-import { testLab } from "#test/harness/test-lab.ts";
+import { takeSnapshot } from "#test/harness/snapshot.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
-import { labHosts } from "../support/hosts.ts";
-import { aborted, beginAdding, untilCopying, untilRest } from "../support/under-way.ts";
+import { createScene } from "../support/scene.ts";
+import { addIntoTheCopy, expectTakenBack, untilRest } from "../support/under-way.ts";
 
 test("a copy that holds back more WAL than its budget loses its slot, with nobody coordinating, and says so; another's slot stays", async () => {
-  const lab = await testLab({ hosts: labHosts });
-  await using cluster = await createCluster(lab, {
-    product: "postgresql",
-    nodes: ["srv127", "srv129"],
-    newNode: "srv159",
+  await using made = await createScene({
     sizeMb: 30,
     settings: { max_wal_size: "64MB", min_wal_size: "32MB", wal_keep_size: "0" },
   });
-  await using castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
-  await castellan.cli(["cluster", "import", "ESHA"]);
+  const { cluster, castellan } = made;
   await cluster.sql(
     "srv127",
     "SELECT pg_create_physical_replication_slot('of_somebody_else', true)",
   );
   await cluster.sql("srv127", "CREATE TABLE wal_filler (id int)");
   const [started] = await cluster.sql("srv127", "SELECT pg_postmaster_start_time()::text AS at");
-  const before = await takeSnapshot(cluster, castellan);
+  const scene = { ...made, before: await takeSnapshot(cluster, castellan) };
 
-  const { id, cli } = await beginAdding(castellan, cluster, "--max-rate", "10M", "--wal-budget", "64M"); // prettier-ignore
-  await untilCopying(cluster);
+  const more = ["--max-rate", "10M", "--wal-budget", "64M"];
+  const { id, cli } = await addIntoTheCopy(scene, ...more);
   await using stopped = await stopMatching(
     cluster.node("srv159").host,
     "^/usr/lib/postgresql/15/bin/pg_basebackup ",
@@ -57,12 +49,11 @@ test("a copy that holds back more WAL than its budget loses its slot, with nobod
   await castellan.connected(["srv127", "srv129", "srv159"]);
   await stopped.heal();
 
-  const { said } = await untilRest(castellan, id, "paused");
+  const { said } = await untilRest(scene, id, "paused");
   expect(said).toContain('replication slot "slot_srv159" does not exist');
   expect(said).toMatch(/its WAL\s+budget was used up/);
   const alerts = await castellan.json<{ summary: string }[]>(["alert", "list"]);
   expect(alerts.map(({ summary }) => summary).join()).toContain("slot slot_srv159 was dropped");
   expect(await cli.exited).toBe(4);
-  await aborted(castellan, id);
-  expect(await settledDifferences(before, cluster, castellan)).toEqual([]);
+  await expectTakenBack(scene, { id });
 });

@@ -1,15 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { programClock, type ProgramClock } from "#test/harness/faults/clock.ts";
 import {
-  addIntoTheCopy,
-  attemptsOf,
-  copiedMore,
-  faultBed,
-  servesOn,
+  createScene,
+  expectServing,
   untilAgents,
-  untilAgentSays,
-  type FaultBed,
-} from "../support/fault-bed.ts";
+  untilLogged,
+  type Scene,
+} from "../support/scene.ts";
+import { addIntoTheCopy, attemptsOf, copiedMore } from "../support/under-way.ts";
 import { backupProcess, untilOperation } from "../support/operations.ts";
 import { expectRefusal } from "../support/refusal.ts";
 
@@ -17,18 +15,21 @@ import { expectRefusal } from "../support/refusal.ts";
  * Times of day that are wrong or are set in the middle of a run. Commands expire by their agent's own clock, and
  * nothing that waits goes by a clock that people can set.
  */
-let bed: FaultBed;
+let scene: Scene;
 const clocks = new Map<string, ProgramClock>();
 const nodes = ["srv127", "srv129", "srv159"];
 const [minute, day] = [60, 86_400];
 
 beforeAll(async () => {
-  bed = await faultBed({
-    settings: `limits: { beginWithinMs: 30000 }
+  scene = await createScene(
+    { sizeMb: 30 },
+    {
+      settings: `limits: { beginWithinMs: 30000 }
 addNode: { stallMs: 20000 }
 `,
-  });
-  const { castellan, lab } = bed;
+    },
+  );
+  const { castellan, lab } = scene;
   for (const name of nodes) {
     const clock = await programClock(lab.host(name), 0);
     clocks.set(name, clock);
@@ -42,10 +43,10 @@ addNode: { stallMs: 20000 }
   await castellan.connected(nodes);
 }, 90_000);
 
-afterAll(() => bed?.[Symbol.asyncDispose]());
+afterAll(() => scene?.[Symbol.asyncDispose]());
 
 test("clocks that are ten minutes or a day apart are refused beforehand, by host, with what sets them right", async () => {
-  const { castellan, cluster } = bed;
+  const { castellan, cluster } = scene;
   await set("srv129", 10 * minute);
   await set("srv159", -day);
   const add = ["node", "add", "ESHA", "srv159", "--address", "192.168.4.159", "--yes"];
@@ -71,7 +72,7 @@ test("clocks that are ten minutes or a day apart are refused beforehand, by host
 });
 
 test("clocks minutes apart are warned of, and clocks that are set by minutes and days in the middle of a run cost no attempt", async () => {
-  const { castellan, cluster } = bed;
+  const { castellan, cluster } = scene;
   // More than a command may take to begin: only counted in the agent's own clock it is still in time.
   await set("srv127", 4 * minute);
   await set("srv129", -4 * minute);
@@ -82,14 +83,14 @@ test("clocks minutes apart are warned of, and clocks that are set by minutes and
   expect(dryRun.stdout).toMatch(/found: +2[34]\d\.\d s ahead/);
   expect(dryRun.exitCode).toBe(0);
 
-  const add = await addIntoTheCopy(bed, "--max-rate", "4M");
+  const add = await addIntoTheCopy(scene, "--max-rate", "4M");
   await set("srv159", day);
-  await copiedMore(bed, 100);
+  await copiedMore(scene, 100);
   clocks.get("coord")?.set(day);
-  await copiedMore(bed, 100);
+  await copiedMore(scene, 100);
   await set("srv127", -day);
   clocks.get("coord")?.set(-10 * minute);
-  await copiedMore(bed, 100);
+  await copiedMore(scene, 100);
   await set("srv159", -10 * minute);
   expect(await backupProcess(cluster.node("srv159"))).toBe(add.copy);
 
@@ -100,14 +101,14 @@ test("clocks minutes apart are warned of, and clocks that are set by minutes and
   expect(add.said()).toContain("srv159 is a node of ESHA");
   for (const name of nodes) await set(name, 0);
   clocks.get("coord")?.set(0);
-  await servesOn(bed);
+  await expectServing(scene);
   expect((await castellan.cli(["status"])).exitCode).toBe(0);
 });
 
 /** Sets a host's clock, and waits until its agent has told the coordinator. */
 async function set(name: string, seconds: number): Promise<void> {
-  const since = (await bed.castellan.logs(name)).length;
+  const since = (await scene.castellan.logs(name)).length;
   clocks.get(name)?.set(seconds);
-  await untilAgentSays(bed, name, /this host's clock was set by -?\d+ ms/, since);
-  await untilAgents(bed, "connected", name);
+  await untilLogged(scene, name, /this host's clock was set by -?\d+ ms/, since);
+  await untilAgents(scene, "connected", name);
 }

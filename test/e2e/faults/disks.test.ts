@@ -1,47 +1,31 @@
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
-import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { mountDisk, type TestDisk } from "#test/harness/faults/disk.ts";
-import { isStopped } from "#test/harness/faults/process.ts";
 import { slowFsync } from "#test/harness/faults/slow-fsync.ts";
-import { createLab, type Lab } from "#test/harness/lab.ts";
-import { settledDifferences, takeSnapshot, type Snapshot } from "#test/harness/snapshot.ts";
-import { waitFor } from "#test/harness/wait-for.ts";
-import { labHosts } from "../support/hosts.ts";
+import { takeSnapshot } from "#test/harness/snapshot.ts";
 import { stepOf, untilOperation } from "../support/operations.ts";
 import {
-  aborted,
-  abortedWhileStopped,
-  beginAdding,
-  untilCopying,
-  untilRest,
-} from "../support/under-way.ts";
+  abortWhileStopped,
+  addingStoppedAt,
+  startToStopAt,
+  untilStopped,
+} from "../support/instant.ts";
+import { createScene, expectAsBefore, untilLogged, type Scene } from "../support/scene.ts";
+import { addIntoTheCopy, takeBack, untilCopying, untilRest } from "../support/under-way.ts";
 
 /**
  * One cluster, whose new node, two agents and coordinator each have a disk of their own that breaks in the middle of
  * a run. After every fault the hosts are as they were before it; the last run adds the node in spite of all.
  */
-let lab: Lab;
-let cluster: TestCluster;
-let castellan: Castellan;
-let before: Snapshot;
+let scene: Scene;
+let cluster: Scene["cluster"];
+let castellan: Scene["castellan"];
 const disks: TestDisk[] = [];
 const disk = { data: 0, target: 1, primary: 2, coordinator: 3 } as const;
 
 beforeAll(async () => {
-  lab = await createLab({ hosts: labHosts });
-  cluster = await createCluster(lab, {
-    product: "postgresql",
-    nodes: ["srv127", "srv129"],
-    newNode: "srv159",
-    sizeMb: 30,
-  });
+  scene = await createScene({ sizeMb: 30 }, { crashPoints: true });
+  ({ cluster, castellan } = scene);
   const { host, paths } = cluster.node("srv159");
-  castellan = await installCastellan(cluster, {
-    coordinatorHost: lab.host("coord"),
-    crashPoints: true,
-  });
-  await castellan.cli(["cluster", "import", "ESHA"]);
   await Promise.all(["srv127", "srv159"].map((node) => castellan.killAgent(node)));
   await castellan.killCoordinator();
   const owner = cluster.lane.osUser;
@@ -54,7 +38,7 @@ beforeAll(async () => {
   await castellan.startCoordinator();
   await Promise.all(["srv127", "srv159"].map((node) => castellan.startAgent(node)));
   await castellan.connected(["srv127", "srv129", "srv159"]);
-  before = await takeSnapshot(cluster, castellan);
+  scene = { ...scene, before: await takeSnapshot(cluster, castellan) };
 }, 90_000);
 
 afterAll(async () => {
@@ -62,8 +46,8 @@ afterAll(async () => {
   if (await cluster?.isRunning("srv159")) await cluster.stop("srv159", "immediate");
   await cluster?.[Symbol.asyncDispose]();
   for (const one of disks) await one[Symbol.asyncDispose]();
-  await lab?.[Symbol.asyncDispose]();
-  lab?.assertNoLeftovers();
+  await scene?.lab[Symbol.asyncDispose]();
+  scene?.lab.assertNoLeftovers();
 });
 
 const staging = "/var/lib/postgresql/ESHA/data.castellan-copy";
@@ -71,10 +55,9 @@ const staging = "/var/lib/postgresql/ESHA/data.castellan-copy";
 const slowly = ["--max-rate", "10M"];
 
 test("a target whose disk is full in the copy says which disk and how much it lacks; an abort needs no space", async () => {
-  const { id, cli } = await beginAdding(castellan, cluster, ...slowly);
-  await untilCopying(cluster);
+  const { id, cli } = await addIntoTheCopy(scene, ...slowly);
   await using full = await diskOf("data").fill();
-  const { operation, said } = await untilRest(castellan, id, "paused");
+  const { operation, said } = await untilRest(scene, id, "paused");
   expect(said).toContain(
     "RESOURCE_MISSING: the disk under /var/lib/postgresql/ESHA could not take",
   );
@@ -85,25 +68,24 @@ test("a target whose disk is full in the copy says which disk and how much it la
   expect(stepOf(operation, "base-backup").attempt).toBe(1);
   expect(await cli.exited).toBe(4);
   await isWell();
-  await aborted(castellan, id);
+  await takeBack(scene, { id });
   await full.heal();
   await isAsBefore();
 });
 
 test("a target without inodes goes on after there are some; one that turns read-only keeps the copy until it can be removed", async () => {
-  const { id, cli } = await beginAdding(castellan, cluster, ...slowly);
-  await untilCopying(cluster);
+  const { id, cli } = await addIntoTheCopy(scene, ...slowly);
   {
     await using _none = await diskOf("data").useUpInodes();
-    const { said } = await untilRest(castellan, id, "paused");
+    const { said } = await untilRest(scene, id, "paused");
     expect(said).toMatch(/RESOURCE_MISSING: the disk under \/var\/lib\/postgresql\/ESHA could not/);
     expect(said).toContain("df -i");
     expect(await cli.exited).toBe(4);
   }
   const resumed = await castellan.spawnCli(["operation", "resume", id]);
-  await untilCopying(cluster);
+  await untilCopying(scene);
   const broken = await diskOf("data").failReadOnly();
-  const { operation, said } = await untilRest(castellan, id, "paused");
+  const { operation, said } = await untilRest(scene, id, "paused");
   expect(said).toContain("/var/lib/postgresql/ESHA turned read-only during the copy");
   expect(said).toContain("mount it writable again, then resume");
   expect(stepOf(operation, "base-backup").attempt).toBe(2);
@@ -111,22 +93,22 @@ test("a target without inodes goes on after there are some; one that turns read-
 
   const answer = await castellan.cli(["operation", "abort", id], { reject: false });
   expect(answer.exitCode).toBe(5);
-  const left = await untilRest(castellan, id, "needs-attention");
+  const left = await untilRest(scene, id, "needs-attention");
   expect(left.said).toContain("Could not take back base-backup/srv159");
   expect(left.said).toContain("rm -r");
   expect(left.said).toContain("data.castellan-copy");
   await isWell();
 
   await broken.heal();
-  await aborted(castellan, id);
+  await takeBack(scene, { id });
   await isAsBefore();
 });
 
 test("a target that turns read-only between the copy and its configuration stops there, and nothing starts on it", async () => {
-  const { id, cli } = await stoppedAt("srv159", "agent:checked:write-node-files");
+  const { id, cli } = await addingStoppedAt(scene, "srv159", "agent:checked:write-node-files");
   const broken = await diskOf("data").failReadOnly();
   castellan.agent("srv159").kill("SIGCONT");
-  const { said } = await untilRest(castellan, id, "paused");
+  const { said } = await untilRest(scene, id, "paused");
   expect(said).toContain("EROFS: read-only file system");
   expect(said).toMatch(/\d+ bytes and \d+ inodes are free on \/var\/lib\/postgresql\/ESHA/);
   expect(said).toContain("remount it, then resume");
@@ -134,19 +116,19 @@ test("a target that turns read-only between the copy and its configuration stops
   expect(await cluster.isRunning("srv159")).toBe(false);
   await broken.heal();
   // The copy that is there is used: what is resumed writes the files and starts.
-  await stopAt("srv159", "agent:checked:start-database");
+  await startToStopAt(scene, { of: "srv159", point: "agent:checked:start-database" });
   const resumed = await castellan.spawnCli(["operation", "resume", id]);
-  await waitFor(() => isStopped(castellan.agent("srv159").pid), { timeoutMs: 30_000 });
-  await abortedWhileStopped(castellan, id, "srv159");
+  await untilStopped(castellan.agent("srv159"));
+  await abortWhileStopped(scene, id, "srv159");
   expect(await resumed.exited).toBe(5);
   await isAsBefore();
 });
 
 test("a primary whose agent can't note what it is about to make makes nothing, and goes on when there is space", async () => {
-  const { id, cli } = await stoppedAt("srv127", "agent:checked:create-slot");
+  const { id, cli } = await addingStoppedAt(scene, "srv127", "agent:checked:create-slot");
   const full = await diskOf("primary").fill();
   castellan.agent("srv127").kill("SIGCONT");
-  const { said } = await untilRest(castellan, id, "paused");
+  const { said } = await untilRest(scene, id, "paused");
   expect(said).toMatch(/\/var\/lib\/castellan-agent\/ledger\/\S+ can't be written: ENOSPC/);
   expect(said).toMatch(/0 of \d+ bytes and \d+ inodes are free on \/var\/lib\/castellan-agent/);
   expect(said).toContain("Free space on that filesystem, then resume");
@@ -159,21 +141,20 @@ test("a primary whose agent can't note what it is about to make makes nothing, a
   await castellan.connected(["srv127"]);
   const refused = await castellan.cli(["operation", "abort", id], { reject: false });
   expect(refused.exitCode).toBe(5);
-  const left = await untilRest(castellan, id, "needs-attention");
+  const left = await untilRest(scene, id, "needs-attention");
   expect(left.said).toMatch(/\/var\/lib\/castellan-agent\/commands\/\S+ can't be written: ENOSPC/);
   expect(left.said).toContain("pg_hba.conf");
   await isWell();
 
   await full.heal();
-  await aborted(castellan, id);
+  await takeBack(scene, { id });
   await isAsBefore();
 });
 
 test("a target whose agent's disk is full at the end of the copy keeps the copy, and an agent started there then uses it", async () => {
-  const { id, cli } = await beginAdding(castellan, cluster, ...slowly);
-  await untilCopying(cluster);
+  const { id, cli } = await addIntoTheCopy(scene, ...slowly);
   const full = await diskOf("target").fill();
-  const { said } = await untilRest(castellan, id, "paused");
+  const { said } = await untilRest(scene, id, "paused");
   expect(said).toMatch(/\/var\/lib\/castellan-agent\/\S+ can't be written: ENOSPC/);
   expect(said).toMatch(/\d+ of \d+ bytes and \d+ inodes are free on \/var\/lib\/castellan-agent/);
   expect(await cli.exited).toBe(4);
@@ -183,19 +164,19 @@ test("a target whose agent's disk is full at the end of the copy keeps the copy,
   await full.heal();
   const copied = await inodeOf(staging);
   const resumed = await castellan.spawnCli(["operation", "resume", id]);
-  await waitFor(() => isStopped(castellan.agent("srv159").pid), { timeoutMs: 30_000 });
+  await untilStopped(castellan.agent("srv159"));
   expect(await inodeOf(cluster.node("srv159").paths.dataDir)).toBe(copied);
-  await abortedWhileStopped(castellan, id, "srv159");
+  await abortWhileStopped(scene, id, "srv159");
   expect(await resumed.exited).toBe(5);
   await isAsBefore();
 });
 
 test("a coordinator whose disk turns read-only begins nothing more; mounted again and started, it goes on", async () => {
-  await stopAt("srv159", "agent:checked:write-node-files");
-  const { id, cli } = await beginAdding(castellan, cluster, ...slowly);
-  await untilCopying(cluster);
+  await startToStopAt(scene, { of: "srv159", point: "agent:checked:write-node-files" });
+  const { id, cli } = await addIntoTheCopy(scene, ...slowly);
+  const since = (await castellan.logs(null)).length;
   const broken = await diskOf("coordinator").failReadOnly();
-  await untilLogged(/journal/);
+  await untilLogged(scene, null, /journal/, since);
   // The statuses of docs/errors.md: of the coordinator, of a client that finds none, of what needs the journal.
   expect(await castellan.coordinator().exited).toBe(12);
   expect(await saying("status")).toMatchObject({ exitCode: 6 });
@@ -206,11 +187,10 @@ test("a coordinator whose disk turns read-only begins nothing more; mounted agai
   }
   await broken.heal();
   await castellan.startCoordinator();
-  const { pid } = castellan.agent("srv159");
-  await waitFor(() => isStopped(pid), { timeoutMs: 60_000, what: "the step after the copy" });
+  await untilStopped(castellan.agent("srv159"));
   const seen = await untilOperation(castellan, id, () => true);
   expect(stepOf(seen, "base-backup")).toMatchObject({ state: "done", attempt: 1 });
-  await abortedWhileStopped(castellan, id, "srv159");
+  await abortWhileStopped(scene, id, "srv159");
   expect(await cli.exited).toBe(5);
   await isAsBefore();
 });
@@ -223,10 +203,10 @@ test("with slow disks nothing runs out of time, and a full one of the coordinato
   await castellan.connected(["srv127", "srv129", "srv159"]);
   await using _slow = await slowFsync(castellan.coordinator().pid, 100);
   await using _slower = await slowFsync(castellan.agent("srv159").pid, 200);
-  const { id, cli } = await beginAdding(castellan, cluster, ...slowly);
-  await untilCopying(cluster);
+  const { id, cli } = await addIntoTheCopy(scene, ...slowly);
+  const since = (await castellan.logs(null)).length;
   const full = await diskOf("coordinator").fill();
-  await untilLogged(/the runner itself failed/);
+  await untilLogged(scene, null, /the runner itself failed/, since);
   expect(await saying("token", "create", "--node", "srv160")).toMatchObject({
     exitCode: 12,
     stderr: expect.stringContaining("/journal.db can't be used: database or disk is full"),
@@ -236,13 +216,13 @@ test("with slow disks nothing runs out of time, and a full one of the coordinato
   expect(stdout).toMatch(/journal can't be written \(.*full/);
   await isWell();
   await full.heal();
-  await untilRest(castellan, id, "succeeded");
+  await untilRest(scene, id, "succeeded");
   expect(await cli.exited).toBe(0);
   const rows = "SELECT count(*)::int AS n FROM bulk";
   expect(await cluster.sql("srv159", rows)).toEqual(await cluster.sql("srv127", rows));
 });
 
-function saying(...words: readonly string[]): ReturnType<Castellan["cli"]> {
+function saying(...words: readonly string[]): ReturnType<Scene["castellan"]["cli"]> {
   return castellan.cli(words, { reject: false });
 }
 
@@ -250,23 +230,6 @@ function diskOf(name: keyof typeof disk): TestDisk {
   const found = disks[disk[name]];
   if (found === undefined) throw new Error(`no disk ${name}`);
   return found;
-}
-
-/** Starts an agent that stops itself at a named point, for the test at hand. */
-async function stopAt(node: string, point: string): Promise<void> {
-  await castellan.killAgent(node);
-  await castellan.startAgent(node, { CASTELLAN_STOP_AT: point });
-  await castellan.connected([node]);
-}
-
-/** A run whose agent stands still right before an effect. */
-async function stoppedAt(node: string, point: string) {
-  await stopAt(node, point);
-  const underWay = await beginAdding(castellan, cluster);
-  const agent = castellan.agent(node);
-  onTestFinished(() => agent.kill("SIGCONT"));
-  await waitFor(() => isStopped(agent.pid), { timeoutMs: 30_000, what: `${node} at ${point}` });
-  return underWay;
 }
 
 async function slots(): Promise<readonly unknown[]> {
@@ -282,14 +245,6 @@ async function inodeOf(folder: string): Promise<string> {
   return (await cluster.node("srv159").host.exec(["stat", "-c", "%i", folder])).stdout;
 }
 
-async function untilLogged(words: RegExp): Promise<void> {
-  const from = (await castellan.logs(null)).length;
-  await waitFor(async () => words.test((await castellan.logs(null)).slice(from)), {
-    timeoutMs: 60_000,
-    what: `${words.source} in the coordinator's log`,
-  });
-}
-
 /** The databases that were there go on as if nothing had happened. */
 async function isWell(): Promise<void> {
   const streaming = "SELECT count(*)::int AS n FROM pg_stat_replication WHERE state = 'streaming' AND application_name = 'srv129'"; // prettier-ignore
@@ -299,5 +254,5 @@ async function isWell(): Promise<void> {
 
 async function isAsBefore(): Promise<void> {
   await isWell();
-  expect(await settledDifferences(before, cluster, castellan)).toEqual([]);
+  await expectAsBefore(scene);
 }

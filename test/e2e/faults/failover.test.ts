@@ -1,28 +1,19 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitFor } from "#test/harness/wait-for.ts";
-import {
-  createFaultScene,
-  expectAbort,
-  expectAsBefore,
-  expectPause,
-  inTheInstant,
-  pastTheInstant,
-  run,
-  type FaultScene,
-} from "../support/fault-scene.ts";
+import { inTheInstant, pastTheInstant } from "../support/instant.ts";
+import { createScene, expectAsBefore, quickSettings, type Scene } from "../support/scene.ts";
+import { expectPause, expectTakenBack, run } from "../support/under-way.ts";
 import { followOther, promote, seenAs } from "../support/failover.ts";
 import { addArguments, backupProcess, stepOf } from "../support/operations.ts";
 
 /** Somebody else leads the cluster all of a sudden: no step is begun that was planned for the other primary. */
-let scene: FaultScene;
+let scene: Scene;
 
 beforeAll(async () => {
-  scene = await createFaultScene({ product: "postgresql", sizeMb: 20 });
+  scene = await createScene({ sizeMb: 20 }, { crashPoints: true, settings: quickSettings });
 }, 90_000);
 
-afterAll(async () => {
-  await scene?.[Symbol.asyncDispose]();
-});
+afterAll(() => scene?.[Symbol.asyncDispose]());
 
 const add = (...more: string[]) => addArguments(scene.cluster, ...more);
 
@@ -36,7 +27,7 @@ test("the new node promoted by mistake while it is proved pauses it, and nothing
   expect(promoted.operation.state).toBe("paused");
   expect(promoted.exitCode).toBe(4);
   expect(promoted.said).toMatch(/srv159 is a primary now|role is primary, not standby/);
-  await expectAbort(scene, promoted);
+  await expectTakenBack(scene, promoted.operation);
 });
 
 test("a standby promoted by mistake in the middle of the run pauses it; put right, the run goes on", async () => {

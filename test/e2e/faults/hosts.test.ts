@@ -1,21 +1,22 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cutLink } from "#test/harness/faults/network.ts";
-import { isStopped, stopTree } from "#test/harness/faults/process.ts";
-import type { HostProcess } from "#test/harness/host.ts";
-import { takeSnapshot } from "#test/harness/snapshot.ts";
+import { stopTree } from "#test/harness/faults/process.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
+import { addingStoppedAt, pastTheInstant, untilStopped } from "../support/instant.ts";
 import {
-  abortsCleanly,
+  createScene,
+  expectServing,
+  untilAgents,
+  untilLogged,
+  type Scene,
+} from "../support/scene.ts";
+import {
   addIntoTheCopy,
   attemptsOf,
   endsItsCopy,
-  faultBed,
-  servesOn,
-  untilAgents,
-  untilAgentSays,
-  type FaultBed,
-  type RunningAdd,
-} from "../support/fault-bed.ts";
+  expectTakenBack,
+  type Adding,
+} from "../support/under-way.ts";
 import {
   addArguments,
   backupProcess,
@@ -26,19 +27,22 @@ import {
 } from "../support/operations.ts";
 
 /** Hosts that lose their power, freeze, or can't be reached, at moments that are made with named points. */
-let bed: FaultBed;
+let scene: Scene;
 const beginWithinMs = 4_000;
 
 beforeAll(async () => {
-  bed = await faultBed({
-    crashPoints: true,
-    settings: `heartbeat: { everyMs: 500, lostAfterMs: 2000 }
+  scene = await createScene(
+    { sizeMb: 30 },
+    {
+      crashPoints: true,
+      settings: `heartbeat: { everyMs: 500, lostAfterMs: 2000 }
 limits: { awayAlertMs: 1000, agentWaitMs: 3000, beginWithinMs: ${beginWithinMs} }
 `,
-  });
+    },
+  );
 }, 90_000);
 
-afterAll(() => bed?.[Symbol.asyncDispose]());
+afterAll(() => scene?.[Symbol.asyncDispose]());
 
 const slowly = ["--max-rate", "4M"];
 const hasLeft =
@@ -47,11 +51,11 @@ const hasLeft =
     !states.includes(state);
 
 test("the coordinator's host loses its power in the copy: the copy goes on, and the operation once the coordinator is back", async () => {
-  const { castellan, cluster } = bed;
+  const { castellan, cluster } = scene;
   const { coordinatorHost: host, stateDirectory } = castellan;
-  const add = await addIntoTheCopy(bed, ...slowly);
+  const add = await addIntoTheCopy(scene, ...slowly);
   await host.powerOff();
-  await servesOn(bed);
+  await expectServing(scene);
   expect(await backupProcess(cluster.node("srv159"))).toBe(add.copy);
   await host.boot();
 
@@ -66,13 +70,13 @@ test("the coordinator's host loses its power in the copy: the copy goes on, and 
   await host.writeFile(file, settings, own);
 
   await castellan.startCoordinator();
-  await untilAgents(bed, "connected", "srv127", "srv129", "srv159");
-  expect(stepOf(await endsItsCopy(bed, add), "base-backup").attempt).toBe(1);
-  await abortsCleanly(bed, add);
+  await untilAgents(scene, "connected", "srv127", "srv129", "srv159");
+  expect(stepOf(await endsItsCopy(scene, add), "base-backup").attempt).toBe(1);
+  await expectTakenBack(scene, add);
 });
 
 test("a standby that is cut off at the hba step pauses the operation; taken back without it, it is named until it is there again", async () => {
-  const { castellan, lab } = bed;
+  const { castellan, lab } = scene;
   let cut: Awaited<ReturnType<typeof cutLink>> | undefined;
   const add = await addStoppedAt("runner:step-started:open-hba", async () => {
     cut = await cutLink(lab.host("srv129"));
@@ -87,34 +91,34 @@ test("a standby that is cut off at the hba step pauses the operation; taken back
   expect(stepOf(paused, "open-hba", "srv127").state).toBe("done");
   await needsAttention(add, ["open-hba/srv129", /srv129: lines in \S+ for 192\.168/]);
   await cut?.heal();
-  await untilAgents(bed, "connected", "srv129");
-  await abortsCleanly(bed, add);
+  await untilAgents(scene, "connected", "srv129");
+  await expectTakenBack(scene, add);
 });
 
 test("a standby that is cut off while the operation is taken back is named with what is left there and the commands for it", async () => {
-  const { castellan, lab } = bed;
-  const add = await addIntoTheCopy(bed, ...slowly);
+  const { castellan, lab } = scene;
+  const add = await addIntoTheCopy(scene, ...slowly);
   await using cut = await cutLink(lab.host("srv129"));
-  await untilAgents(bed, "away", "srv129");
+  await untilAgents(scene, "away", "srv129");
   await needsAttention(add, [
     "srv129: replication slot slot_srv159: run there: SELECT pg_drop_replication_slot('slot_srv159');",
     /srv129: lines in \S+ for 192\.168/,
   ]);
   // What could be taken back is.
-  const slots = await bed.cluster.sql(
+  const slots = await scene.cluster.sql(
     "srv127",
     "SELECT slot_name::text AS s FROM pg_replication_slots",
   );
   expect(slots).toEqual([{ s: "slot_srv129" }]);
-  expect(await backupProcess(bed.cluster.node("srv159"))).toBe("");
+  expect(await backupProcess(scene.cluster.node("srv159"))).toBe("");
   await cut.heal();
-  await untilAgents(bed, "connected", "srv129");
-  await abortsCleanly(bed, add);
+  await untilAgents(scene, "connected", "srv129");
+  await expectTakenBack(scene, add);
   expect((await castellan.cli(["status"])).exitCode).toBe(0);
 });
 
 test("an agent that was frozen wakes after the operation was taken back, under a new coordinator, and does nothing of it", async () => {
-  const { castellan } = bed;
+  const { castellan } = scene;
   let frozen: Awaited<ReturnType<typeof stopTree>> | undefined;
   const add = await addStoppedAt("runner:step-started:open-hba", async () => {
     frozen = await stopTree(castellan.agent("srv129").pid);
@@ -126,29 +130,27 @@ test("an agent that was frozen wakes after the operation was taken back, under a
   await castellan.startCoordinator();
   // Its socket still holds the word of the former coordinator: change the hba file.
   await frozen?.heal();
-  await untilAgentSays(bed, "srv129", /this agent did not run for \d+ ms/);
-  await untilAgents(bed, "connected", "srv129");
+  await untilLogged(scene, "srv129", /this agent did not run for \d+ ms/);
+  await untilAgents(scene, "connected", "srv129");
   expect(await hbaOf("srv129")).not.toContain("192.168.4.159");
-  await abortsCleanly(bed, add);
+  await expectTakenBack(scene, add);
   const told = (await castellan.logs("srv129")).split("\n");
   const runs = told.filter((line) => line.includes(`${add.id}/1/run`));
   expect(runs.filter((line) => line.includes('"outcome":"done"'))).toEqual([]);
 });
 
 test("a command that was accepted before the host froze is not begun after its expiry, and asked for anew", async () => {
-  const { castellan } = bed;
-  await restartAgent("srv129", { CASTELLAN_STOP_AT: "agent:received:run:open-hba" });
-  const before = await takeSnapshot(bed.cluster, castellan);
-  const cli = await castellan.spawnCli(addArguments(bed.cluster, ...slowly));
-  await untilStopped(castellan.agent("srv129"));
+  const { castellan } = scene;
+  const received = "agent:received:run:open-hba";
+  const add = await addingStoppedAt(scene, "srv129", received, ...slowly);
+  const { id } = add;
   const expiredAt = performance.now() + beginWithinMs + 500;
-  const id = (await newestOperation(castellan))?.id ?? "";
   await untilOperation(castellan, id, hasLeft("running"));
   await waitFor(() => performance.now() > expiredAt);
   castellan.agent("srv129").kill("SIGCONT");
-  await untilAgentSays(bed, "srv129", /open-hba.*expired \d+ ms before it could begin/s);
+  await untilLogged(scene, "srv129", /open-hba.*expired \d+ ms before it could begin/s);
   expect(await hbaOf("srv129")).not.toContain("192.168.4.159");
-  await untilAgents(bed, "connected", "srv129");
+  await untilAgents(scene, "connected", "srv129");
   await castellan.cli(["operation", "resume", id], { timeoutMs: 5_000, reject: false });
   const later = await untilOperation(
     castellan,
@@ -156,22 +158,22 @@ test("a command that was accepted before the host froze is not begun after its e
     (operation) => stepOf(operation, "open-hba", "srv129").state === "done",
   );
   expect(attemptsOf(later)["open-hba/srv129"]).toBe(2);
-  await abortsCleanly(bed, { id, cli, before, said: () => "" });
+  await expectTakenBack(scene, add);
 });
 
 test("the target loses its power in the copy and in the configuration: nothing opens as a primary, and a resume adds the node", async () => {
-  const { castellan, cluster } = bed;
+  const { castellan, cluster } = scene;
   const { host } = cluster.node("srv159");
-  const add = await addIntoTheCopy(bed, ...slowly);
+  const add = await addIntoTheCopy(scene, ...slowly);
   await host.powerOff();
   const paused = await untilOperation(castellan, add.id, hasLeft("running"));
   expect(paused.failure?.message).toContain("srv159");
   expect(await add.cli.exited).toBe(4);
-  await servesOn(bed);
+  await expectServing(scene);
   await host.boot();
   await opensAsNoPrimary();
   await castellan.startAgent("srv159", { CASTELLAN_STOP_AT: "agent:applied:write-node-files" });
-  await untilAgents(bed, "connected", "srv159");
+  await untilAgents(scene, "connected", "srv159");
   const resumed = await castellan.spawnCli(["operation", "resume", add.id]);
 
   await untilStopped(castellan.agent("srv159"));
@@ -183,46 +185,24 @@ test("the target loses its power in the copy and in the configuration: nothing o
   await host.boot();
   await opensAsNoPrimary();
   await castellan.startAgent("srv159");
-  await untilAgents(bed, "connected", "srv159");
+  await untilAgents(scene, "connected", "srv159");
   const last = await castellan.cli(["operation", "resume", add.id], { reject: false });
   expect(last.stdout + last.stderr).toContain("srv159 is a node of ESHA");
   expect(last.exitCode).toBe(0);
-  await servesOn(bed);
+  await expectServing(scene);
 });
 
 /** `node add` with a coordinator that stops at a point, while the test changes the world, and then goes on. */
-async function addStoppedAt(point: string, change: () => Promise<void>): Promise<RunningAdd> {
-  const { castellan, cluster } = bed;
-  await castellan.killCoordinator();
-  await castellan.startCoordinator({ CASTELLAN_STOP_AT: point });
-  await castellan.connected(["srv127", "srv129", "srv159"]);
-  const before = await takeSnapshot(cluster, castellan);
-  const cli = await castellan.spawnCli(addArguments(cluster, ...slowly));
-  let said = "";
-  cli.stdout?.on("data", (chunk: Buffer) => (said += chunk.toString("utf8")));
-  await untilStopped(castellan.coordinator());
-  await change();
-  castellan.coordinator().kill("SIGCONT");
-  const id = (await newestOperation(castellan))?.id ?? "";
-  return { id, cli, said: () => said, before };
-}
-
-async function untilStopped(process: HostProcess): Promise<void> {
-  await waitFor(() => isStopped(process.pid), { timeoutMs: 60_000, what: "a process to stop" });
-}
-
-async function restartAgent(node: string, env: Readonly<Record<string, string>>): Promise<void> {
-  await bed.castellan.killAgent(node);
-  await bed.castellan.startAgent(node, env);
-  await bed.castellan.connected([node]);
+async function addStoppedAt(point: string, change: () => Promise<void>): Promise<Adding> {
+  const { castellan, cluster } = scene;
+  const add = addArguments(cluster, ...slowly);
+  const running = await pastTheInstant(scene, { of: null, point }, add, change);
+  return { ...running, id: (await newestOperation(castellan))?.id ?? "" };
 }
 
 /** An abort that can't take back everything says what is left, and where. */
-async function needsAttention(
-  { id }: RunningAdd,
-  says: readonly (string | RegExp)[],
-): Promise<void> {
-  const aborted = await bed.castellan.cli(["operation", "abort", id], { reject: false });
+async function needsAttention({ id }: Adding, says: readonly (string | RegExp)[]): Promise<void> {
+  const aborted = await scene.castellan.cli(["operation", "abort", id], { reject: false });
   // Long lines are broken for the terminal.
   const said = (aborted.stdout + aborted.stderr).replaceAll(/\s+/g, " ");
   expect(said).toContain("is needs-attention");
@@ -232,14 +212,14 @@ async function needsAttention(
 }
 
 async function hbaOf(name: string): Promise<string> {
-  const { host, paths } = bed.cluster.node(name);
+  const { host, paths } = scene.cluster.node(name);
   return host.readFile(paths.hbaFile);
 }
 
 /** Somebody starts whatever looks like a data directory on the new host. */
 async function opensAsNoPrimary(): Promise<void> {
-  const { host, paths, address, port } = bed.cluster.node("srv159");
-  const user = bed.cluster.lane.osUser;
+  const { host, paths, address, port } = scene.cluster.node("srv159");
+  const user = scene.cluster.lane.osUser;
   const { stdout } = await host.exec([
     "find",
     paths.root,
@@ -269,7 +249,7 @@ async function opensAsNoPrimary(): Promise<void> {
       ];
       const asked = await host.exec([`${paths.binDir}/${role[0]}`, ...role.slice(1)], {
         user,
-        env: { PGPASSWORD: bed.cluster.passwords.superuser },
+        env: { PGPASSWORD: scene.cluster.passwords.superuser },
       });
       expect(asked.stdout.trim()).toBe("t");
       await host.exec([...ctl, "-m", "fast", "-w", "stop"], { user });

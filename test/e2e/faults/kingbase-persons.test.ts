@@ -1,29 +1,26 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-  createFaultScene,
-  expectAsBefore,
-  expectPause,
-  inTheInstant,
-  type FaultScene,
-} from "../support/fault-scene.ts";
+import { inTheInstant } from "../support/instant.ts";
+import { createScene, expectAsBefore, quickSettings, type Scene } from "../support/scene.ts";
+import { expectPause } from "../support/under-way.ts";
 import { addArguments, stepOf } from "../support/operations.ts";
 import { secretSpellings, secretsIn } from "../support/secrets.ts";
 
 /** What people do to the files and settings that only KingbaseES has, and to a synchronous list. */
-let scene: FaultScene;
+let scene: Scene;
 
 beforeAll(async () => {
-  scene = await createFaultScene({
-    product: "kingbase-v8r3",
-    pool: true,
-    synchronous: true,
-    poolSettings: { num_init_children: "8" },
-  });
+  scene = await createScene(
+    {
+      product: "kingbase-v8r3",
+      pool: true,
+      synchronous: true,
+      poolSettings: { num_init_children: "8" },
+    },
+    { crashPoints: true, settings: quickSettings },
+  );
 }, 120_000);
 
-afterAll(async () => {
-  await scene?.[Symbol.asyncDispose]();
-});
+afterAll(() => scene?.[Symbol.asyncDispose]());
 
 test("a file that a person puts where ours would go, edited lists and a changed synchronous list: nothing of theirs is lost", async () => {
   const { cluster, castellan } = scene;
@@ -94,5 +91,5 @@ test("a file that a person puts where ours would go, edited lists and a changed 
   expect(await newNode.host.readFile(`${file}.mine`)).toBe(theirs);
   await host.writeFile(lists, text, own);
   await newNode.host.exec(["rm", "-r", etc]);
-  await expectAsBefore(scene);
+  await expectAsBefore(scene, { loadedRow: scene.cluster.node("srv159") });
 });

@@ -1,17 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { HostProcess } from "#test/harness/host.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
-import {
-  createFaultScene,
-  expectAbort,
-  expectAsBefore,
-  expectPause,
-  follow,
-  inTheInstant,
-  pastTheInstant,
-  run,
-  type FaultScene,
-} from "../support/fault-scene.ts";
+import { inTheInstant, pastTheInstant } from "../support/instant.ts";
+import { createScene, expectAsBefore, quickSettings, type Scene } from "../support/scene.ts";
+import { expectPause, expectTakenBack, follow, run } from "../support/under-way.ts";
 import {
   addArguments,
   backupProcess,
@@ -22,15 +14,13 @@ import {
 import { expectRefusal } from "../support/refusal.ts";
 
 /** What people do to a run while it is under way: it stops with what to type, and goes on when it is mended. */
-let scene: FaultScene;
+let scene: Scene;
 
 beforeAll(async () => {
-  scene = await createFaultScene({ product: "postgresql" });
+  scene = await createScene({}, { crashPoints: true, settings: quickSettings });
 }, 90_000);
 
-afterAll(async () => {
-  await scene?.[Symbol.asyncDispose]();
-});
+afterAll(() => scene?.[Symbol.asyncDispose]());
 
 const add = (...more: string[]) => addArguments(scene.cluster, ...more);
 
@@ -103,7 +93,7 @@ test("edits of an hba file before and after our own survive the run and its undo
     expect(second.stderr).toContain(command[1] === "resume" ? `${id} is running` : busy);
   }
   // The first one's Ctrl-C ends his looking, not the operation.
-  first.interrupt();
+  first.cli.kill("SIGINT");
   const interrupted = await first.ended();
   expect(interrupted.exitCode).toBe(130);
   expect(interrupted.said).toContain(`castellan operation watch ${id}`);
@@ -111,7 +101,7 @@ test("edits of an hba file before and after our own survive the run and its undo
   expect(await backupProcess(cluster.node("srv159"))).not.toBe("");
 
   // One looks on while two others abort it in the same moment.
-  const watching = await follow(castellan, ["operation", "watch", id]);
+  const watching = await follow(scene, ["operation", "watch", id]);
   const aborts = await Promise.all([
     castellan.cli(["operation", "abort", id], { reject: false }),
     castellan.cli(["operation", "abort", id], { reject: false }),
@@ -185,7 +175,7 @@ test("the last replication slot taken between preflight and step pauses it; abor
   for (const n of many) {
     await cluster.sql("srv127", "SELECT pg_drop_replication_slot($1)", spare(n));
   }
-  await expectAbort(scene, full);
+  await expectTakenBack(scene, full.operation);
 });
 
 test("a verb taken out of a host's allow-list in the middle pauses it there; put back, the run goes on", async () => {
@@ -212,10 +202,10 @@ test("a verb taken out of a host's allow-list in the middle pauses it there; put
   ]);
   await restart(yaml);
   const { id } = refused.operation;
-  const going = await follow(castellan, ["operation", "resume", id]);
+  const going = await follow(scene, ["operation", "resume", id]);
   await waitFor(async () => backupProcess(cluster.node("srv159")), { timeoutMs: 30_000 });
   await untilOperation(castellan, id, ({ state }) => state === "running");
-  await expectAbort(scene, refused);
+  await expectTakenBack(scene, refused.operation);
   expect((await going.ended()).exitCode).toBe(5);
 });
 

@@ -1,32 +1,24 @@
 import { createHash } from "node:crypto";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import {
-  createFaultScene,
-  expectAsBefore,
-  expectPause,
-  inTheInstant,
-  run,
-  type FaultScene,
-} from "../support/fault-scene.ts";
+import { inTheInstant } from "../support/instant.ts";
+import { createScene, expectAsBefore, quickSettings, type Scene } from "../support/scene.ts";
+import { expectPause, run } from "../support/under-way.ts";
 import { followOther, promote, seenAs } from "../support/failover.ts";
 import { addArguments, stepOf, untilWell } from "../support/operations.ts";
 import { expectRefusal } from "../support/refusal.ts";
 
 /** What happens to the pools while a node is registered with them. */
-let scene: FaultScene;
+let scene: Scene;
 
 beforeAll(async () => {
-  scene = await createFaultScene({
-    product: "postgresql",
-    pool: true,
-    poolSettings: { num_init_children: "8" },
-  });
+  scene = await createScene(
+    { pool: true, poolSettings: { num_init_children: "8" } },
+    { crashPoints: true, settings: quickSettings },
+  );
 }, 90_000);
 
-afterAll(async () => {
-  await scene?.[Symbol.asyncDispose]();
-});
+afterAll(() => scene?.[Symbol.asyncDispose]());
 
 const add = (...more: string[]) => addArguments(scene.cluster, ...more);
 /** Before the registration, when nothing more than it is to be done. */
@@ -55,7 +47,7 @@ test("a row that a person appended is his, and pools that disagree about a row p
   await expectRefusal(cluster, castellan, { args: add(), exitCode: 3, says: ["(srv129)", "2"] });
   await setConf("srv127", first);
   await setConf("srv129", second);
-  await expectAsBefore(scene);
+  await expectAsBefore(scene, { loadedRow: scene.cluster.node("srv159") });
 });
 
 test("three wrong hands at the pools in one run: each pauses it with what to type, and when it is mended the run goes on", async () => {
@@ -127,7 +119,7 @@ test("three wrong hands at the pools in one run: each pauses it with what to typ
   expect(stepOf(going.operation, "prove-backend", "srv129").attempt).toBeGreaterThan(0);
   await pool.host.writeFile(pool.pool.pcpFile, pcp, own);
   await secret(cluster.passwords.pcp);
-  await expectAsBefore(scene);
+  await expectAsBefore(scene, { loadedRow: scene.cluster.node("srv159") });
 });
 
 test("the primary fails over in the registration: nothing more is registered, and the node is added to the new primary", async () => {

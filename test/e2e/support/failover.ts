@@ -1,7 +1,5 @@
 import { waitFor } from "#test/harness/wait-for.ts";
-import type { FaultScene } from "./fault-scene.ts";
-
-type Scene = Pick<FaultScene, "cluster" | "castellan">;
+import type { Scene } from "./scene.ts";
 
 /** As a pool's failover command or a person does it. */
 export async function promote({ cluster }: Scene, node: string): Promise<void> {

@@ -1,0 +1,107 @@
+import type { Refusal } from "./refusal.ts";
+
+/** Commands that are wrong by their words alone, in the cluster as it is. */
+export const wrongWords: readonly (Refusal & { readonly title: string })[] = [
+  {
+    title: "an unknown cluster",
+    args: ["node", "add", "NOPE", "srv159", "--address", "192.168.4.159", "--yes"],
+    exitCode: 8,
+    says: ['no cluster "NOPE"', "ESHA"],
+  },
+  {
+    title: "a cluster that is no name",
+    args: ["node", "add", "../ESHA", "srv159", "--address", "192.168.4.159", "--yes"],
+    exitCode: 8,
+    says: ["../ESHA"],
+  },
+  {
+    title: "an unknown node to copy from",
+    args: [
+      "node",
+      "add",
+      "ESHA",
+      "srv159",
+      "--address",
+      "192.168.4.159",
+      "--source",
+      "srv999",
+      "--yes",
+    ],
+    exitCode: 8,
+    says: ["--source srv999", "srv127, srv129"],
+  },
+  {
+    title: "an unknown node to follow",
+    args: [
+      "node",
+      "add",
+      "ESHA",
+      "srv159",
+      "--address",
+      "192.168.4.159",
+      "--like",
+      "srv999",
+      "--yes",
+    ],
+    exitCode: 8,
+    says: ["--like srv999", "srv127, srv129"],
+  },
+  {
+    title: "a host without an agent",
+    args: ["node", "add", "ESHA", "srv160", "--address", "192.168.4.160", "--yes"],
+    exitCode: 3,
+    says: ["agent-connected (srv160)", "castellan token create --node srv160"],
+  },
+  {
+    title: "a name that is taken",
+    args: ["node", "add", "ESHA", "srv129", "--address", "192.168.4.159", "--yes"],
+    exitCode: 3,
+    says: ["srv129 (192.168.4.129) in ESHA", "Choose another name"],
+  },
+  {
+    title: "the address of a node",
+    args: ["node", "add", "ESHA", "srv159", "--address", "192.168.4.127", "--yes"],
+    exitCode: 3,
+    says: ["address-free (srv159)", "192.168.4.127 is srv127"],
+  },
+  {
+    title: "the pools' virtual address",
+    args: ["node", "add", "ESHA", "srv159", "--address", "192.168.4.201", "--yes"],
+    exitCode: 3,
+    says: ["address-not-virtual (srv159)", "192.168.4.201"],
+  },
+  {
+    title: "an address that is a name",
+    args: ["node", "add", "ESHA", "srv159", "--address", "srv159", "--yes"],
+    exitCode: 3,
+    says: ["address-numeric (srv159)"],
+  },
+  {
+    title: "an address that is no address",
+    args: ["node", "add", "ESHA", "srv159", "--address", "192.168.4.999; rm -r /", "--yes"],
+    exitCode: 2,
+    says: ["address"],
+  },
+  {
+    title: "a port that can't be one",
+    args: [
+      "node",
+      "add",
+      "ESHA",
+      "srv159",
+      "--address",
+      "192.168.4.159",
+      "--port",
+      "99999",
+      "--yes",
+    ],
+    exitCode: 2,
+    says: ["99999"],
+  },
+  {
+    title: "no confirmation and no terminal",
+    args: ["node", "add", "ESHA", "srv159", "--address", "192.168.4.159"],
+    exitCode: 2,
+    says: ["nothing was changed", "--yes"],
+  },
+];
