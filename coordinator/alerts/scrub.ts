@@ -13,6 +13,7 @@ export function scrub(text: string, url: URL, secret: string | null): string {
   ];
   const hidden = parts
     .flatMap((part) => [part, encodeURIComponent(part), decoded(part)])
+    .flatMap((part) => [part, part.replaceAll("/", String.raw`\/`)])
     .filter((part) => part.length >= 3)
     .toSorted((a, b) => b.length - a.length);
   return hidden.reduce((rest, part) => rest.replaceAll(part, "[secret]"), text);
