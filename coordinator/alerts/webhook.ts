@@ -156,5 +156,7 @@ const certificateTroubles = ["CERT", "SELF_SIGNED", "UNABLE_TO_VERIFY", "ALTNAME
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
   if ("code" in error && typeof error.code === "string") return error.code;
+  // The Fetch standard's list of ports that are other protocols'.
+  if (error.message === "bad port") return "fetch takes no such port";
   return error.cause === undefined ? error.name : codeOf(error.cause);
 }

@@ -88,6 +88,9 @@ test("a connection that is reset, and one that is refused, are told by their cod
   await expect(tell(webhook(`http://127.0.0.1:${port}/hook`))).rejects.toMatchObject({
     message: `http://127.0.0.1:${port} can't be reached (ECONNREFUSED).`,
   });
+  await expect(tell(webhook("http://127.0.0.1:6000/hook"))).rejects.toMatchObject({
+    message: "http://127.0.0.1:6000 can't be reached (fetch takes no such port).",
+  });
 });
 
 test("a redirect is not followed", async () => {
