@@ -1,6 +1,7 @@
 import type { DatabaseFacts } from "#shared/domain/facts.ts";
 import type { Dialect } from "#shared/products/product.ts";
 import type { Databases, Row } from "../ports.ts";
+import { askFileSettings } from "./file-settings.ts";
 import { flagOf, numberOf, textOf } from "./row-values.ts";
 
 /** What changes rarely or costs the server something: settings, sizes, extensions. */
@@ -9,6 +10,8 @@ type DatabaseInventory = Pick<
   | "versionText"
   | "settings"
   | "pendingRestart"
+  | "fileSettings"
+  | "configLoadedAt"
   | "dataDirectory"
   | "configFile"
   | "hbaFile"
@@ -55,6 +58,7 @@ export async function askSettings(
       const [row] = await own.query("SELECT version() AS version");
       return row === undefined ? {} : { versionText: textOf(row, "version") };
     },
+    () => askFileSettings(own, dialect),
   ]);
 }
 

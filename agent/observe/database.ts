@@ -196,7 +196,9 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     const isDue = ports.clock.elapsedMs() - inventoryAt >= inventoryEveryMs;
     const all = want.fresh || isNew || isDue || facts.role !== last.role;
     const rare = {};
-    if (all || want.settings) {
+    // Whoever changed a file reloads soon: that is seen at the next look, not at the next inventory.
+    const waits = facts.fileSettings?.some(({ state }) => state === "waits-for-reload") === true;
+    if (all || want.settings || waits) {
       const { inventory, problems: found } = await askSettings(own, dialect);
       Object.assign(rare, inventory);
       problems.push(...found);

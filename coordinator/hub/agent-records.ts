@@ -8,6 +8,7 @@ import type { AgentState } from "./agent-states.ts";
 import { acceptEvidence, acceptSeenFiles, baselinesMessage, undoneEvidence } from "./baselines.ts";
 import type { CommandRequest } from "./command-board.ts";
 import { alertCause, recordHostEvent } from "./host-events.ts";
+import { settingAlerts } from "./setting-alerts.ts";
 import { judgeOwnSlots } from "./unknown-operations.ts";
 
 /** What agents tell, as the journal keeps it: baselines, alerts, events. Each call throws when it can't be written. */
@@ -15,6 +16,8 @@ export type AgentRecords = {
   /** New baselines are told to the agent at once. */
   filesSeen(state: AgentState, options?: { readonly acceptAll?: boolean }): void;
   slotsSeen(node: string, facts: NodeFacts): void;
+  /** Alerts for what stands in a file and is not in force. */
+  settingsSeen(node: string, facts: NodeFacts): void;
   changesMade(state: AgentState, request: CommandRequest, result: unknown): void;
   hostEvent(node: string, event: Extract<AgentMessage, { type: "host-event" }>): void;
 };
@@ -32,6 +35,8 @@ export function createAgentRecords(ports: {
     store
       .operations({ unfinished: true })
       .some((operation) => operation.subject === node && operation.kind === "add-node");
+  /** By node, the settings whose alerts stand as they should. */
+  const settingsTold = new Map<string, string>();
   return {
     filesSeen: (state, options) => {
       const facts = state.held?.facts;
@@ -44,6 +49,21 @@ export function createAgentRecords(ports: {
       for (const alert of raise) store.raiseAlert(alert, clock.now());
       for (const cause of over) store.resolveAlert(cause, clock.now());
       judgeOwnSlots(store, node, facts, clock.now());
+    },
+    settingsSeen: (node, { database }) => {
+      const found = JSON.stringify(database.fileSettings ?? null);
+      // Told with most messages, and seldom another than before.
+      if (database.fileSettings === undefined || settingsTold.get(node) === found) return;
+      const { raise, over } = settingAlerts(node, database.fileSettings, store.alerts({ open: true })); // prettier-ignore
+      // What an operation of ours has written and not reloaded yet is in force before it ends.
+      const isWorkedOn =
+        raise.length > 0 &&
+        store
+          .operations({ unfinished: true })
+          .some(({ plan }) => plan.steps.some(({ on }) => on === node));
+      for (const alert of isWorkedOn ? [] : raise) store.raiseAlert(alert, clock.now());
+      for (const cause of over) store.resolveAlert(cause, clock.now());
+      if (!isWorkedOn) settingsTold.set(node, found);
     },
     changesMade: (state, request, result) => {
       const facts = state.held?.facts ?? null;

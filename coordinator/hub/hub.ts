@@ -258,6 +258,7 @@ export class Hub {
         correctClock(state, facts, clock);
         records.filesSeen(state);
         records.slotsSeen(state.node, facts);
+        records.settingsSeen(state.node, facts);
         for (const settle of state.waiters) settle(null);
         this.#ports.onFacts(state.node);
       },
@@ -270,6 +271,7 @@ export class Hub {
         if (delta.sections.host !== undefined) correctClock(state, outcome.held.facts, clock);
         if (delta.sections.files !== undefined) records.filesSeen(state);
         if (delta.sections.agent !== undefined) records.slotsSeen(state.node, outcome.held.facts);
+        records.settingsSeen(state.node, outcome.held.facts);
         this.#ports.onFacts(state.node);
       },
       // Known to be there: only interesting to whoever reads the traffic.

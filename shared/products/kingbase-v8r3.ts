@@ -134,6 +134,13 @@ const dialect: Dialect = {
   reload: "SELECT sys_reload_conf() AS reloaded",
   hbaProblems: null,
   settings: "SELECT name, setting, pending_restart FROM sys_settings",
+  fileSettings: `SELECT name, sourcefile AS file, CAST(sourceline AS text) AS line,
+      CAST(seqno AS text) AS place, setting AS value, error FROM sys_file_settings`,
+  runningSettings: `SELECT name, setting AS value, unit, vartype, context, source,
+      sourcefile AS file, CAST(sourceline AS text) AS line, min_val AS least, max_val AS most,
+      pending_restart FROM sys_settings`,
+  // Whether it has such a function could not be looked up.
+  configLoaded: null,
   databases: `SELECT CAST(datname AS text) AS name, CAST(sys_database_size(datname) AS text) AS bytes,
     CAST(sys_encoding_to_char(encoding) AS text) AS encoding, CAST(datcollate AS text) AS collate
     FROM sys_database WHERE datallowconn`,

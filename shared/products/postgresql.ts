@@ -108,6 +108,13 @@ const dialect: Dialect = {
   hbaProblems:
     "SELECT line_number::text AS line, error FROM pg_hba_file_rules WHERE error IS NOT NULL",
   settings: "SELECT name, setting, pending_restart FROM pg_settings",
+  fileSettings: `SELECT name, sourcefile AS file, sourceline::text AS line, seqno::text AS place,
+      setting AS value, error FROM pg_file_settings`,
+  runningSettings: `SELECT name, setting AS value, unit, vartype, context, source,
+      sourcefile AS file, sourceline::text AS line, min_val AS least, max_val AS most, pending_restart
+      FROM pg_settings`,
+  configLoaded:
+    "SELECT (extract(epoch FROM pg_conf_load_time()) * 1000)::bigint::text AS loaded_at",
   databases: `SELECT datname::text AS name, pg_database_size(oid)::text AS bytes,
       pg_encoding_to_char(encoding)::text AS encoding, datcollate::text AS collate
       FROM pg_database WHERE datallowconn`,

@@ -108,6 +108,12 @@ export type Dialect = {
   readonly hbaProblems: string | null;
   /** name, setting (all of them), pending_restart */
   readonly settings: string;
+  /** name, file, line, place (later ones win), value, error: every line of the files that set something, read now */
+  readonly fileSettings: string;
+  /** name, value, unit, vartype, context, source, file, line, least, most, pending_restart */
+  readonly runningSettings: string;
+  /** loaded_at: when the server read its files last, in ms since the epoch; null where SQL can't tell */
+  readonly configLoaded: string | null;
   /** name, bytes, encoding, collate */
   readonly databases: string;
   /** oid, name, location, bytes */
