@@ -145,6 +145,7 @@ export function overlay(confs: readonly ServerConf[]): ReadonlyMap<string, Setti
  */
 export function setParameter(text: string, name: string, value: string): string {
   assertSettingName(name);
+  if (value.includes("\0")) throw new RangeError(`a NUL byte can't stand in the value of ${name}`);
   const entry = effective(parseServerConf(text)).get(foldSettingName(name));
   if (entry === undefined) return appendLines(text, [`${name} = ${quoteValue(value)}`]);
   if (entry.value === value) return text;

@@ -37,6 +37,8 @@ export function readSettingLine(line: string, from = 0): SettingLine {
   const valueEnd = scanValue(line, at);
   if (valueEnd === -1) return broken(at, `the quoted value of ${name} has no end`);
   if (valueEnd === at) return broken(at, `the value of ${name} must stand in single quotes`);
+  const nul = line.indexOf("\0", at);
+  if (nul !== -1 && nul < valueEnd) return broken(nul, `a NUL byte cuts off the value of ${name}`);
   const rest = skipBlanks(line, valueEnd);
   if (rest < line.length && line[rest] !== "#") {
     return broken(rest, `unexpected text after the value of ${name}`);
