@@ -8,7 +8,7 @@ import {
 } from "#shared/config-files/ha-module.ts";
 import { haModuleKey } from "#shared/config-files/ha-module-keys.ts";
 import { bareAddress, isSameAddress, prefixOf } from "#shared/domain/addresses.ts";
-import { difference, isLocal, tellDifference } from "./places.ts";
+import { difference, isAbsent, isLocal, tellDifference } from "./places.ts";
 import { type Finding, forCluster, perFile, perNode, type Rule } from "./rule.ts";
 import type { NodeView, ReadFile } from "./view.ts";
 
@@ -182,7 +182,10 @@ export const haModuleRules: readonly Rule[] = [
     needs: ["vendor", "pool"],
     wanted: "two equal copies",
     fix: "Copy db/etc/HAmodule.conf over the other: the pool's scripts read that one.",
-    check: perNode(({ haModules: [first, second] }) => {
+    check: perNode((node, { product: { vendor } }) => {
+      const [first, second] = node.haModules;
+      const paths = vendor?.haModuleFiles(node.declared.paths, node.declared.pool) ?? [];
+      if (paths.length < 2 || paths.some((path) => isAbsent(node, path))) return [];
       if (first === undefined || second === undefined) return null;
       const keys = new Set(
         [first, second].flatMap(({ content }) => content.assignments.map(({ name }) => name)),

@@ -12,16 +12,22 @@ export type Configured = { readonly file: ReadFile; readonly entry: SettingEntry
  * known: a file can't be read, or an include may say something else.
  */
 export function configured(node: NodeView, name: string): Configured | "unset" | null {
-  const auto = entryIn(node.autoConf, name);
-  if (auto !== null && auto !== "unset") return auto;
-  const hasNoAuto = auto === "unset" || node.absentFiles.some((file) => isAutoConf(file));
+  const auto = autoEntry(node, name);
+  if (auto !== "unset") return auto;
   const conf = entryIn(node.conf, name);
-  if (!hasNoAuto || conf === null) return null;
-  return node.conf?.content.includes.length === 0 ? conf : null;
+  return conf !== null && node.conf?.content.includes.length === 0 ? conf : null;
 }
 
-function isAutoConf(file: string): boolean {
-  return file.endsWith(".auto.conf");
+/** What ALTER SYSTEM has set; a server that never had one has no such file. */
+export function autoEntry(node: NodeView, name: string): Configured | "unset" | null {
+  const isThere = !node.absentFiles.some((file) => file.endsWith(".auto.conf"));
+  return isThere ? entryIn(node.autoConf, name) : "unset";
+}
+
+/** Is it known that there is no such file? */
+export function isAbsent(node: NodeView, path: string | undefined): boolean {
+  const file = node.facts?.files.find((known) => known.path === path);
+  return file?.state === "absent";
 }
 
 /** The setting in this one file; null when the file can't be relied on. */

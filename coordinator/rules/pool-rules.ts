@@ -10,7 +10,7 @@ import { poolSettings } from "#shared/config-files/pool-settings.ts";
 import { bareAddress, isSameAddress } from "#shared/domain/addresses.ts";
 import { poolConnections } from "./evaluators.ts";
 import { textFindings } from "./ha-module-rules.ts";
-import { at, difference, tellDifference } from "./places.ts";
+import { at, difference, isAbsent, tellDifference } from "./places.ts";
 import { type Finding, forCluster, perFile, perNode, type Rule, together } from "./rule.ts";
 import { type ClusterView, type NodeView, type ReadFile, sound } from "./view.ts";
 
@@ -280,7 +280,9 @@ export const cronRules: readonly Rule[] = [
     needs: ["vendor"],
     wanted: "its cron lines commented out",
     fix: "Comment the line out, or take the agent out of enforce: two of them would act on one database.",
-    check: perNode(({ cron, facts }) => {
+    check: perNode((node, { product: { vendor } }) => {
+      const { cron, facts } = node;
+      if (isAbsent(node, vendor?.cronFile)) return [];
       if (cron === null) return null;
       if (facts?.guardMode !== "enforce") return [];
       const active = Object.values(cron.content.vendor)
@@ -300,7 +302,9 @@ export const cronRules: readonly Rule[] = [
     needs: ["vendor"],
     wanted: "each line once, and a newline at the end",
     fix: "Take one of the two lines out: with both the vendor's scripts refuse to work.",
-    check: perNode(({ cron }) => {
+    check: perNode((node, { product: { vendor } }) => {
+      const { cron } = node;
+      if (isAbsent(node, vendor?.cronFile)) return [];
       if (cron === null) return null;
       const [first] = cron.complaints;
       const broken: readonly Finding[] =

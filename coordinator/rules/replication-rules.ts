@@ -7,6 +7,7 @@ import { inForce } from "./facts.ts";
 import { textFindings } from "./ha-module-rules.ts";
 import {
   at,
+  autoEntry,
   configured,
   entryIn,
   isLocal,
@@ -302,7 +303,7 @@ export const replicationRules: readonly Rule[] = [
     check: perNode((node) => {
       const name = "synchronous_standby_names";
       const conf = entryIn(node.conf, name);
-      const auto = entryIn(node.autoConf, name);
+      const auto = autoEntry(node, name);
       if (conf === null || auto === null) return null;
       if (conf === "unset" || auto === "unset") return [];
       const kinds = [conf, auto].map(({ entry }) => parseSyncList(entry.value).kind === "none");

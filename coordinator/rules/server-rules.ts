@@ -5,7 +5,7 @@ import { haAssignment, haText } from "#shared/config-files/ha-module.ts";
 import { backends } from "#shared/config-files/pool-conf.ts";
 import { isSameAddress } from "#shared/domain/addresses.ts";
 import { inForce } from "./facts.ts";
-import { at, configured } from "./places.ts";
+import { at, configured, isAbsent } from "./places.ts";
 import { type Finding, perFile, perNode, type Rule, together } from "./rule.ts";
 import { type NodeView, type ReadFile, sound } from "./view.ts";
 
@@ -57,7 +57,11 @@ export const serverRules: readonly Rule[] = [
     needs: ["vendor"],
     wanted: "two equal files, but for # before synchronous_standby_names",
     fix: "Make the change in both: the next recovery copies etc/ over data/, and what stands in data/ alone is lost.",
-    check: perNode(({ conf, confTemplate }) => {
+    check: perNode((node, { product: { vendor } }) => {
+      const { conf, confTemplate } = node;
+      const { root, configFile } = node.declared.paths;
+      const isOne = [configFile, vendor?.confTemplate(root ?? "")].some((path) => isAbsent(node, path)); // prettier-ignore
+      if (isOne) return [];
       if (conf === null || confTemplate === null) return null;
       const [ours, theirs] = [conf, confTemplate].map(({ text }) => splitLines(text).map(bare));
       const line = ours?.findIndex((text, i) => text !== theirs?.[i]) ?? -1;

@@ -33,6 +33,18 @@ test("a file that can't be read is not judged, one that is not there is", () => 
   expect(evaluate(world).isJudged(cause)).toBe(true);
 });
 
+test.each([
+  ["conf-copies", "/db/etc/kingbase.conf"],
+  ["ha-module-copies", "kingbasecluster/etc/HAmodule.conf"],
+  ["vendor-cron-lines", "KINGBASECRON"],
+  ["sync-list-overruled", "kingbase.auto.conf"],
+])("%s is over when %s is gone", (rule, name) => {
+  const world = ruleWorld();
+  file("srv129", name, { state: "absent", maskedText: null, hash: null })(world);
+  expect(broken(world, rule)).toEqual([]);
+  expect(evaluate(world).isJudged(causeOf("ESHA", rule, "srv129"))).toBe(true);
+});
+
 test("a file that does not parse is the one breach: what its other lines say is left as it was", () => {
   const world = ruleWorld();
   inFile("srv129", "recovery.conf", "slot_srv129", "slot_srv127")(world);
