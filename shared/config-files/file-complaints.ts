@@ -2,6 +2,7 @@ import type { FileFacts, FileFormat } from "../domain/facts.ts";
 import { parseCron } from "./cron-lines.ts";
 import { parseHaModule } from "./ha-module.ts";
 import { parseHba } from "./hba.ts";
+import { haKeyComplaints, recoveryKeyComplaints, serverKeyComplaints } from "./key-complaints.ts";
 import { parsePoolConf } from "./pool-conf.ts";
 import { parseRecoveryConf } from "./recovery-conf.ts";
 import { parseServerConf } from "./server-conf.ts";
@@ -10,13 +11,22 @@ import type { Complaint } from "./text-file.ts";
 const parsers: Readonly<
   Record<FileFormat, ((text: string, file: string) => readonly Complaint[]) | null>
 > = {
-  "server-conf": (text, file) => parseServerConf(text, file).complaints,
-  "auto-conf": (text, file) => parseServerConf(text, file).complaints,
-  "recovery-conf": (text, file) => parseRecoveryConf(text, file).complaints,
+  "server-conf": serverComplaints,
+  "auto-conf": serverComplaints,
+  "recovery-conf": (text, file) => {
+    const { conf, complaints } = parseRecoveryConf(text, file);
+    return [...complaints, ...recoveryKeyComplaints(conf)];
+  },
   hba: (text, file) => parseHba(text, { file }).complaints,
   ident: null,
-  "ha-module": (text, file) => parseHaModule(text, file).complaints,
-  "pool-conf": (text, file) => parsePoolConf(text, file).conf.complaints,
+  "ha-module": (text, file) => {
+    const module = parseHaModule(text, file);
+    return [...module.complaints, ...haKeyComplaints(module)];
+  },
+  "pool-conf": (text, file) => {
+    const { conf } = parsePoolConf(text, file);
+    return [...conf.complaints, ...serverKeyComplaints(conf)];
+  },
   "pool-hba": (text, file) => parseHba(text, { file }).complaints,
   "pool-passwd": null,
   "pcp-conf": null,
@@ -24,6 +34,11 @@ const parsers: Readonly<
   pass: null,
   signal: null,
 };
+
+function serverComplaints(text: string, file: string): readonly Complaint[] {
+  const conf = parseServerConf(text, file);
+  return [...conf.complaints, ...serverKeyComplaints(conf)];
+}
 
 /** What is wrong in a file that was not wrong before: nobody is told of what a site has lived with for years. */
 export function newComplaints(
