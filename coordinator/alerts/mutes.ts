@@ -3,7 +3,7 @@ import type { Clock } from "#shared/time.ts";
 import type { Events } from "../events.ts";
 import type { MuteRecord, Store } from "../store/store.ts";
 
-export type MuteInput = {
+type MuteInput = {
   /** A pattern of causes, or the number of an alert. */
   readonly what: string;
   readonly forMs: number;

@@ -214,7 +214,7 @@ export const CloseAlertRequest = z.strictObject({ requestedBy: z.string().max(20
 const Note = z.string().max(1_000).nullable();
 export const AcknowledgeRequest = RequestedBy.extend({ note: Note });
 
-export const mostMuteMs = 30 * 86_400_000;
+const mostMuteMs = 30 * 86_400_000;
 export const MuteRequest = RequestedBy.extend({
   /** A pattern of causes, `*` for anything; or the number of an alert. */
   what: z.string().trim().min(1).max(600),

@@ -10,10 +10,14 @@ import { createServer as createTlsServer } from "node:https";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { parse } from "yaml";
+import * as z from "zod";
 import { testMessage } from "#coordinator/alerts/alert-message.ts";
 import { createCommandSink } from "#coordinator/alerts/command-sink.ts";
 import { SinksSettings, type SinkSettings } from "#coordinator/alerts/sink-settings.ts";
 import { createWebhook } from "#coordinator/alerts/webhook.ts";
+import { loadSettings } from "#coordinator/settings.ts";
+import { projectRoot } from "#test/harness/project-root.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { startReceiver } from "./http-receiver.ts";
 import { makeStateFolder, type StateFolder } from "./test-coordinator.ts";
@@ -328,4 +332,19 @@ test.each([
   const parsed = SinksSettings.safeParse(sinks);
   expect(parsed.success).toBe(false);
   expect(parsed.error?.message).toMatch(message);
+});
+
+test("the example of the documentation is one that is taken", () => {
+  const text = readFileSync(join(projectRoot(), "docs/alerts.md"), "utf8");
+  const example: unknown = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? "");
+  const { sinks } = z.object({ sinks: SinksSettings }).parse(example);
+  expect(sinks.map(({ name }) => name)).toEqual(["ops", "am", "dba-group", "pager"]);
+});
+
+test("a mistake in a sink is shown with its place in settings.yaml", async () => {
+  using folder = await makeStateFolder();
+  const file = join(folder.path, "settings.yaml");
+  writeFileSync(file, "sinks:\n  - name: a\n    kind: webhook\n    url: https://h/x?token=1\n");
+  expect(() => loadSettings(folder.path)).not.toThrow(/token=/);
+  expect(() => loadSettings(folder.path)).toThrow(/^sinks\.0\.url: .*urlFile.*settings\.yaml:4:10/);
 });
