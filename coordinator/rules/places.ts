@@ -12,13 +12,14 @@ export type Configured = { readonly file: ReadFile; readonly entry: SettingEntry
  * known: a file can't be read, or an include may say something else.
  */
 export function configured(node: NodeView, name: string): Configured | "unset" | null {
-  const auto = autoEntry(node, name);
+  // Every server has that file from its beginning: one that is not there is not the one that it reads.
+  const auto = entryIn(node.autoConf, name);
   if (auto !== "unset") return auto;
   const conf = entryIn(node.conf, name);
   return conf !== null && node.conf?.content.includes.length === 0 ? conf : null;
 }
 
-/** What ALTER SYSTEM has set; a server that never had one has no such file. */
+/** What ALTER SYSTEM has set, as far as the file tells. */
 export function autoEntry(node: NodeView, name: string): Configured | "unset" | null {
   const isThere = !node.absentFiles.some((file) => file.endsWith(".auto.conf"));
   return isThere ? entryIn(node.autoConf, name) : "unset";

@@ -2,7 +2,7 @@ import type { AlertRecord } from "../store/store.ts";
 import type { ClusterView, NodeView, ReadFile } from "./view.ts";
 
 /** What has to be there for a rule to mean anything: the vendor's own machinery beside the server, a pool. */
-export type RuleNeed = "vendor" | "pool";
+type RuleNeed = "vendor" | "pool";
 
 /** A row of the table: what has to agree between the files, servers and hosts of a cluster. */
 export type Rule = {
@@ -66,7 +66,7 @@ export function perFile<F extends ReadFile>(
     );
 }
 
-export function inFile(file: ReadFile, finding: Finding): Finding {
+function inFile(file: ReadFile, finding: Finding): Finding {
   const key = finding.key === undefined ? file.short : `${file.short} ${finding.key}`;
   return { file: file.path, ...finding, key };
 }

@@ -120,8 +120,7 @@ export async function editFiles(
     const { host } = cluster.node(node);
     const key = `${node}:${file}`;
     if (!before.has(key) && !host.exists(file)) {
-      const put: Put = (content) => host.writeFile(file, content, ownFile);
-      before.set(key, { text: "", put, remove: () => host.exec(["rm", file]) });
+      before.set(key, { text: "", put: (content) => host.writeFile(file, content, ownFile) });
       after.set(key, "");
     } else if (!before.has(key)) {
       const text = await host.readFile(file);
@@ -138,14 +137,12 @@ export async function editFiles(
   }
   for (const [key, { put }] of before) await put(after.get(key) ?? "");
   return async () => {
-    for (const { text, put, remove } of before.values()) await (remove?.() ?? put(text));
+    for (const { text, put } of before.values()) await put(text);
   };
 }
 
-type Put = (content: string) => Promise<void>;
 type Before = {
+  /** Empty for a file that was not there. */
   readonly text: string;
-  readonly put: Put;
-  /** Of a file that was not there. */
-  readonly remove?: () => Promise<unknown>;
+  readonly put: (content: string) => Promise<void>;
 };
