@@ -1,6 +1,6 @@
 import type { FileFormat } from "#shared/domain/facts.ts";
-import { asFailure, Failure } from "#shared/errors.ts";
-import { openPcp } from "../adapters/pcp.ts";
+import { Failure } from "#shared/errors.ts";
+import { openPcp, type Pcp } from "../adapters/pcp.ts";
 import type { StepContext } from "../ports.ts";
 import { ownDialect } from "./own-dialect.ts";
 import { readPoolConf, runningPool } from "./pool-place.ts";
@@ -50,14 +50,22 @@ export async function reloadFor(
 async function reloadOwnPool(context: StepContext): Promise<string> {
   const { pool, node } = context.settings;
   if (pool === null) return `${node} runs no pool`;
+  await using pcp = await openPcp(context);
+  const { conf } = await readPoolConf(pool.configFile, context);
+  const parent = await runningPool(conf, context);
+  if (parent === null && !(await isAnswering(pcp))) {
+    return "no pool runs here: it reads the file when it is started";
+  }
+  return `the pool was ${await reloadPool(parent, pcp, context)}`;
+}
+
+async function isAnswering(pcp: Pcp): Promise<boolean> {
   try {
-    await using pcp = await openPcp(context);
-    const { conf } = await readPoolConf(pool.configFile, context);
-    return `the pool was ${await reloadPool(await runningPool(conf, context), pcp, context)}`;
+    await pcp.node(0);
+    return true;
   } catch (error) {
-    const failure = asFailure(error);
-    if (failure.code !== "POOL_UNREACHABLE") throw failure;
-    return "no pool answers here: it reads the file when it is started";
+    if (error instanceof Failure && error.code === "POOL_UNREACHABLE") return false;
+    throw error;
   }
 }
 

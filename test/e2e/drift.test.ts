@@ -102,6 +102,7 @@ test("a revert puts the bytes and the mode back and the settings in force, and i
   const inForce = await setting();
   await bed.write(configFile, `${before}work_mem = 9MB\n`);
   await host.exec(["chmod", "644", configFile]);
+  await host.exec(["chown", "root", configFile]);
   await waitFor(() => bed.alertOf("node:srv127:setting:work_mem"), { ...soon, what: "the setting's own alert" }); // prettier-ignore
   await cluster.sql("srv127", "SELECT pg_reload_conf()");
   await waitFor(async () => (await setting()) === "9MB", soon);

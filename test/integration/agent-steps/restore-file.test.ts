@@ -80,6 +80,39 @@ test("what stood there comes back with an undo, and is in force again", async ()
   expect(await restoreFile.undo(args, agent)).toMatchObject({ alreadyDone: true });
 });
 
+test("another mode alone is put back, and comes back with an undo", async () => {
+  const to = await seen(conf);
+  await chmod(conf, 0o666);
+  const args: Args = { path: conf, format: "server-conf", from: to.hash, to };
+  await runStep(restoreFile, args, agent);
+  expect((await stat(conf)).mode & 0o777).toBe(0o600);
+  await restoreFile.undo(args, agent);
+  expect((await stat(conf)).mode & 0o777).toBe(0o666);
+  expect(await readFile(conf, "latin1")).toBe(accepted);
+});
+
+test("cut off before its write it is undone and done again, cut off before the reload it reloads", async () => {
+  const edited = `${accepted}work_mem = 7MB\n`;
+  const args = await drifted(edited);
+  await reload();
+  await inForce("work_mem", "7MB");
+  const restore = () => Promise.reject(new Error("died"));
+  const dying: TestAgent = { ...agent, files: { ...agent.files, restore } };
+  await expect(runStep(restoreFile, args, dying)).rejects.toThrow("died");
+  expect((await restoreFile.undo(args, agent)).lines.join()).toContain("as it was before");
+  expect(await readFile(conf, "latin1")).toBe(edited);
+
+  const query = () => Promise.reject(new Error("died"));
+  const deaf: TestAgent = { ...agent, databases: { ...agent.databases, own: { ...agent.databases.own, query } } }; // prettier-ignore
+  await expect(runStep(restoreFile, args, deaf)).rejects.toThrow("died");
+  expect(await readFile(conf, "latin1")).toBe(accepted);
+  expect(await restoreFile.check(args, agent)).toBeNull();
+  await runStep(restoreFile, args, agent);
+  await inForce("work_mem", "4MB");
+  expect(await restoreFile.check(args, agent)).toMatchObject({ alreadyDone: false });
+  await restoreFile.undo(args, agent);
+});
+
 test("a file that has changed again since is refused, and stays as it is", async () => {
   const args = await drifted(`${accepted}work_mem = 8MB\n`);
   const later = `${accepted}work_mem = 16MB\n`;

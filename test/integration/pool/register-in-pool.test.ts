@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { BackendRow } from "#shared/domain/commands.ts";
 import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
@@ -258,11 +259,45 @@ function asAgent(args: readonly string[], env: Record<string, string> = {}): Pro
   return host.exec(argv, { user: cluster.lane.osUser, env, reject: false });
 }
 
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
 async function poolPid(): Promise<string> {
   return waitFor(async () => (await host.readFile(node.pool.pidFile)).replaceAll(/\D/g, ""), {
     what: "the pool's pid file",
   });
 }
+
+test("a pool's file is put back and reloaded, and as it was after an undo; a stopped pool reads it at its start", async () => {
+  const file = node.pool.configFile;
+  const before = await host.readFile(file);
+  const rowNow = { ...row, id: 3, port: 54_331 };
+  const edit = "op-edits4restore";
+  await runner.command("append-backend", { file, row: rowNow }, "run", edit);
+  const after = await host.readFile(file);
+  const restore = {
+    path: file,
+    format: "pool-conf" as const,
+    from: sha256(after),
+    to: { hash: sha256(before), mode: null, owner: null },
+  };
+  const done = await runner.command("restore-file", restore, "run", "op-restores1");
+  expect(await host.readFile(file)).toBe(before);
+  expect(done.lines[0]).toContain("is as accepted");
+  const undone = await runner.command("restore-file", restore, "undo", "op-restores1");
+  expect(await host.readFile(file)).toBe(after);
+  expect(undone.lines.join()).toContain("the pool was reloaded by");
+  await pools.stop(node.name);
+  try {
+    await runner.command("restore-file", restore, "run", "op-restores2");
+    expect(await host.readFile(file)).toBe(before);
+  } finally {
+    await pools.start(node.name);
+  }
+  await runner.command("append-backend", { file, row: rowNow }, "undo", edit);
+  expect(await host.readFile(file)).toBe(before);
+});
 
 test("a pool that was stopped meanwhile does not keep its row from being taken back", async () => {
   const file = node.pool.configFile;
