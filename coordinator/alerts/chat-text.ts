@@ -58,7 +58,7 @@ export function plainMarkdown(text: string): string {
 
 /** Shown as it is: the lines of a diff begin with signs that mean something in Markdown. */
 export function codeLine(line: string): string {
-  return `\`${line.replaceAll("`", "'").slice(0, 300) || " "}\``;
+  return `\`${Array.from(line.replaceAll("`", "'")).slice(0, 300).join("") || " "}\``;
 }
 
 const wide: Readonly<Record<string, string>> = { "[": "［", "]": "］", "<": "＜", ">": "＞" };

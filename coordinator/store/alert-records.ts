@@ -130,9 +130,9 @@ export function alertRecords(db: Connection): AlertRecords {
       const hidden = db.transaction(() => {
         const { changes } = db.run("DELETE FROM mute WHERE id = ?", [mute.id]);
         if (changes === 0) return [];
-        const found = read("changed_at >= ? ORDER BY revision", [mute.mutedAt]).filter(
-          ({ alert, changedAt }) => isHiddenBy(mute, { ...alert, changedAt }),
-        );
+        const found = read("(state <> 'resolved' OR changed_at >= ?) ORDER BY revision", [
+          mute.mutedAt,
+        ]).filter(({ alert, changedAt }) => isHiddenBy(mute, { ...alert, changedAt }));
         for (const { alert } of found) mark(alert.id, "unmuted", now);
         return found;
       });

@@ -20,14 +20,15 @@ export function addMute(db: Connection, mute: Omit<MuteRecord, "id">): MuteRecor
 }
 
 /**
- * What a mute has hidden and is to be told at its end: what changed under it, but not what came and went under it.
+ * What is told when a mute ends: what stands (whatever its times say: clocks are set), and the end of what had been told
+ * before it; not what came and went under it.
  */
 export function isHiddenBy(
   mute: MuteRecord,
   { cause, state, firstSeenAt, changedAt }: HideableAlert,
 ): boolean {
-  if (!matchesCause(mute.pattern, cause) || changedAt < mute.mutedAt) return false;
-  return state !== "resolved" || firstSeenAt < mute.mutedAt;
+  if (!matchesCause(mute.pattern, cause)) return false;
+  return state !== "resolved" || (changedAt >= mute.mutedAt && firstSeenAt < mute.mutedAt);
 }
 
 type HideableAlert = {

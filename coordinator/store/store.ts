@@ -98,7 +98,7 @@ export type Store = Disposable & {
   /** Those in force. */
   mutes(): readonly MuteRecord[];
   addMute(mute: Omit<MuteRecord, "id">): MuteRecord;
-  /** What it has hidden counts as changed now. */
+  /** What it covers and stands counts as changed now; so does what it has hidden the end of. */
   removeMute(mute: MuteRecord, now: number): void;
   /** These are the sinks from now on; the others are forgotten. */
   useSinks(names: readonly string[]): readonly SinkRecord[];

@@ -82,7 +82,7 @@ function addMuteCommands(alert: Command, context: CliContext): void {
   withJson(
     alert
       .command("unmute")
-      .description("end a mute; what it has hidden and still stands is sent now")
+      .description("end a mute; what it covers and still stands is sent now")
       .argument("<mute|cause-pattern>"),
   ).action(async (what: string, options: Json) => {
     const path = `/mutes/${encodeURIComponent(what)}/remove`;

@@ -52,6 +52,14 @@ async function startLab(sinks: string, files: Readonly<Record<string, string>> =
     stop,
     json: async <T>(args: readonly string[]) =>
       JSON.parse((await cli([...args, "--json"])).stdout) as T, // the program's own shape
+    /** SIGKILL, and the next one. */
+    killAndStart: async () => {
+      for (const daemon of running.splice(0)) {
+        daemon.kill("SIGKILL");
+        await daemon;
+      }
+      await start();
+    },
     restart: async () => {
       await stop();
       await start();
@@ -180,3 +188,18 @@ test("`alert test` shows what a sink answers, and the trouble; the secrets of a 
   const base64 = ["querytoken77", "pathtoken77", "hmacsecret77"].map((s) => Buffer.from(s).toString("base64").slice(0, 14)); // prettier-ignore
   for (const hidden of base64) expect(said).not.toContain(hidden);
 }, 120_000);
+
+test("killed before the answer came, a coordinator sends the same event again, and no other is lost", async () => {
+  await using receiver = await startReceiver();
+  receiver.answer = () => undefined;
+  const sinks = [{ name: "hook", kind: "webhook", url: receiver.url, timeoutMs: 60_000 }];
+  await using lab = await startLab(JSON.stringify(sinks));
+  const ids = () => receiver.received.map(({ headers }) => headers["x-castellan-event"]);
+  await waitFor(() => ids().length === 1);
+  await lab.killAndStart();
+  await waitFor(() => ids().length === 2);
+  receiver.answer = (response) => response.end("{}");
+  await lab.killAndStart();
+  await waitFor(() => ids().length === 4);
+  expect(ids()).toEqual(["1-1-1", "1-1-1", "1-1-1", "2-2-2"]);
+}, 90_000);

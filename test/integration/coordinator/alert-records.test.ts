@@ -114,7 +114,7 @@ test("acknowledged alerts stand: they are listed with the open ones, by every re
   expect(store.alerts({ open: true })).toMatchObject([{ id, state: "acknowledged" }]);
 });
 
-test("mutes outlive a restart; what they have hidden counts as changed when they end", async () => {
+test("mutes outlive a restart; what they cover and stands counts as changed when they end", async () => {
   using folder = await makeStateFolder();
   {
     using store = open(folder);
@@ -131,6 +131,7 @@ test("mutes outlive a restart; what they have hidden counts as changed when they
     store.addMute({ pattern: "node:srv127:*", until: 50, mutedAt: 6, mutedBy: "li@a", note: null });
     expect(store.raiseAlert({ ...drift, cause: "node:srv127:new" }, 7).isMuted).toBe(true);
     expect(store.raiseAlert({ ...drift, cause: "node:srv129:new" }, 7).isMuted).toBe(false);
+    store.raiseAlert({ ...drift, cause: "node:srv127:after-the-clock-was-set-back" }, 3);
     store.resolveAlert("node:srv127:ends-under-it", 8);
     store.raiseAlert({ ...drift, cause: "node:srv127:came-and-went" }, 8);
     store.resolveAlert("node:srv127:came-and-went", 9);
@@ -146,7 +147,9 @@ test("mutes outlive a restart; what they have hidden counts as changed when they
   expect(store.mutes()).toEqual([]);
   expect(changes.map(({ kind, alert }) => [kind, alert.cause, alert.state, alert.isMuted])).toEqual(
     [
+      ["unmuted", "node:srv127:old", "open", false],
       ["unmuted", "node:srv127:new", "open", false],
+      ["unmuted", "node:srv127:after-the-clock-was-set-back", "open", false],
       ["unmuted", "node:srv127:ends-under-it", "resolved", false],
     ],
   );
