@@ -19,6 +19,7 @@ import { proveBackend } from "#agent/steps/prove-backend.ts";
 import { proveReads } from "#agent/steps/prove-reads.ts";
 import { registerHaLists } from "#agent/steps/register-ha-lists.ts";
 import { releaseDoor } from "#agent/steps/release-door.ts";
+import { restoreFile } from "#agent/steps/restore-file.ts";
 import type { Executors } from "#agent/steps/step.ts";
 import { CommandEnvelope, SecretName } from "#shared/domain/commands.ts";
 import { asFailure } from "#shared/errors.ts";
@@ -40,6 +41,7 @@ const executors: Partial<Executors> = {
   "prove-backend": proveBackend,
   "prove-reads": proveReads,
   "register-ha-lists": registerHaLists,
+  "restore-file": restoreFile,
 };
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
