@@ -69,6 +69,8 @@ export type FileVersions = {
   pin(path: string, hash: string | null): void;
   /** null where it was never kept, or is kept no longer. `modifiedAt` is when it was kept. */
   find(path: string, hash: string): Promise<FileSnapshot | null>;
+  /** Everything that was to be kept by now is on disk. */
+  idle(): Promise<void>;
 };
 
 /** Writes are refused outside the allow-list, with symbolic links resolved (Failure REFUSED). */

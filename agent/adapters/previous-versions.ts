@@ -98,6 +98,7 @@ export async function createPreviousVersions(
   }
 
   return {
+    idle: () => inTurn(async () => undefined),
     keep: (path, version) => inTurn(() => keep(path, version)),
     pin: (path, hash) => {
       if (hash === null) pinned.delete(directoryOf(path));

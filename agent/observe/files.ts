@@ -142,7 +142,8 @@ async function read(
   try {
     const file = await ports.files.read(path);
     if (file === null) return nothing;
-    await ports.files.versions.keep(path, file).catch((error: unknown) => {
+    // Not waited for: whoever asks for a version waits, and a change is told without two writes to the disk before it.
+    void ports.files.versions.keep(path, file).catch((error: unknown) => {
       ports.log.warn({ error, path }, "Its bytes could not be kept: it can't be put back to them.");
     });
     const owner = `${file.uid}:${file.gid}`;
@@ -181,7 +182,8 @@ const maskers: Readonly<Record<FileFormat, string | null>> = {
   signal: "other",
 };
 
-function maskedText(format: FileFormat, text: string): string | null {
+/** null for formats whose content never leaves this host. */
+export function maskedText(format: FileFormat, text: string): string | null {
   const masker = maskers[format];
   return masker === null ? null : maskSecrets(masker, text);
 }

@@ -1,7 +1,7 @@
 import type { FileFacts } from "#shared/domain/facts.ts";
 import type { Baseline } from "#shared/protocol/messages.ts";
 import type { HostEvent } from "../host-event.ts";
-import type { FileObserver, WatchedFile } from "../observe/files.ts";
+import { maskedText, type FileObserver, type WatchedFile } from "../observe/files.ts";
 import type { Ports } from "../ports.ts";
 import { acceptedEvent, driftEvent } from "./drift-event.ts";
 import type { ExpectedChanges } from "./expected-changes.ts";
@@ -99,7 +99,10 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
     }
     if (reported.get(path) === facts) return;
     reported.set(path, facts);
-    const text = record.acceptedHash === baseline.hash ? record.acceptedText : null;
+    const text =
+      record.acceptedHash === baseline.hash
+        ? record.acceptedText
+        : await keptText(facts, baseline.hash);
     const isOurs =
       record.acceptedHash !== baseline.hash && expected.of(path).includes(record.acceptedHash);
     const accepted = isOurs
@@ -107,6 +110,15 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
       : { ...baseline, text };
     options.onHostEvent(driftEvent(facts, accepted, ports.clock.now()));
     await keep({ ...record, isRaised: true });
+  }
+
+  /** Accepted while the file was another one already: its bytes may still be here. */
+  async function keptText(
+    { path, format }: FileFacts,
+    hash: string | null,
+  ): Promise<string | null> {
+    const kept = hash === null ? null : await ports.files.versions.find(path, hash);
+    return kept === null ? null : maskedText(format, kept.text);
   }
 
   function isExpectedNow(path: string, facts: FileFacts, baseline: string | null): boolean {
@@ -167,6 +179,7 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
       soon.stop();
       await directories[Symbol.asyncDispose]();
       await queue;
+      await ports.files.versions.idle();
     },
   };
 }

@@ -307,6 +307,19 @@ test("a file that can't be parsed any more is told with the place, the alert nam
   expect(event.detail).toMatch(new RegExp(`^${bed.conf}:3:\\d+: `, "m"));
 });
 
+test("what was accepted while the file was another one already is still what it is compared with", async () => {
+  await using bed = await createBed();
+  await bed.accept();
+  writeFileSync(bed.conf, "port = 7777\n");
+  const accepted = hashOf(bed.conf);
+  await waitFor(() => bed.drift(bed.conf).length === 1, inTime);
+  writeFileSync(bed.conf, "port = 8888\n");
+  await waitFor(() => bed.drift(bed.conf).length === 2, inTime);
+  bed.watch.setBaselines([{ path: bed.conf, hash: accepted }]);
+  const event = await waitFor(() => bed.drift(bed.conf)[2], inTime);
+  expect(event.detail).toContain("-port = 7777\n+port = 8888");
+});
+
 test("included files are watched from the moment that they are included", async () => {
   await using bed = await createBed();
   const extra = join(bed.folder, "data/extra.conf");
