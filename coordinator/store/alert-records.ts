@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { matchesCause } from "../alerts/cause-pattern.ts";
+import { AlertRow, ChangedRow, severities } from "./alert-rows.ts";
 import type { Connection } from "./connection.ts";
 import { addMute, isHiddenBy, readMutes } from "./mute-records.ts";
 import type { AlertChange, AlertInput, AlertRecord, Store } from "./store.ts";
@@ -149,9 +150,6 @@ function changeOf(before: AlertRecord, now: AlertInput): "changed" | "reopened" 
   return before.state === "acknowledged" && (isOther || isWorse) ? "reopened" : "changed";
 }
 
-/** Mildest first. */
-const severities = ["info", "warning", "critical"] as const;
-
 function insert(db: Connection, input: AlertInput, now: number): number {
   const row = db.get(
     `INSERT INTO alert (cause, severity, node, summary, detail, rule, file, line, fix, who,
@@ -175,62 +173,3 @@ function changing(input: AlertInput): readonly (string | number | null)[] {
   const { summary, detail, rule = null, file = null, line = null, fix = null, who = null } = input;
   return [summary, detail, rule, file, line, fix, who];
 }
-
-const AlertState = z.enum(["open", "acknowledged", "resolved"]);
-const ChangedRow = z.object({
-  revision: z.number(),
-  cause: z.string(),
-  severity: z.enum(severities),
-  state: AlertState,
-});
-const AlertRow = z
-  .object({
-    id: z.number(),
-    cause: z.string(),
-    severity: z.enum(severities),
-    node: z.string().nullable(),
-    rule: z.string().nullable(),
-    file: z.string().nullable(),
-    line: z.number().nullable(),
-    summary: z.string(),
-    detail: z.string(),
-    fix: z.string().nullable(),
-    who: z.string().nullable(),
-    state: AlertState,
-    first_seen_at: z.number(),
-    last_seen_at: z.number(),
-    count: z.number(),
-    acknowledged_at: z.number().nullable(),
-    acknowledged_by: z.string().nullable(),
-    note: z.string().nullable(),
-    revision: z.number(),
-    change: z.enum(["opened", "changed", "acknowledged", "reopened", "resolved", "unmuted"]),
-    changed_at: z.number(),
-  })
-  .transform((row) => ({
-    revision: row.revision,
-    kind: row.change,
-    changedAt: row.changed_at,
-    // The time tells apart what a restored journal counts a second time.
-    eventId: `${row.id}-${row.revision}-${row.changed_at}`,
-    alert: {
-      id: row.id,
-      cause: row.cause,
-      severity: row.severity,
-      node: row.node,
-      rule: row.rule,
-      file: row.file,
-      line: row.line,
-      summary: row.summary,
-      detail: row.detail,
-      fix: row.fix,
-      who: row.who,
-      state: row.state,
-      firstSeenAt: row.first_seen_at,
-      lastSeenAt: row.last_seen_at,
-      count: row.count,
-      acknowledgedAt: row.acknowledged_at,
-      acknowledgedBy: row.acknowledged_by,
-      note: row.note,
-    },
-  }));
