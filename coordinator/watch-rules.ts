@@ -1,3 +1,4 @@
+import { asFailure } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import type { Clock } from "#shared/time.ts";
 import type { AgentView, ClusterFiles, LoadedCluster } from "./ports.ts";
@@ -33,6 +34,8 @@ export function createRuleWatch(ports: RuleWatchPorts): RuleWatch {
   /** From what each cluster was judged last: the same is not judged again. */
   const judged = new Map<string, string>();
   const busy = new Set<string>();
+  /** Said once. */
+  const troubles = new Map<string, string>();
   const settling = new Set<string>();
   let isOver = false;
 
@@ -42,9 +45,13 @@ export function createRuleWatch(ports: RuleWatchPorts): RuleWatch {
       timers.delete(cluster);
       try {
         judge(cluster);
+        troubles.delete(cluster);
       } catch (error) {
         // A declaration in the middle of an edit, a journal that can't be written now: asked again by the backstop.
-        log.debug({ err: error, cluster }, "the rules could not be judged");
+        const { message } = asFailure(error);
+        if (troubles.get(cluster) === message) return;
+        troubles.set(cluster, message);
+        log.warn({ err: error, cluster }, `the rules of ${cluster} can't be judged: ${message}`);
       }
     };
     timers.set(cluster, setTimeout(look, gatherMs));
@@ -122,7 +129,7 @@ export function createRuleWatch(ports: RuleWatchPorts): RuleWatch {
     try {
       lookAtAll();
     } catch (error) {
-      log.debug({ err: error }, "the rules could not be judged");
+      log.debug({ err: error }, "the clusters could not be listed for their rules");
     }
   }, backstopMs);
 

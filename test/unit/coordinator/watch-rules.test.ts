@@ -56,7 +56,7 @@ function bed(): Bed {
       leaseHolder: () => (state.isBusy ? ({} as never) : null),
     },
     clock: { now: () => 0, elapsedMs: () => 0, sleep: () => Promise.resolve() },
-    log: { debug: () => undefined } as never, // nothing else is called
+    log: { debug: () => undefined, warn: () => undefined } as never, // nothing else is called
     clusterFiles: { names: () => ["ESHA"], load: () => loaded },
     agents: {
       view: (node) => world.agents.get(node) ?? null,

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { causeOf } from "#coordinator/rules/evaluate.ts";
 import type { World } from "../world.ts";
@@ -89,6 +90,38 @@ test("with two primaries nothing is held against anybody that goes by the primar
     world.agents.set(node, { ...agent, facts });
   }
   expect(broken(world)).toEqual([]);
+});
+
+test("whatever stands in the files, every rule is judged without an exception", () => {
+  const names = [
+    "/db/data/kingbase.conf",
+    "kingbase.auto.conf",
+    "/db/etc/kingbase.conf",
+    "recovery.conf",
+    "recovery.done",
+    "sys_hba.conf",
+    "HAmodule.conf",
+    "kingbasecluster.conf",
+    "cluster_hba.conf",
+    "cluster_passwd",
+    "KINGBASECRON",
+  ];
+  const word = fc.constantFrom(..."KB_ALL_IP=( ALL_NODE_NAME ) \n # \" ' host replication all trust 0.0.0.0/0 ::/0 primary_conninfo = 'host=a' port=, backend_hostname0 backend_port0 1 (a,b) synchronous_standby_names KB_VIP=\"1/99\" */1 network_rewind.sh \\".split(" ")); // prettier-ignore
+  const text = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 200 }),
+    fc.array(word, { maxLength: 60 }).map((words) => words.join(" ")),
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...names), text, (name, content) => {
+      const world = ruleWorld({ synchronous: "1 (srv127, srv129)" });
+      file("srv127", name, { maskedText: content })(world);
+      for (const { cause, found } of evaluate(world).breaches) {
+        expect(cause.length).toBeLessThanOrEqual(501);
+        expect(found.length).toBeLessThanOrEqual(2_001);
+      }
+    }),
+    { numRuns: 500 },
+  );
 });
 
 test("a slot that the WAL budget took away is an alert of its own, not a broken rule", () => {
