@@ -34,7 +34,8 @@ export function recordHostEvent(
   else if (kind === "file-changed" && isBeingAdded(node)) return;
   else {
     const { file = null, line = null, who = null } = event;
-    raiseBounded(store, { cause, severity, node, summary, detail, file, line, who }, now);
+    const fix = kind === "file-changed" && file !== null ? `castellan drift show ${node} ${file}` : null; // prettier-ignore
+    raiseBounded(store, { cause, severity, node, summary, detail, file, line, who, fix }, now);
   }
 }
 

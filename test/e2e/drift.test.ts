@@ -61,6 +61,7 @@ test("an edit is an alert with its diff; shown, accepted, and from then on what 
   expect(alert?.detail).toContain("+host app app 10.9.9.9/32 md5");
   expect(alert).toMatchObject({ node: "srv127", file: hbaFile, line: before.split("\n").length });
   expect(alert?.who).toMatch(/^uid \d+/);
+  expect(alert?.fix).toBe(`castellan drift show srv127 ${hbaFile}`);
 
   await bed.drifted(hbaFile);
   const shown = await bed.show("pg_hba.conf");
