@@ -16,10 +16,13 @@ const hosts = [
 /** Of what only a slow machine makes slow. */
 const soon = { timeoutMs: 20_000, intervalMs: 50 };
 
-async function startBed() {
+async function startBed(options: { readonly crashPoints?: boolean } = {}) {
   const lab = await testLab({ hosts });
   const cluster = await createCluster(lab, { product: "postgresql", nodes: ["srv127", "srv129"] });
-  const castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
+  const castellan = await installCastellan(cluster, {
+    coordinatorHost: lab.host("coord"),
+    ...options,
+  });
   await castellan.cli(["cluster", "import", cluster.name]);
   const { host, paths } = cluster.node("srv127");
   const list = () => castellan.json<DriftAnswer>(["drift", "list"]);
@@ -160,6 +163,30 @@ test("what changed while the coordinator was down is told with the file's own ti
     expect(said.map(({ stdout }) => stdout).join("\n")).not.toContain(text);
     const found = await castellan.coordinatorHost.exec(["grep", "-rlaF", text, castellan.stateDirectory], { reject: false }); // prettier-ignore
     expect(found.stdout).toBe("");
+  }
+});
+
+test("killed in the middle of a revert the agent goes on with it, and the file is whole at every instant", async () => {
+  await using bed = await startBed({ crashPoints: true });
+  const { castellan, paths } = bed;
+  const { hbaFile } = paths;
+  const before = await bed.read(hbaFile);
+  const points = ["step:noted:restored", "file:written-beside:pg_hba.conf", "file:renamed:pg_hba.conf", "step:reloaded"]; // prettier-ignore
+  for (const [index, point] of points.entries()) {
+    const edited = `${before}host app app 10.9.9.${index}/32 md5\n`;
+    await castellan.killAgent("srv127");
+    await bed.write(hbaFile, edited);
+    await castellan.startAgent("srv127", { CASTELLAN_CRASH_AT: point });
+    await castellan.connected(["srv127"]);
+    await bed.drifted(hbaFile);
+    const revert = castellan.cli(["drift", "revert", "srv127", "pg_hba.conf", "--yes", "--json"], { reject: false }); // prettier-ignore
+    await castellan.agent("srv127").exited;
+    expect([edited, before]).toContain(await bed.read(hbaFile));
+    await castellan.startAgent("srv127");
+    const { stdout, exitCode } = await revert;
+    expect([point, exitCode, stdout]).toEqual([point, 0, expect.stringContaining('"succeeded"')]);
+    expect(await bed.read(hbaFile)).toBe(before);
+    await waitFor(async () => (await bed.list()).files.length === 0, soon);
   }
 });
 
