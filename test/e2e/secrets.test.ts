@@ -1,5 +1,6 @@
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { request } from "node:http";
+import * as z from "zod";
 import { expect, test } from "vitest";
 import { copyMarkerFor, stagingDirectoryFor } from "#shared/domain/names.ts";
 import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
@@ -36,8 +37,8 @@ const lanes = [
     user: "postgres",
     consent: [],
     productFiles: {
-      srv127: ["/etc/pgpool2/pcp.conf"],
-      srv129: ["/etc/pgpool2/pcp.conf", passfile],
+      srv127: ["/etc/pgpool2/pcp.conf", "/etc/pgpool2/pgpool.conf"],
+      srv129: ["/etc/pgpool2/pcp.conf", "/etc/pgpool2/pgpool.conf", passfile],
       srv159: ["/var/lib/postgresql/ESHA/data/postgresql.auto.conf"],
     },
   },
@@ -208,7 +209,7 @@ function createTranscript(cluster: TestCluster, castellan: Castellan): Transcrip
     everything: async (id, state) => {
       const socket = coordinatorHost.path(`${stateDirectory}/api.sock`);
       expect(JSON.parse(await getRaw(socket, `/operations/${id}`))).toMatchObject({ state });
-      for (const path of await getPaths(cluster, id)) {
+      for (const path of await getPaths(cluster, id, socket)) {
         say(`GET ${path}`, await getRaw(socket, path));
       }
       for (const words of [["operation", "show", id], ["why", id], ["status"], ["alert", "list"]]) {
@@ -219,21 +220,48 @@ function createTranscript(cluster: TestCluster, castellan: Castellan): Transcrip
   };
 }
 
-/** Every GET that the coordinator's table of routes has, for this cluster, its nodes and this operation. */
-async function getPaths({ name, nodes }: TestCluster, id: string): Promise<readonly string[]> {
-  const table = await readFile("coordinator/api/api-routes.ts", "utf8");
-  const routes = [...table.matchAll(/\b(?:get|watch)\("\/api([^"]+)"/g)].map(
+/** Every GET that the coordinator's tables of routes have, for this cluster, its nodes, their files and this operation. */
+async function getPaths(
+  { name, nodes }: TestCluster,
+  id: string,
+  socketPath: string,
+): Promise<readonly string[]> {
+  const folder = "coordinator/api";
+  const tables = (await readdir(folder)).filter((file) => file.endsWith("-routes.ts"));
+  const texts = await Promise.all(tables.map((file) => readFile(`${folder}/${file}`, "utf8")));
+  const routes = [...texts.join("\n").matchAll(/\b(?:get|watch)\("\/api([^"]+)"/g)].map(
     ([, path = ""]) => path,
   );
-  expect(routes.length).toBeGreaterThan(8);
+  expect(routes.length).toBeGreaterThan(18);
+  const joined = ["srv159", ...nodes.map((node) => node.name)];
+  const files: string[] = [];
+  for (const node of joined) {
+    for (const file of await watchedFiles(socketPath, node)) {
+      files.push(`node=${node}&file=${encodeURIComponent(file)}`);
+    }
+  }
+  expect(files.length).toBeGreaterThan(12);
   return routes.flatMap((path) => {
+    if (path === "/files/diff") return [];
+    if (path === "/events/watch") return []; // it never ends, and says what /events does
+    if (path === "/drift/show") return []; // only for what differs: nothing does at the end of a run
+    if (path.startsWith("/files/")) return files.map((file) => `${path}?${file}`);
+    if (path.startsWith("/alerts/:id") || path.startsWith("/rules/:id")) return []; // in their lists
     if (path.includes(":name")) return [path.replace(":name", name)];
     if (path.includes(":id")) return [path.replace(":id", id)];
     if (!path.includes(":subject")) return [path, ...(path === "/alerts" ? [`${path}?all=1`] : [])];
-    return [id, "srv159", ...nodes.map((node) => node.name)].map((subject) =>
-      path.replace(":subject", subject),
-    );
+    return [id, ...joined].map((subject) => path.replace(":subject", subject));
   });
+}
+
+/** Asked for a file that it has not, the coordinator names those that it has. */
+async function watchedFiles(socketPath: string, node: string): Promise<readonly string[]> {
+  const path = `/files/history?node=${node}&file=no-such-file`;
+  const answer = await getRaw(socketPath, path).catch((error: unknown) => String(error));
+  const { evidence } = z
+    .object({ error: z.object({ evidence: z.array(z.string()) }) })
+    .parse(JSON.parse(answer.slice(answer.indexOf("{")))).error;
+  return evidence;
 }
 
 /** The bytes of an answer, whatever they are. */
