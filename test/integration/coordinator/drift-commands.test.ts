@@ -113,6 +113,18 @@ test("every version is kept with who and when; any two are compared, on any node
   expect(across.diff.join("\n")).toContain("+host all all 0.0.0.0/0 trust");
 });
 
+test("the end of a path names a file only if it is the only one", async () => {
+  await using lab = await startLab();
+  const copies = ["/root/db/etc/HAmodule.conf", "/root/pool/etc/HAmodule.conf"];
+  const format = "ha-module";
+  await tell(lab.ports, lab.agent, file(hba), ...copies.map((at) => file("A=1\n", { path: at, format }))); // prettier-ignore
+  const { store } = lab.ports;
+  expect(showFile(store, "srv127", "db/etc/HAmodule.conf", null).path).toBe(copies[0]);
+  expect(() => showFile(store, "srv127", "HAmodule.conf", null)).toThrow("any of 2 watched files");
+  expect(() => showFile(store, "srv127", "module.conf", null)).toThrow("no watched file");
+  expect(() => showFile(store, "srv200", path, null)).toThrow("ever joined");
+});
+
 test("an accepted change is the baseline, its alert is over, and the agent is told", async () => {
   await using lab = await startLab();
   await lab.edited(world);
