@@ -198,6 +198,12 @@ test("aliases that multiply are refused, not expanded", () => {
   );
 });
 
+test("a value that contains itself is refused with its place", () => {
+  const failure = failureOf(() => parseClusterFile("ESHA.yaml", "&a \n- *a\n"));
+  expect(failure.code).toBe("CONFIG_INVALID");
+  expect(failure.message).toContain("ESHA.yaml:1:1");
+});
+
 test("whatever the text is, the answer is a declaration or CONFIG_INVALID", () => {
   const pieces = fc.constantFrom(
     "cluster:",
