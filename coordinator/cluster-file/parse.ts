@@ -43,11 +43,25 @@ export function parseClusterYaml(file: string, text: string): ClusterYaml {
 }
 
 function plainValue(source: YamlSource): unknown {
+  let value: unknown;
   try {
-    return source.document.toJS({ maxAliasCount: 50 }) ?? {};
+    value = source.document.toJS({ maxAliasCount: 50 }) ?? {};
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw invalid(source.file, [`${source.placeAt(0)}: ${reason}.`]);
+  }
+  if (containsItself(value)) {
+    throw invalid(source.file, [`${source.placeAt(0)}: an alias stands within its own anchor.`]);
+  }
+  return value;
+}
+
+function containsItself(value: unknown): boolean {
+  try {
+    JSON.stringify(value);
+    return false;
+  } catch {
+    return true;
   }
 }
 
