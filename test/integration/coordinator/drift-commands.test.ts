@@ -12,7 +12,7 @@ import { waitFor } from "#test/harness/wait-for.ts";
 import { done, failed, type ScriptedAgent } from "./scripted-agent.ts";
 import { settled } from "./settled.ts";
 import { someFacts } from "./some-facts.ts";
-import { someCluster } from "./some-plan.ts";
+import { hbaStep, someCluster, someOperation, somePlan } from "./some-plan.ts";
 import { startTestCoordinator } from "./test-coordinator.ts";
 
 const path = "/data/pg_hba.conf";
@@ -111,6 +111,28 @@ test("every version is kept with who and when; any two are compared, on any node
   const across = diffFiles(store, "srv127", "srv129", path);
   expect(across.right.path).toBe("/other/place/pg_hba.conf");
   expect(across.diff.join("\n")).toContain("+host all all 0.0.0.0/0 trust");
+});
+
+test("a version that an operation made names it, whether its facts come before or after its end", async () => {
+  await using lab = await startLab();
+  const { store } = lab.ports;
+  const made = (text: string) => ({ path, hash: file(text).hash });
+  const run = async (text: string) => {
+    lab.agent.script = () => done({ alreadyDone: false, lines: [], files: [made(text)] });
+    const { id } = lab.core.runner.start(someOperation(somePlan(hbaStep("srv127"))));
+    await settled(lab, id, "succeeded");
+    return id;
+  };
+  const first = await run(world);
+  await lab.edited(world);
+  const newest = () => fileHistory(store, "srv127", path).versions[0];
+  expect(newest()).toMatchObject({ acceptedBy: `operation ${first}`, who: `Castellan, operation ${first}` }); // prettier-ignore
+  const later = `${world}# more\n`;
+  await lab.edited(later);
+  expect(newest()).toMatchObject({ acceptedBy: null, who: "uid 26 (postgres)" });
+  const second = await run(later);
+  expect(newest()).toMatchObject({ acceptedBy: `operation ${second}` });
+  expect(store.baselines("srv127")).toMatchObject([{ mode: 0o600, owner: "26:26" }]);
 });
 
 test("the end of a path names a file only if it is the only one", async () => {
