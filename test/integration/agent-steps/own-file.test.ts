@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, unlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { undoOwnFile, writeOwnFile } from "#agent/steps/own-file.ts";
@@ -42,6 +42,33 @@ test("a second attempt that dies before its write leaves the first one's file to
   await expect(second).rejects.toThrow("killed");
   expect(await undoOwnFile(context, path)).toBe(`${path} removed`);
   expect(await readdir(join(home.folder, "data/etc"))).toEqual([]);
+});
+
+test("a directory whose making was cut off before it got its mode gets it at the next attempt", async () => {
+  await using home = await openPorts();
+  const context = contextOf(home);
+  const own = { path: join(home.folder, "data/etc/recovery.done"), text: "x", mode: 0o600 };
+  const makeDirectory = async (path: string) => {
+    await mkdir(path, { mode: 0o700 });
+    throw new Error("killed");
+  };
+  const dying = { ...context, files: { ...context.files, makeDirectory } };
+  await expect(writeOwnFile(dying, "node-files", own)).rejects.toThrow("killed");
+  await writeOwnFile(context, "node-files", own);
+  expect((await stat(join(home.folder, "data/etc"))).mode & 0o777).toBe(0o775);
+});
+
+test("a write that was cut off before its file is not noted twice", async () => {
+  await using home = await openPorts();
+  const context = contextOf(home);
+  const own = { path: join(home.folder, "data/etc/recovery.done"), text: "x", mode: 0o600 };
+  const replace = () => Promise.reject(new Error("killed"));
+  const dying = { ...context, files: { ...context.files, replace } };
+  await expect(writeOwnFile(dying, "node-files", own)).rejects.toThrow("killed");
+  await writeOwnFile(context, "node-files", own);
+  expect((await context.ledger.get(`file:${own.path}`))?.facts).toMatchObject({
+    writtenBefore: [],
+  });
 });
 
 function contextOf({ ports }: Awaited<ReturnType<typeof openPorts>>): StepContext {
