@@ -95,7 +95,7 @@ export type Files = {
     from: string | null,
   ): Promise<void>;
   readonly versions: FileVersions;
-  /** Makes the directory and missing parents; answers those that it made, outermost first. */
+  /** Makes the directory and missing parents; one that is there gets the mode. Answers those that it made, outermost first. */
   makeDirectory(path: string, mode: number): Promise<readonly string[]>;
   /** null where there is nothing. */
   stat(path: string): Promise<FileStat | null>;

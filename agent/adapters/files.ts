@@ -242,6 +242,7 @@ async function makeDirectories(path: string, mode: number): Promise<readonly str
     await chmod(directory, mode); // past the umask
     await syncDirectory(dirname(directory));
   }
+  if (missing.length === 0 && ((await stat(path)).mode & 0o7777) !== mode) await chmod(path, mode);
   return missing;
 }
 

@@ -15,8 +15,11 @@ export async function makeOwnDirectory(
   mode: number,
 ): Promise<readonly string[]> {
   const missing: string[] = [];
-  for (let at = path; (await context.files.stat(at)) === null; at = dirname(at))
-    missing.unshift(at);
+  let there = path;
+  for (; (await context.files.stat(there)) === null; there = dirname(there)) missing.unshift(there);
+  // Ours: it may have been cut off between its making and its mode.
+  if ((await ownFacts(context, ledgerKey.directory(there), DirectoryFacts)) !== null)
+    await context.files.makeDirectory(there, mode);
   for (const directory of missing) {
     await noteOwn(context, ledgerKey.directory(directory), { path: directory });
     await context.files.makeDirectory(directory, mode);

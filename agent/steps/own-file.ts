@@ -45,7 +45,8 @@ export async function writeOwnFile(
         ? null
         : { text: found.text, mode: found.mode };
   await makeOwnDirectory(context, dirname(path), 0o775);
-  const writtenBefore = known === null ? [] : [...known.writtenBefore, known.writtenHash];
+  const before = known === null ? [] : [...known.writtenBefore, known.writtenHash];
+  const writtenBefore = [...new Set(before)].filter((hash) => hash !== writtenHash);
   await noteOwn(context, key, { madeBy, writtenHash, writtenBefore, previous });
   return context.files.replace(path, text, mode, found?.hash);
 }

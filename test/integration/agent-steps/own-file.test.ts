@@ -48,6 +48,7 @@ test("a directory whose making was cut off before it got its mode gets it at the
   await using home = await openPorts();
   const context = contextOf(home);
   const own = { path: join(home.folder, "data/etc/recovery.done"), text: "x", mode: 0o600 };
+  await mkdir(join(home.folder, "data"));
   const makeDirectory = async (path: string) => {
     await mkdir(path, { mode: 0o700 });
     throw new Error("killed");
