@@ -94,11 +94,7 @@ const formats: Readonly<Record<FileFormat, string>> = {
 };
 
 /** @throws Failure NOT_FOUND where nothing differs, with who made it so. */
-function driftState(
-  { store }: Pick<Ports, "store">,
-  node: string,
-  file: string,
-): WatchedFileState {
+function driftState({ store }: Pick<Ports, "store">, node: string, file: string): WatchedFileState {
   const path = findFile(store, node, file);
   const state = fileStates(store, node).find(({ baseline }) => baseline.path === path);
   if (state !== undefined && !isAtBaseline(state.current, state.baseline)) return state;
