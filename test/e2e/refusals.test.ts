@@ -138,10 +138,17 @@ test("no WAL sender to spare and no slot to spare are refused, because both need
     for (const n of spare)
       await cluster.sql("srv127", "SELECT pg_drop_replication_slot($1)", [`spare_${n}`]);
   });
-  await waitFor(async () => {
-    const rows = await cluster.sql("srv127", "SELECT count(*)::int AS n FROM pg_stat_replication");
-    return rows[0]?.["n"] === 3;
-  });
+  // A receiver that finds every sender taken for a moment tries again after 5 s.
+  await waitFor(
+    async () => {
+      const rows = await cluster.sql(
+        "srv127",
+        "SELECT count(*)::int AS n FROM pg_stat_replication",
+      );
+      return rows[0]?.["n"] === 3;
+    },
+    { timeoutMs: 30_000, what: "three WAL senders" },
+  );
   for (const n of spare) {
     await cluster.sql("srv127", "SELECT pg_create_physical_replication_slot($1)", [`spare_${n}`]);
   }
