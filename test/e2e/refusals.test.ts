@@ -138,7 +138,6 @@ test("no WAL sender to spare and no slot to spare are refused, because both need
     for (const n of spare)
       await cluster.sql("srv127", "SELECT pg_drop_replication_slot($1)", [`spare_${n}`]);
   });
-  // A receiver that finds every sender taken for a moment tries again after 5 s.
   await waitFor(
     async () => {
       const rows = await cluster.sql(
@@ -147,8 +146,11 @@ test("no WAL sender to spare and no slot to spare are refused, because both need
       );
       return rows[0]?.["n"] === 3;
     },
+    // One that finds every sender taken for a moment tries again after 5 s.
     { timeoutMs: 30_000, what: "three WAL senders" },
   );
+  // They keep their senders, and write no WAL into their folders between two looks at the hosts.
+  for (const receiver of receivers) receiver.kill("SIGSTOP");
   for (const n of spare) {
     await cluster.sql("srv127", "SELECT pg_create_physical_replication_slot($1)", [`spare_${n}`]);
   }
