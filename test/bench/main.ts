@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { benchAddNode, type AddNodeBenchOptions } from "./add-node/bench.ts";
 import { benchCycles, type CyclesBenchOptions } from "./cycles/bench.ts";
+import { benchDrift, type DriftBenchOptions } from "./drift/bench.ts";
 import { benchIdle } from "./idle/bench.ts";
 
 /** With --json the report goes to standard error: the last line is all of standard output. */
@@ -46,6 +47,16 @@ program
   .option("--json", "print the figures as the last line")
   .action(async (options: Output & Omit<CyclesBenchOptions, "say">) => {
     print(options, await benchCycles({ ...options, say: sayTo(options) }));
+  });
+
+program
+  .command("drift")
+  .description("from the write of a watched file to its alert at a webhook; what watching costs")
+  .option("--changes <n>", "changes one by one", positive, 1000)
+  .option("--down-seconds <n>", "how long the coordinator is down", positive, 60)
+  .option("--json", "print the figures as the last line")
+  .action(async (options: Output & Omit<DriftBenchOptions, "say">) => {
+    print(options, await benchDrift({ ...options, say: sayTo(options) }));
   });
 
 await program.parseAsync();
