@@ -48,10 +48,10 @@ export async function runChanges(
   const changeHost = async (own: readonly ChangedFile[]): Promise<void> => {
     for (let turn = 0; begun < changes; turn += 1) {
       begun += 1;
+      if (begun % 100 === 0) say(`${begun} of ${changes} changes`);
       const file = own[turn % own.length];
       // Each round begins with another kind, so that every file sees all of them.
       if (file !== undefined) await changeOne(file, turn + Math.floor(turn / own.length));
-      if (begun % 100 === 0) say(`${begun} of ${changes} changes`);
       await sleep(Math.random() * mostPauseMs);
     }
   };
