@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { makeOwnDirectory } from "#agent/steps/own-directory.ts";
 import { undoOwnFile, writeOwnFile } from "#agent/steps/own-file.ts";
 import type { StepContext } from "#agent/ports.ts";
 import { openPorts } from "../agent/real-ports.ts";
@@ -57,6 +58,15 @@ test("a directory whose making was cut off before it got its mode gets it at the
   await expect(writeOwnFile(dying, "node-files", own)).rejects.toThrow("killed");
   await writeOwnFile(context, "node-files", own);
   expect((await stat(join(home.folder, "data/etc"))).mode & 0o777).toBe(0o775);
+});
+
+test("a directory of ours keeps the mode that it was made with when a file is written into it", async () => {
+  await using home = await openPorts();
+  const context = contextOf(home);
+  const folder = join(home.folder, "data/private");
+  await makeOwnDirectory(context, folder, 0o700);
+  await writeOwnFile(context, "node-files", { path: join(folder, "x"), text: "x", mode: 0o600 });
+  expect((await stat(folder)).mode & 0o777).toBe(0o700);
 });
 
 test("a write that was cut off before its file is not noted twice", async () => {
