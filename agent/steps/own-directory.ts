@@ -6,7 +6,8 @@ import type { FileIdentity, StepContext } from "../ports.ts";
 import { ledgerKey } from "./ledger-keys.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 
-const DirectoryFacts = z.object({ path: z.string() });
+/** `mode` is the one that it is made with; entries of an older agent have none. */
+const DirectoryFacts = z.object({ path: z.string(), mode: z.int().optional() });
 
 /** Makes the directory and its missing parents, each noted before it is made. Answers what it made, outermost first. */
 export async function makeOwnDirectory(
@@ -18,10 +19,10 @@ export async function makeOwnDirectory(
   let there = path;
   for (; (await context.files.stat(there)) === null; there = dirname(there)) missing.unshift(there);
   // Ours: it may have been cut off between its making and its mode.
-  if ((await ownFacts(context, ledgerKey.directory(there), DirectoryFacts)) !== null)
-    await context.files.makeDirectory(there, mode);
+  const own = await ownFacts(context, ledgerKey.directory(there), DirectoryFacts);
+  if (own?.mode !== undefined) await context.files.makeDirectory(there, own.mode);
   for (const directory of missing) {
-    await noteOwn(context, ledgerKey.directory(directory), { path: directory });
+    await noteOwn(context, ledgerKey.directory(directory), { path: directory, mode });
     await context.files.makeDirectory(directory, mode);
   }
   return missing;
