@@ -1,5 +1,6 @@
 import type { FileFacts, FileFormat } from "#shared/domain/facts.ts";
 import { asFailure } from "#shared/errors.ts";
+import { formatOfKind } from "#shared/config-files/file-format.ts";
 import { maskSecrets } from "#shared/config-files/mask-secrets.ts";
 import { fileSignature, sameSignature, type FileSignature } from "../adapters/local-system.ts";
 import { userNameOf } from "../adapters/user-names.ts";
@@ -156,7 +157,7 @@ async function read(
       mode: file.mode & 0o7777,
       modifiedAt: Math.round(file.modifiedAt),
       maskedText: maskedText(format, file.text),
-      ...passwordNotes(maskers[format], file.text),
+      ...passwordNotes(maskableAs(format), file.text),
     };
   } catch (error) {
     // Anything but "too large" (it grew meanwhile) is a file that this user may not read.
@@ -165,25 +166,12 @@ async function read(
   }
 }
 
-/** How each format's secrets look to the masker; null where the content never leaves this host. */
-const maskers: Readonly<Record<FileFormat, string | null>> = {
-  "server-conf": "server-conf",
-  "auto-conf": "server-conf",
-  "recovery-conf": "recovery-conf",
-  hba: "hba",
-  ident: "other",
-  "ha-module": "ha-module",
-  "pool-conf": "pool-conf",
-  "pool-hba": "hba",
-  "pool-passwd": "password-hashes",
-  "pcp-conf": "password-hashes",
-  cron: "cron",
-  pass: null,
-  signal: "other",
-};
-
-/** null for formats whose content never leaves this host. */
+/** null for a format whose content never leaves this host. */
 export function maskedText(format: FileFormat, text: string): string | null {
-  const masker = maskers[format];
-  return masker === null ? null : maskSecrets(masker, text);
+  const written = maskableAs(format);
+  return written === null ? null : maskSecrets(written, text);
+}
+
+function maskableAs(format: FileFormat): string | null {
+  return format === "pass" ? null : formatOfKind[format];
 }

@@ -1,7 +1,7 @@
 import { printConfigChange } from "#shared/config-files/config-change.ts";
 import { newComplaints } from "#shared/config-files/file-complaints.ts";
+import { formatOfKind } from "#shared/config-files/file-format.ts";
 import { semanticDiff } from "#shared/config-files/semantic-diff.ts";
-import type { FileFormat } from "#shared/domain/facts.ts";
 import { Failure } from "#shared/errors.ts";
 import type { DriftAnswer, DriftItem, DriftShown } from "../api/drift-contract.ts";
 import type { CoordinatorPorts } from "../ports.ts";
@@ -74,24 +74,8 @@ function meaningOf({ baseline, current }: WatchedFileState): readonly string[] {
   const before = baseline.hash === null ? "" : baseline.maskedText;
   const after = current.hash === null ? "" : current.maskedText;
   if (before === null || after === null || before === after) return [];
-  return semanticDiff(formats[current.format], before, after).map(printConfigChange);
+  return semanticDiff(formatOfKind[current.format], before, after).map(printConfigChange);
 }
-
-const formats: Readonly<Record<FileFormat, string>> = {
-  "server-conf": "server-conf",
-  "auto-conf": "server-conf",
-  "recovery-conf": "recovery-conf",
-  hba: "hba",
-  ident: "other",
-  "ha-module": "ha-module",
-  "pool-conf": "pool-conf",
-  "pool-hba": "hba",
-  "pool-passwd": "password-hashes",
-  "pcp-conf": "password-hashes",
-  cron: "cron",
-  pass: "pg-pass",
-  signal: "other",
-};
 
 /** @throws Failure NOT_FOUND where nothing differs, with who made it so. */
 function driftState({ store }: Pick<Ports, "store">, node: string, file: string): WatchedFileState {

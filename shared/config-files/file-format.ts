@@ -1,3 +1,5 @@
+import type { FileFormat as FileKind } from "../domain/facts.ts";
+
 /** The formats that this folder knows. `secret` is a key as a whole; of `other` nothing is known. */
 export const fileFormats = [
   "server-conf",
@@ -14,6 +16,23 @@ export const fileFormats = [
   "other",
 ] as const;
 export type FileFormat = (typeof fileFormats)[number];
+
+/** In which of them each kind of watched file is written. */
+export const formatOfKind: Readonly<Record<FileKind, FileFormat>> = {
+  "server-conf": "server-conf",
+  "auto-conf": "server-conf",
+  "recovery-conf": "recovery-conf",
+  hba: "hba",
+  ident: "other",
+  "ha-module": "ha-module",
+  "pool-conf": "pool-conf",
+  "pool-hba": "hba",
+  "pool-passwd": "password-hashes",
+  "pcp-conf": "password-hashes",
+  cron: "cron",
+  pass: "pg-pass",
+  signal: "other",
+};
 
 /** The first pattern that fits the path decides. */
 const patterns: readonly (readonly [RegExp, FileFormat])[] = [
