@@ -1,0 +1,14 @@
+import type { WorldOptions } from "../../declared-node.ts";
+import type { Edit } from "../edits.ts";
+
+/** One way to break a rule, and one that stops just short of it. */
+export type RuleCase = {
+  readonly rule: string;
+  readonly options?: WorldOptions;
+  readonly breaks: Edit;
+  readonly keeps: Edit;
+  /** Must stand in what was found. */
+  readonly says: RegExp;
+  /** On which node; null for the cluster. */
+  readonly on: string | null;
+};
