@@ -1,4 +1,59 @@
-import type { ArchiverFacts, SlotRow } from "#shared/domain/facts.ts";
+import type { ArchiverFacts, DatabaseFacts, SlotRow } from "#shared/domain/facts.ts";
+
+/** Nothing is there yet. */
+export const noDatabase: DatabaseFacts = {
+  status: "absent",
+  problem: null,
+  postmasterPid: null,
+  hasStandbyMarker: false,
+  hasIncompleteMarker: false,
+  role: null,
+  systemIdentifier: null,
+  timeline: null,
+  versionText: null,
+  versionNumber: null,
+  clientVersionNumber: null,
+  binaryVersionText: null,
+  settings: {},
+  pendingRestart: [],
+  dataDirectory: null,
+  configFile: null,
+  hbaFile: null,
+  identFile: null,
+  position: null,
+  receivedPosition: null,
+  replication: [],
+  slots: [],
+  receiver: null,
+  upstreamProblem: null,
+  databases: [],
+  tablespaces: [],
+  extensions: [],
+  clientSessions: 0,
+  archiver: null,
+};
+
+/** A running primary that nobody streams from; a test shows only what differs. */
+export function someDatabase(more: Partial<DatabaseFacts> = {}): DatabaseFacts {
+  return {
+    ...noDatabase,
+    status: "running",
+    postmasterPid: 100,
+    role: "primary",
+    systemIdentifier: "7412000000000000000",
+    timeline: 1,
+    versionText: "PostgreSQL 15.18",
+    versionNumber: 150_018,
+    clientVersionNumber: 150_018,
+    binaryVersionText: "postgres (PostgreSQL) 15.18",
+    dataDirectory: "/data",
+    configFile: "/data/postgresql.conf",
+    hbaFile: "/data/pg_hba.conf",
+    identFile: "/data/pg_ident.conf",
+    position: "0/5000000",
+    ...more,
+  };
+}
 
 /** A physical slot that is streamed through; a test shows only what differs. */
 export function someSlot(name: string, more: Partial<SlotRow> = {}): SlotRow {

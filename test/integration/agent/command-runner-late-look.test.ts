@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { ChangeStep } from "#agent/steps/step.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
-import { nodeFacts } from "#test/unit/agent/node-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 import { openPorts } from "./real-ports.ts";
 import { change, command, held, openRunner } from "./open-command-runner.ts";
 
@@ -23,7 +23,7 @@ test("a node that was demoted while a step looked at it is left alone", async ()
   await using home = await openPorts();
   const calls: string[] = [];
   const gate = held();
-  const facts = nodeFacts();
+  const facts = someFacts();
   let role: "primary" | "standby" = "primary";
   const observe = async () => ({ ...facts, database: { ...facts.database, role } });
   const steps = { "create-slot": slowCheck(calls, gate.promise) };

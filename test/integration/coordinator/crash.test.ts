@@ -4,7 +4,7 @@ import { waitFor } from "#test/harness/wait-for.ts";
 import { buildCrashCoordinator, createCrashLab, endsAs, type CrashLab } from "./crash-lab.ts";
 import { done, failed, type Script } from "./scripted-agent.ts";
 import { told } from "./settled.ts";
-import { someFacts } from "./some-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 import { hbaStep, slotStep, someOperation, somePlan, startStep } from "./some-plan.ts";
 
 beforeAll(buildCrashCoordinator);

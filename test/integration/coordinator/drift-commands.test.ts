@@ -12,7 +12,7 @@ import type { FileFacts } from "#shared/domain/facts.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { done, failed, type ScriptedAgent } from "./scripted-agent.ts";
 import { settled } from "./settled.ts";
-import { someFacts } from "./some-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 import { hbaStep, someCluster, someOperation, somePlan } from "./some-plan.ts";
 import { startTestCoordinator } from "./test-coordinator.ts";
 

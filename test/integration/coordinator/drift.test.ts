@@ -4,7 +4,7 @@ import type { AgentMessage } from "#shared/protocol/messages.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { done, failed, type ScriptedAgent } from "./scripted-agent.ts";
 import { settled } from "./settled.ts";
-import { someFacts } from "./some-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 import { hbaStep, slotStep, someOperation, somePlan, startStep } from "./some-plan.ts";
 import { startTestCoordinator } from "./test-coordinator.ts";
 

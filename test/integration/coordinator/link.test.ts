@@ -5,7 +5,7 @@ import { systemClock } from "#shared/time.ts";
 import { version } from "#shared/version.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { done, failed } from "./scripted-agent.ts";
-import { someFacts } from "./some-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 import { hbaStep, someOperation, somePlan, slotStep } from "./some-plan.ts";
 import { settled } from "./settled.ts";
 import { joinAgent, startTestCoordinator, type TestCoordinator } from "./test-coordinator.ts";

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { done } from "./scripted-agent.ts";
 import { settled } from "./settled.ts";
-import { someFacts } from "./some-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 import { hbaStep, slotStep, someOperation, somePlan, startStep } from "./some-plan.ts";
 import { startTestCoordinator, type TestCoordinator } from "./test-coordinator.ts";
 

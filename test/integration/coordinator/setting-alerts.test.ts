@@ -3,7 +3,7 @@ import type { FileSetting } from "#shared/domain/facts.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { done } from "./scripted-agent.ts";
 import { settled } from "./settled.ts";
-import { someFacts } from "./some-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 import { slotStep, someOperation, somePlan } from "./some-plan.ts";
 import { startTestCoordinator } from "./test-coordinator.ts";
 

@@ -12,7 +12,7 @@ import type { NodeFacts } from "#shared/domain/facts.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { someSlot } from "#test/unit/database-facts.ts";
 import { ScriptedAgent } from "./scripted-agent.ts";
-import { someFacts } from "./some-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 import { someCluster } from "./some-plan.ts";
 import { joinAgent, makeStateFolder, quickSettings, quietLog } from "./test-coordinator.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { admissionRefusal, expiryRefusal, preconditionRefusal } from "#agent/admission.ts";
 import type { CommandEnvelope } from "#shared/domain/commands.ts";
-import { nodeFacts } from "./node-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 
 const command: CommandEnvelope = {
   id: "op-abcdefgh/3/run/1",
@@ -12,7 +12,11 @@ const command: CommandEnvelope = {
   phase: "run",
   args: { slot: "slot_a", forNode: "a", reserve: false, walBudgetBytes: null },
   expiresAt: 1_000,
-  preconditions: { systemIdentifier: "7", role: "primary", timeline: 1 },
+  preconditions: {
+    systemIdentifier: someFacts().database.systemIdentifier,
+    role: "primary",
+    timeline: 1,
+  },
 };
 const facts = { highestEpoch: 4, allowedVerbs: ["create-slot", "prove-login"], now: 1_000 };
 
@@ -54,11 +58,11 @@ test("what came too late may come again: a host that slept, or whose clock was s
 
 describe("right before the effect", () => {
   test("a node that still is what the plan took it for passes", () => {
-    expect(preconditionRefusal(command, nodeFacts())).toBeNull();
+    expect(preconditionRefusal(command, someFacts())).toBeNull();
   });
 
   test("what differs is named with what was found and what was wanted", () => {
-    const { database } = nodeFacts();
+    const { database } = someFacts();
     const changed = { database: { ...database, role: "standby" as const, timeline: 2 } };
     expect(preconditionRefusal(command, changed)?.message).toBe(
       "command op-abcdefgh/3/run/1: role is standby, not primary; timeline is 2, not 1",
@@ -66,7 +70,7 @@ describe("right before the effect", () => {
   });
 
   test("a database that can't be asked is not taken for the right one", () => {
-    const { database } = nodeFacts();
+    const { database } = someFacts();
     const silent = { ...database, status: "stopped" as const, role: null, timeline: null };
     const refusal = preconditionRefusal(command, { database: silent });
     expect(refusal?.message).toContain("role is unknown, not primary");
@@ -75,7 +79,7 @@ describe("right before the effect", () => {
 
   test("what is null in the command is not looked at", () => {
     const none = { systemIdentifier: null, role: null, timeline: null };
-    const { database } = nodeFacts();
+    const { database } = someFacts();
     const other = { database: { ...database, systemIdentifier: "8" } };
     expect(preconditionRefusal({ ...command, preconditions: none }, other)).toBeNull();
   });

@@ -3,7 +3,7 @@ import { createFactsStream } from "#agent/facts-stream.ts";
 import { fitFacts } from "#agent/fit-message.ts";
 import type { FileFacts, NodeFacts } from "#shared/domain/facts.ts";
 import { AgentMessage } from "#shared/protocol/messages.ts";
-import { nodeFacts } from "./node-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 
 const file = (path: string, bytes: number): FileFacts => ({
   path,
@@ -18,7 +18,7 @@ const file = (path: string, bytes: number): FileFacts => ({
 
 test("the first facts go whole, later ones only with what changed, on top of what was sent", () => {
   const stream = createFactsStream();
-  const first: NodeFacts = nodeFacts();
+  const first: NodeFacts = someFacts();
   expect(stream.next(first)).toMatchObject({ type: "facts", version: 1 });
   expect(stream.next(structuredClone(first))).toBeNull();
   const pool = {
@@ -34,7 +34,7 @@ test("the first facts go whole, later ones only with what changed, on top of wha
 
 test("the clock alone is no news, but it travels with other news of the host", () => {
   const stream = createFactsStream();
-  const first = nodeFacts();
+  const first = someFacts();
   stream.next(first);
   const later = { ...first, host: { ...first.host, clockMs: first.host.clockMs + 5_000 } };
   expect(stream.next(later)).toBeNull();
@@ -47,21 +47,21 @@ test("the clock alone is no news, but it travels with other news of the host", (
 
 test("after a new connection the whole goes again, with a higher version", () => {
   const stream = createFactsStream();
-  stream.next(nodeFacts());
+  stream.next(someFacts());
   stream.forget();
-  expect(stream.next(nodeFacts())).toMatchObject({ type: "facts", version: 2 });
+  expect(stream.next(someFacts())).toMatchObject({ type: "facts", version: 2 });
 });
 
 test("what the stream makes is what the protocol takes", () => {
   const stream = createFactsStream();
-  const first = nodeFacts();
+  const first = someFacts();
   expect(AgentMessage.safeParse(stream.next(first)).success).toBe(true);
   const pool = { ...first, pool: null, files: [file("/a", 1)] };
   expect(AgentMessage.safeParse(stream.next(pool)).success).toBe(true);
 });
 
 test("facts too large for a message lose the largest texts first, and keep the hashes", () => {
-  const facts = nodeFacts({
+  const facts = someFacts({
     files: [file("/small", 100), file("/large", 5_000), file("/middle", 2_000)],
   });
   const message = createFactsStream().whole(facts);

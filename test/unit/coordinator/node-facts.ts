@@ -3,7 +3,8 @@ import { commandKinds } from "#shared/domain/commands.ts";
 import type { NodeFacts } from "#shared/domain/facts.ts";
 import { productOf } from "#shared/products/product.ts";
 import { version } from "#shared/version.ts";
-import { someArchiver, someSlot } from "#test/unit/database-facts.ts";
+import { noDatabase, someArchiver, someSlot } from "#test/unit/database-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 import type { WorldOptions } from "./declared-node.ts";
 import { absentFile, contentOf } from "./file-facts.ts";
 
@@ -17,10 +18,12 @@ export function baseFacts(
 ): NodeFacts {
   const product = productOf(declaration.product);
   const vendor = product.vendor !== null;
+  const some = someFacts();
   return {
+    ...some,
     agent: {
+      ...some.agent,
       version,
-      startedAt: 0,
       product: declaration.product,
       verbs: [...commandKinds],
       poolKind: node.pool === null ? "none" : declaration.pool,
@@ -28,17 +31,12 @@ export function baseFacts(
       binDirectory: node.paths.binDirectory,
       dataDirectory: node.paths.dataDirectory,
       databasePort: node.port,
-      startMode: "ctl",
-      ownSlots: [],
-      droppedSlots: [],
     },
     host: {
+      ...some.host,
       hostname: node.name,
       bootId: node.name,
       clockMs: 0,
-      kernel: "6.1.0",
-      architecture: "x64",
-      glibc: "2.36",
       user: { name: product.defaults.osUser, uid: 1000, gid: 1000 },
       addresses: [
         { nic: "lo", address: "127.0.0.1", prefix: 8, family: "ipv4" },
@@ -66,43 +64,15 @@ export function baseFacts(
           : ["database", "replication"],
     },
     database: {
-      status: "absent",
-      problem: null,
-      postmasterPid: null,
-      hasStandbyMarker: false,
-      hasIncompleteMarker: false,
-      role: null,
-      systemIdentifier: null,
-      timeline: null,
-      versionText: null,
-      versionNumber: null,
+      ...noDatabase,
       clientVersionNumber: vendor ? 100_023 : 150_018,
       binaryVersionText: vendor
         ? "kingbase (KingbaseES) V008R003C002B0290"
         : "postgres (PostgreSQL) 15.18 (Debian 15.18-1)",
-      settings: {},
-      pendingRestart: [],
-      dataDirectory: null,
-      configFile: null,
-      hbaFile: null,
-      identFile: null,
-      position: null,
-      receivedPosition: null,
-      replication: [],
-      slots: [],
-      receiver: null,
-      upstreamProblem: null,
-      databases: [],
-      tablespaces: [],
-      extensions: [],
-      clientSessions: 0,
-      archiver: null,
     },
-    pool: null,
     files: product
       .watchedFiles(node.paths, node.pool)
       .map(({ path, format }) => absentFile(path, format)),
-    guard: { mode: "observe", walDisk: null, findings: [], checks: [] },
   };
 }
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { closingHint, isClosable } from "#coordinator/fleet/closable-alerts.ts";
 import { droppedSlotAlerts } from "#coordinator/fleet/dropped-slots.ts";
 import type { AlertRecord } from "#coordinator/store/store.ts";
-import { someFacts } from "#test/integration/coordinator/some-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 import { ofNoRule } from "../alert-builder.ts";
 
 const causeOf = (node: string, cause: string): string => `node:${node}:${cause}`;

@@ -3,7 +3,7 @@ import type { NodeSlots, SlotLine } from "#coordinator/api/contract.ts";
 import { renderSlots } from "#coordinator/cli/render/slots.ts";
 import { slotLedger } from "#coordinator/fleet/slot-ledger.ts";
 import type { NodeFacts } from "#shared/domain/facts.ts";
-import { someFacts } from "#test/integration/coordinator/some-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 import { someCluster } from "#test/integration/coordinator/some-plan.ts";
 import { someArchiver, someSlot } from "#test/unit/database-facts.ts";
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { nodeStatuses, unassignedStatus } from "#coordinator/fleet/status.ts";
 import type { AgentView } from "#coordinator/ports.ts";
 import type { DatabaseFacts, GuardFinding, NodeFacts } from "#shared/domain/facts.ts";
-import { someFacts } from "#test/integration/coordinator/some-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 import { someCluster } from "#test/integration/coordinator/some-plan.ts";
 import { someSlot } from "#test/unit/database-facts.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { applyDelta } from "#coordinator/hub/facts-board.ts";
-import { someFacts } from "#test/integration/coordinator/some-facts.ts";
+import { someFacts } from "#test/unit/some-facts.ts";
 
 const held = { version: 3, facts: someFacts() };
 const pool = { kind: "pgpool" as const, status: "running" as const, problem: null, pid: 1, version: null, rows: [], isLeader: null, clientSessions: 0, settings: {} }; // prettier-ignore
