@@ -78,14 +78,13 @@ export function createSession(options: SessionOptions): Session {
     if (live.waitingBytes > mostWaitingBytes) live.terminate("the coordinator does not read");
   };
 
-  const sendFacts = (whole: boolean, answers?: number): void => {
+  const sendFacts = (whole: boolean): void => {
     if (live === null || latest === null) return;
     // Not made now: the next look makes one message of all that changed since.
     if (!whole && live.waitingBytes > crowdedBytes) return;
     const message = whole ? stream.whole(latest) : stream.next(latest);
     if (message === null) return;
-    const answer = answers === undefined ? message : { ...message, answers };
-    const fitted = fitFacts(answer, maxMessageBytes);
+    const fitted = fitFacts(message, maxMessageBytes);
     if (fitted === null) {
       log.error("The facts are larger than a message may be, even without files' texts.");
       stream.forget();
@@ -136,11 +135,9 @@ export function createSession(options: SessionOptions): Session {
     "cancel-command": ({ commandId, epoch }) => runner.cancel(commandId, epoch),
     "host-event-acknowledged": ({ eventId }) => outbox.acknowledge(eventId),
     "resend-facts": () => sendFacts(true),
-    "observe-now": async ({ question }) => {
-      const asker = live;
+    "observe-now": async () => {
       latest = await options.observeNow();
-      // Over another link the number may be that of another coordinator's question.
-      sendFacts(true, live === asker ? question : undefined);
+      sendFacts(true);
     },
     baselines: ({ files }) => options.setBaselines(files),
   };

@@ -39,7 +39,6 @@ export class Hub {
   readonly #commands: CommandBoard;
   readonly #presence: Presence;
   readonly #records: AgentRecords;
-  #questions = 0;
   #isClosed = false;
   #isHeld = false;
 
@@ -136,7 +135,7 @@ export class Hub {
     state.link = null;
     state.lastSeenAt = this.#ports.clock.now();
     if (this.#isClosed) return;
-    for (const { settle } of state.waiters) settle(this.#away(state.node));
+    for (const settle of state.waiters) settle(this.#away(state.node));
     this.#ports.events.emit("agent:lost", { node: state.node }, { reason });
     this.#presence.lost(state.node);
   }
@@ -163,15 +162,13 @@ export class Hub {
     await new Promise<void>((resolve, reject) => {
       const settle = (failure: Failure | null): void => {
         clearTimeout(timer);
-        state.waiters.delete(waiter);
+        state.waiters.delete(settle);
         if (failure === null) resolve();
         else reject(failure);
       };
       const timer = setTimeout(() => settle(missed), limitMs);
-      const question = link.numbersAnswers ? (this.#questions += 1) : null;
-      const waiter = { question, settle };
-      state.waiters.add(waiter);
-      link.send({ type: "observe-now", ...(question === null ? {} : { question }) });
+      state.waiters.add(settle);
+      link.send({ type: "observe-now" });
     });
   }
 
@@ -215,7 +212,7 @@ export class Hub {
     this.#isClosed = true;
     this.#presence[Symbol.dispose]();
     for (const { node, link, waiters } of this.#states.values()) {
-      for (const { settle } of waiters) settle(this.#away(node));
+      for (const settle of waiters) settle(this.#away(node));
       link?.close("shuttingDown", "the coordinator is stopping");
     }
   }
@@ -255,16 +252,14 @@ export class Hub {
     const handlers: Handlers = {
       // The link takes care of a second hello.
       hello: () => undefined,
-      facts: ({ version: v, facts, answers = 0 }) => {
+      facts: ({ version: v, facts }) => {
         state.held = { version: v, facts };
         state.heldIsCurrent = true;
         correctClock(state, facts, clock);
         records.filesSeen(state);
         records.slotsSeen(state.node, facts);
         records.settingsSeen(state.node, facts);
-        for (const { question, settle } of state.waiters) {
-          if (question === null || answers >= question) settle(null);
-        }
+        for (const settle of state.waiters) settle(null);
         this.#ports.onFacts(state.node);
       },
       "facts-changed": (delta) => {

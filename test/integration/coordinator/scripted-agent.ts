@@ -5,7 +5,6 @@ import type { NodeFacts } from "#shared/domain/facts.ts";
 import { decode } from "#shared/protocol/codec.ts";
 import {
   CoordinatorMessage,
-  numberedAnswers,
   type AgentMessage,
   type CoordinatorMessage as Message,
 } from "#shared/protocol/messages.ts";
@@ -30,8 +29,6 @@ export type ScriptedAgentOptions = {
   readonly reconnect?: boolean;
   /** Say hello and the facts by itself. */
   readonly greet?: boolean;
-  /** Of before questions had numbers. */
-  readonly isOlder?: boolean;
 };
 
 /**
@@ -53,8 +50,6 @@ export class ScriptedAgent implements Disposable {
   script: Script;
   facts: NodeFacts;
   factsVersion = 0;
-  /** Looks take their time: what is asked is in `received`, and the test answers. */
-  holdsAnswers = false;
 
   constructor(options: ScriptedAgentOptions) {
     this.#options = options;
@@ -80,10 +75,9 @@ export class ScriptedAgent implements Disposable {
     this.#socket.send(data);
   }
 
-  sendFacts(answers?: number): void {
+  sendFacts(): void {
     this.factsVersion += 1;
-    const facts = { type: "facts", version: this.factsVersion, facts: this.facts } as const;
-    this.send(answers === undefined ? facts : { ...facts, answers });
+    this.send({ type: "facts", version: this.factsVersion, facts: this.facts });
   }
 
   /** The link breaks without a farewell. */
@@ -109,8 +103,7 @@ export class ScriptedAgent implements Disposable {
   #dial(): WebSocket {
     const { port, node, secret, certificatePem, protocol, highestEpoch, reconnect, greet } =
       this.#options;
-    const offered = this.#options.isOlder === true ? [] : [numberedAnswers];
-    const socket = new WebSocket(`wss://127.0.0.1:${port}/agent`, offered, {
+    const socket = new WebSocket(`wss://127.0.0.1:${port}/agent`, {
       ca: certificatePem,
       // The certificate itself is pinned; 127.0.0.1 is among its names.
       headers: { authorization: `Castellan ${node}:${secret}` },
@@ -154,8 +147,7 @@ export class ScriptedAgent implements Disposable {
         this.send({ type: "command-ended", commandId, ...ended });
       }
     }
-    if (message.type === "observe-now" && !this.holdsAnswers) this.sendFacts(message.question);
-    if (message.type === "resend-facts") this.sendFacts();
+    if (message.type === "observe-now" || message.type === "resend-facts") this.sendFacts();
     if (message.type === "command-acknowledged") this.#acknowledged.add(message.commandId);
     if (message.type === "command") void this.#receive(message.command); // rejects only if the script throws
   }
