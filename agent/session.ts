@@ -78,13 +78,14 @@ export function createSession(options: SessionOptions): Session {
     if (live.waitingBytes > mostWaitingBytes) live.terminate("the coordinator does not read");
   };
 
-  const sendFacts = (whole: boolean): void => {
+  const sendFacts = (whole: boolean, answers?: number): void => {
     if (live === null || latest === null) return;
     // Not made now: the next look makes one message of all that changed since.
     if (!whole && live.waitingBytes > crowdedBytes) return;
     const message = whole ? stream.whole(latest) : stream.next(latest);
     if (message === null) return;
-    const fitted = fitFacts(message, maxMessageBytes);
+    const answer = answers === undefined ? message : { ...message, answers };
+    const fitted = fitFacts(answer, maxMessageBytes);
     if (fitted === null) {
       log.error("The facts are larger than a message may be, even without files' texts.");
       stream.forget();
@@ -135,9 +136,11 @@ export function createSession(options: SessionOptions): Session {
     "cancel-command": ({ commandId, epoch }) => runner.cancel(commandId, epoch),
     "host-event-acknowledged": ({ eventId }) => outbox.acknowledge(eventId),
     "resend-facts": () => sendFacts(true),
-    "observe-now": async () => {
+    "observe-now": async ({ question }) => {
+      const asker = live;
       latest = await options.observeNow();
-      sendFacts(true);
+      // Over another link the number may be that of another coordinator's question.
+      sendFacts(true, live === asker ? question : undefined);
     },
     baselines: ({ files }) => options.setBaselines(files),
   };

@@ -1,5 +1,6 @@
 import WebSocket from "ws";
 import { maxMessageBytes } from "#shared/protocol/codec.ts";
+import { numberedAnswers } from "#shared/protocol/messages.ts";
 import type { Secret } from "#shared/secret.ts";
 import { connectPinned } from "./pinned-tls.ts";
 
@@ -45,7 +46,7 @@ export function createLinkOpener(options: LinkOptions): OpenLink {
   const { hostname, port } = new URL(options.url);
   const endpoint = { host: hostname.replaceAll(/^\[|\]$/g, ""), port: Number(port || 443) };
   return (listener) => {
-    const socket = new WebSocket(options.url, {
+    const socket = new WebSocket(options.url, numberedAnswers, {
       createConnection: () => connectPinned(endpoint, options.certificatePem),
       headers: { authorization: `Castellan ${options.node}:${options.secret.reveal()}` },
       handshakeTimeout: options.connectTimeoutMs,

@@ -3,6 +3,7 @@ import { decode, encode } from "#shared/protocol/codec.ts";
 import {
   AgentMessage,
   closeCodes,
+  numberedAnswers,
   type AgentMessage as Message,
   type CoordinatorMessage,
 } from "#shared/protocol/messages.ts";
@@ -79,6 +80,11 @@ export class AgentLink {
 
   get isOpen(): boolean {
     return this.#state !== "closed";
+  }
+
+  /** It sends a question's number back with the answer. */
+  get numbersAnswers(): boolean {
+    return this.#socket.protocol === numberedAnswers;
   }
 
   /** From now on messages are handed over, those that came early first. */

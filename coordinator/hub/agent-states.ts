@@ -16,8 +16,15 @@ export type AgentState = {
   held: HeldFacts | null;
   /** `held` came over this link, where an agent begins with the whole: deltas may be laid on it. */
   heldIsCurrent: boolean;
-  /** Whoever waits for the next whole snapshot: told that it came, or why it won't. */
-  readonly waiters: Set<(failure: Failure | null) => void>;
+  readonly waiters: Set<Waiter>;
+};
+
+/** Waits for a whole snapshot. */
+type Waiter = {
+  /** null where any will do: the agent does not say what it answers. */
+  readonly question: number | null;
+  /** Told that it came, or why it won't. */
+  readonly settle: (failure: Failure | null) => void;
 };
 
 export function newAgentState(node: string): AgentState {

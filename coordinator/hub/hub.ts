@@ -39,6 +39,7 @@ export class Hub {
   readonly #commands: CommandBoard;
   readonly #presence: Presence;
   readonly #records: AgentRecords;
+  #questions = 0;
   #isClosed = false;
   #isHeld = false;
 
@@ -135,7 +136,7 @@ export class Hub {
     state.link = null;
     state.lastSeenAt = this.#ports.clock.now();
     if (this.#isClosed) return;
-    for (const settle of state.waiters) settle(this.#away(state.node));
+    for (const { settle } of state.waiters) settle(this.#away(state.node));
     this.#ports.events.emit("agent:lost", { node: state.node }, { reason });
     this.#presence.lost(state.node);
   }
@@ -162,13 +163,15 @@ export class Hub {
     await new Promise<void>((resolve, reject) => {
       const settle = (failure: Failure | null): void => {
         clearTimeout(timer);
-        state.waiters.delete(settle);
+        state.waiters.delete(waiter);
         if (failure === null) resolve();
         else reject(failure);
       };
       const timer = setTimeout(() => settle(missed), limitMs);
-      state.waiters.add(settle);
-      link.send({ type: "observe-now" });
+      const question = link.numbersAnswers ? (this.#questions += 1) : null;
+      const waiter = { question, settle };
+      state.waiters.add(waiter);
+      link.send({ type: "observe-now", ...(question === null ? {} : { question }) });
     });
   }
 
@@ -212,7 +215,7 @@ export class Hub {
     this.#isClosed = true;
     this.#presence[Symbol.dispose]();
     for (const { node, link, waiters } of this.#states.values()) {
-      for (const settle of waiters) settle(this.#away(node));
+      for (const { settle } of waiters) settle(this.#away(node));
       link?.close("shuttingDown", "the coordinator is stopping");
     }
   }
@@ -252,14 +255,16 @@ export class Hub {
     const handlers: Handlers = {
       // The link takes care of a second hello.
       hello: () => undefined,
-      facts: ({ version: v, facts }) => {
+      facts: ({ version: v, facts, answers = 0 }) => {
         state.held = { version: v, facts };
         state.heldIsCurrent = true;
         correctClock(state, facts, clock);
         records.filesSeen(state);
         records.slotsSeen(state.node, facts);
         records.settingsSeen(state.node, facts);
-        for (const settle of state.waiters) settle(null);
+        for (const { question, settle } of state.waiters) {
+          if (question === null || answers >= question) settle(null);
+        }
         this.#ports.onFacts(state.node);
       },
       "facts-changed": (delta) => {

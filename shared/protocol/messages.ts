@@ -21,6 +21,8 @@ const Facts = z.strictObject({
   type: z.literal("facts"),
   version: z.int().positive(),
   facts: NodeFacts,
+  /** The `question` of the observe-now that this snapshot was begun after. */
+  answers: z.int().positive().optional(),
 });
 
 /** The sections that changed after `base`. A receiver without `base` asks with `resend-facts`. */
@@ -109,7 +111,11 @@ const HostEventAcknowledged = z.strictObject({
 });
 const ResendFacts = z.strictObject({ type: z.literal("resend-facts") });
 /** Observe everything now and send the whole snapshot (before planning). */
-const ObserveNow = z.strictObject({ type: z.literal("observe-now") });
+const ObserveNow = z.strictObject({
+  type: z.literal("observe-now"),
+  /** Counts up; only to agents that offer `numberedAnswers`. */
+  question: z.int().positive().optional(),
+});
 /** Accepted content of a watched file, by sha256 (null: none), and its mode and owner where they are known. */
 export const Baseline = z.strictObject({
   path: z.string(),
@@ -145,6 +151,9 @@ export const closeCodes = {
   wrongProtocol: 4426,
   shuttingDown: 4503,
 } as const;
+
+/** The WebSocket subprotocol of agents that know `question`: to those of before it would be no message. */
+export const numberedAnswers = "castellan-numbered-answers";
 
 /** POST /agent/join, over TLS pinned by the fingerprint in the pasted line. */
 export const JoinRequest = z.strictObject({

@@ -6,6 +6,7 @@ import { startAgent } from "#agent/start-agent.ts";
 import type { AgentSettings } from "#agent/settings.ts";
 import type { CommandEnvelope } from "#shared/domain/commands.ts";
 import { createLog } from "#shared/log.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
 import { makeAgentHome } from "./agent-settings.ts";
 import { FakeCoordinator, makeCertificate, type Credentials } from "./fake-coordinator.ts";
 import { startPostgres, type PostgresServer } from "./postgres-server.ts";
@@ -60,12 +61,13 @@ test("an agent connects, tells its facts, makes a slot on a real server and take
     heap: { collectSoon: () => undefined },
   });
   expect(agent).toBeDefined();
-  const { facts } = await coordinator.next("facts");
+  await coordinator.next("facts");
   expect((await coordinator.next("hello")).node).toBe("srv159");
 
   coordinator.send({ type: "observe-now" });
-  await coordinator.next("facts", 2);
-  const observed = coordinator.of("facts").at(-1)?.facts ?? facts;
+  coordinator.send({ type: "observe-now", question: 7 });
+  const { facts: observed } = await waitFor(() => coordinator.of("facts").find(({ answers }) => answers === 7)); // prettier-ignore
+  expect(coordinator.of("facts").map(({ answers }) => answers)).toEqual([undefined, undefined, 7]);
   expect(observed.database).toMatchObject({ status: "running", role: "primary", timeline: 1 });
 
   coordinator.send({ type: "command", command: command({}) });

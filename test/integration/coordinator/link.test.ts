@@ -175,6 +175,41 @@ test("observe waits for a new whole snapshot of every node, and names the one th
   });
 });
 
+test("a snapshot that was begun before the question is no answer to it", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { fleet } = coordinator.core.ports;
+  const agent = coordinator.agent("srv127");
+  await waitFor(() => fleet.agent("srv127")?.facts);
+  agent.holdsAnswers = true;
+  const questions = () =>
+    agent.received.flatMap((m) => (m.type === "observe-now" ? [m.question] : []));
+  const answered: string[] = [];
+  const ask = async (who: string): Promise<void> => {
+    await fleet.observe(["srv127"]);
+    answered.push(who);
+  };
+  const asking = [ask("first")];
+  await waitFor(() => questions().length === 1);
+  asking.push(ask("second"));
+  await waitFor(() => questions().length === 2);
+  const [first, second] = questions();
+  agent.sendFacts();
+  agent.sendFacts(first);
+  await asking[0];
+  expect(answered).toEqual(["first"]);
+  agent.sendFacts(second);
+  await Promise.all(asking);
+});
+
+test("an agent of before questions had numbers is asked without one", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { fleet } = coordinator.core.ports;
+  const agent = coordinator.agent("srv127", { isOlder: true });
+  await waitFor(() => agent.isWelcome);
+  await fleet.observe(["srv127"]);
+  expect(agent.received).toContainEqual({ type: "observe-now" });
+});
+
 test("a question gets its validated answer, the agent's own failure, or says who did not answer", async () => {
   await using coordinator = await startTestCoordinator();
   const { fleet } = coordinator.core.ports;

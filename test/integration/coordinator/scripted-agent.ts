@@ -5,6 +5,7 @@ import type { NodeFacts } from "#shared/domain/facts.ts";
 import { decode } from "#shared/protocol/codec.ts";
 import {
   CoordinatorMessage,
+  numberedAnswers,
   type AgentMessage,
   type CoordinatorMessage as Message,
 } from "#shared/protocol/messages.ts";
@@ -29,6 +30,8 @@ export type ScriptedAgentOptions = {
   readonly reconnect?: boolean;
   /** Say hello and the facts by itself. */
   readonly greet?: boolean;
+  /** Of before questions had numbers. */
+  readonly isOlder?: boolean;
 };
 
 /**
@@ -50,6 +53,8 @@ export class ScriptedAgent implements Disposable {
   script: Script;
   facts: NodeFacts;
   factsVersion = 0;
+  /** Looks take their time: what is asked is in `received`, and the test answers. */
+  holdsAnswers = false;
 
   constructor(options: ScriptedAgentOptions) {
     this.#options = options;
@@ -75,9 +80,10 @@ export class ScriptedAgent implements Disposable {
     this.#socket.send(data);
   }
 
-  sendFacts(): void {
+  sendFacts(answers?: number): void {
     this.factsVersion += 1;
-    this.send({ type: "facts", version: this.factsVersion, facts: this.facts });
+    const facts = { type: "facts", version: this.factsVersion, facts: this.facts } as const;
+    this.send(answers === undefined ? facts : { ...facts, answers });
   }
 
   /** The link breaks without a farewell. */
@@ -103,7 +109,8 @@ export class ScriptedAgent implements Disposable {
   #dial(): WebSocket {
     const { port, node, secret, certificatePem, protocol, highestEpoch, reconnect, greet } =
       this.#options;
-    const socket = new WebSocket(`wss://127.0.0.1:${port}/agent`, {
+    const offered = this.#options.isOlder === true ? [] : [numberedAnswers];
+    const socket = new WebSocket(`wss://127.0.0.1:${port}/agent`, offered, {
       ca: certificatePem,
       // The certificate itself is pinned; 127.0.0.1 is among its names.
       headers: { authorization: `Castellan ${node}:${secret}` },
@@ -147,7 +154,8 @@ export class ScriptedAgent implements Disposable {
         this.send({ type: "command-ended", commandId, ...ended });
       }
     }
-    if (message.type === "observe-now" || message.type === "resend-facts") this.sendFacts();
+    if (message.type === "observe-now" && !this.holdsAnswers) this.sendFacts(message.question);
+    if (message.type === "resend-facts") this.sendFacts();
     if (message.type === "command-acknowledged") this.#acknowledged.add(message.commandId);
     if (message.type === "command") void this.#receive(message.command); // rejects only if the script throws
   }
