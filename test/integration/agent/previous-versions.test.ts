@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createPreviousVersions } from "#agent/adapters/previous-versions.ts";
 import type { FileSnapshot } from "#agent/ports.ts";
@@ -75,4 +75,13 @@ test("a version whose bytes were damaged is none", async () => {
   expect(await readFile(path, "utf8")).toBe("whole");
   await writeFile(path, "torn");
   expect(await versions.find("/f", version("whole").hash)).toBeNull();
+});
+
+test("bytes that a crash left beside their version are gone after a restart", async () => {
+  await (await open()).keep("/f", version("whole"));
+  const [path = ""] = await filesKept();
+  await writeFile(join(dirname(path), `.${basename(path)}.castellan-0123456789abcdef.tmp`), "who");
+  const again = await open();
+  expect(await filesKept()).toEqual([path]);
+  expect(await again.find("/f", version("whole").hash)).not.toBeNull();
 });
