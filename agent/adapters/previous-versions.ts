@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, readdir, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { crashScope } from "#shared/crash-point.ts";
 import type { FileSnapshot, FileVersions } from "../ports.ts";
-import { writeAtomically } from "./atomic-write.ts";
+import { temporaryName, writeAtomically } from "./atomic-write.ts";
 import { fileFailure, orNull } from "./file-failure.ts";
 import { makeFolder } from "./make-folder.ts";
 import { fileNameFor } from "./record-folder.ts";
@@ -46,6 +47,8 @@ export async function createPreviousVersions(
   const directoryOf = (path: string): string => join(folder, fileNameFor(path));
 
   async function keep(path: string, version: FileSnapshot): Promise<void> {
+    // Whichever step or look was there first: what is being done here is this.
+    crashScope("keep", "version");
     const directory = directoryOf(path);
     const name = [
       String(now()).padStart(15, "0"),
@@ -129,6 +132,7 @@ async function load(folder: string): Promise<Entry[]> {
   for (const child of await readdir(folder)) {
     const directory = join(folder, child);
     for (const name of (await orNull(readdir(directory))) ?? []) {
+      if (temporaryName.test(name)) await orNull(unlink(join(directory, name)));
       const [, at, , , , hash] = versionName.exec(name) ?? [];
       const found = hash === undefined ? null : await orNull(stat(join(directory, name)));
       if (hash === undefined || found === null) continue;
