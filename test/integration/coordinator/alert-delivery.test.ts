@@ -5,10 +5,11 @@ import * as z from "zod";
 import { expect, test } from "vitest";
 import { startAlerting } from "#coordinator/alerts/alerting.ts";
 import { SinksSettings } from "#coordinator/alerts/sink-settings.ts";
+import { openConnection } from "#coordinator/store/connection.ts";
 import { createEvents } from "#coordinator/events.ts";
 import { openStore } from "#coordinator/store/sqlite.ts";
 import type { AlertInput, Store } from "#coordinator/store/store.ts";
-import { systemClock } from "#shared/time.ts";
+import { systemClock, type Clock } from "#shared/time.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { startReceiver, type Receiver } from "./http-receiver.ts";
 import { makeStateFolder, quietLog, type StateFolder } from "./test-coordinator.ts";
@@ -36,13 +37,18 @@ type Bed = AsyncDisposable & {
 };
 
 /** By a clock that runs 25 times as fast: waits between attempts are short. */
-function startBed(folder: StateFolder, sinks: readonly object[], mostWaiting = 100): Bed {
+const fastClock: Clock = {
+  ...systemClock,
+  elapsedMs: () => systemClock.elapsedMs() * 25,
+  sleep: (ms, signal) => systemClock.sleep(ms / 25, signal),
+};
+
+function startBed(
+  folder: StateFolder,
+  sinks: readonly object[],
+  { mostWaiting = 100, clock = fastClock }: { mostWaiting?: number; clock?: Clock } = {},
+): Bed {
   const store = openStore({ file: join(folder.path, "journal.db"), keptEvents: 1_000, now: 0 });
-  const clock = {
-    ...systemClock,
-    elapsedMs: () => systemClock.elapsedMs() * 25,
-    sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 25, signal),
-  };
   const events = createEvents(store, quietLog, clock);
   const alerting = startAlerting(
     { store, clock, log: quietLog, events, random: () => 0, mostWaiting },
@@ -62,6 +68,17 @@ function secretFile(folder: StateFolder, name: string, text: string): string {
   const file = join(folder.path, name);
   writeFileSync(file, `${text}\n`, { mode: 0o600 });
   return file;
+}
+
+/** Up to where the journal says that the sink was told. */
+function toldRevision(folder: StateFolder): number {
+  const db = openConnection(join(folder.path, "journal.db"));
+  try {
+    const row = db.get("SELECT told_revision FROM sink", []);
+    return z.object({ told_revision: z.number() }).parse(row).told_revision;
+  } finally {
+    db.close();
+  }
 }
 
 const standing = (store: Store) => store.alerts({ open: true }).map(({ cause }) => cause);
@@ -160,7 +177,7 @@ test("beyond its limit a queue gives up the oldest, and says so to the others", 
       { name: "full", kind: "webhook", url: full.url },
       { name: "good", kind: "webhook", url: good.url },
     ],
-    10,
+    { mostWaiting: 10 },
   );
   for (let i = 0; i < 15; i += 1) {
     bed.store.raiseAlert({ ...drift, cause: `alert-${i}` }, i);
@@ -230,6 +247,59 @@ test("a mute ends by the clock, also one that ended while no coordinator ran", a
     { data: { pattern: "short", by: "the clock" } },
     { data: { pattern: "past", by: "the clock" } },
   ]);
+});
+
+test("what was not for a sink when it happened is not told after a restart either", async () => {
+  using folder = await makeStateFolder();
+  await using receiver = await startReceiver();
+  const sink = { name: "hook", kind: "webhook", url: receiver.url, minSeverity: "warning" };
+  const request = { forMs: 3_600_000, note: null, requestedBy: "li@a" };
+  const comeAndGo = async (bed: Bed): Promise<void> => {
+    bed.alerting.mutes.add({ ...request, what: "muted" });
+    for (const alert of [
+      { ...drift, cause: "muted" },
+      { ...drift, cause: "mild", severity: "info" as const },
+    ]) {
+      bed.store.raiseAlert(alert, Date.now());
+      bed.store.resolveAlert(alert.cause, Date.now());
+    }
+    await waitFor(() => toldRevision(folder) === 4);
+    bed.alerting.mutes.remove("muted", "li@a");
+  };
+  {
+    await using bed = startBed(folder, [sink]);
+    await comeAndGo(bed);
+  }
+  await using bed = startBed(folder, [{ ...sink, minSeverity: "info" }]);
+  bed.store.raiseAlert({ ...drift, cause: "new" }, Date.now());
+  await waitFor(() => brief(receiver).includes("new opened"));
+  expect(brief(receiver)).toEqual(["new opened"]);
+});
+
+test("a robot is asked as often as it allows, and no more", async () => {
+  using folder = await makeStateFolder();
+  await using receiver = await startReceiver();
+  receiver.answer = (response) => response.end('{"errcode":0}');
+  const urlFile = secretFile(
+    folder,
+    "url",
+    `${new URL(receiver.url).origin}/robot?access_token=01`,
+  );
+  const waits: { readonly ms: number; readonly asked: number }[] = [];
+  let at = 0;
+  const clock = {
+    ...systemClock,
+    elapsedMs: () => at,
+    sleep: async (ms: number) => {
+      at += ms;
+      waits.push({ ms, asked: receiver.received.length });
+    },
+  };
+  const sink = { name: "group", kind: "webhook", urlFile, template: "dingtalk" };
+  await using bed = startBed(folder, [sink], { clock });
+  for (let i = 0; i < 20; i += 1) bed.store.raiseAlert({ ...drift, cause: `alert-${i}` }, i);
+  await waitFor(() => receiver.received.length === 20);
+  expect(waits).toEqual([{ ms: 60_000, asked: 18 }]);
 });
 
 test("a sink that is new hears of what stands, not of what was over before", async () => {

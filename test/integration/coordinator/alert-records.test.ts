@@ -114,6 +114,15 @@ test("acknowledged alerts stand: they are listed with the open ones, by every re
   expect(store.alerts({ open: true })).toMatchObject([{ id, state: "acknowledged" }]);
 });
 
+test("whatever stands is listed, also by the thousand; of what is over the newest", async () => {
+  using folder = await makeStateFolder();
+  using store = open(folder);
+  for (let i = 0; i < 1_001; i += 1) store.raiseAlert({ ...drift, cause: `stands-${i}` }, 1);
+  expect(store.alerts({ open: true })).toHaveLength(1_001);
+  expect(store.standingChanges()).toHaveLength(1_001);
+  expect(store.alerts()).toHaveLength(1_000);
+});
+
 test("mutes outlive a restart; what they cover and stands counts as changed when they end", async () => {
   using folder = await makeStateFolder();
   {

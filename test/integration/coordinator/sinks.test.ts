@@ -9,6 +9,7 @@ import {
 import { createServer as createTlsServer } from "node:https";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
+import { execa } from "execa";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import * as z from "zod";
@@ -229,6 +230,14 @@ test("a template of the site's is read anew for each alert", async () => {
   ]);
 });
 
+test("a template that is no small file is not waited for", async () => {
+  using folder = await makeStateFolder();
+  const pipe = join(folder.path, "pipe");
+  await execa("mkfifo", [pipe]);
+  const failure = await failureOf(tell(webhook("http://127.0.0.1:9/", { template: pipe })));
+  expect(failure.message).toBe(`${pipe} is no file.`);
+});
+
 const command = (argv: readonly string[], more: object = {}) => ({
   kind: "command",
   argv,
@@ -259,6 +268,20 @@ test("a command that fails is told with its status and last words; one that read
     message: "/no/such/program failed (ENOENT).",
   });
   expect(await tell(command(["/bin/true"]))).toMatchObject({ status: "exit status 0" });
+});
+
+test("a command that has ended well has taken it, whatever it prints and leaves running", async () => {
+  const taken = { status: "exit status 0", answer: "" };
+  const limit = { timeoutMs: 2_000 };
+  const print = "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2";
+  expect(await tell(command(["/bin/sh", "-c", print], limit))).toEqual(taken);
+  using folder = await makeStateFolder();
+  const pids = join(folder.path, "pids");
+  const script = 'sleep 1000 & echo $! > "$1"';
+  expect(await tell(command(["/bin/sh", "-c", script, "x", pids], limit))).toEqual(taken);
+  const pid = readFileSync(pids, "utf8").trim();
+  expect(isRunning(pid)).toBe(true);
+  process.kill(Number(pid), "SIGKILL");
 });
 
 test("a command that hangs is killed with all that it has started, and not waited for longer", async () => {

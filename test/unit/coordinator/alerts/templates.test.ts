@@ -29,13 +29,13 @@ describe("Alertmanager", () => {
           cause: "node:srv127:file:/data/kingbase.conf",
           severity: "critical",
           node: "srv127",
-          file: "/data/kingbase.conf",
         },
         annotations: {
           summary: "/data/kingbase.conf differs from its accepted content",
           description: "@@ -12 +12 @@\n-port = 54321\n+port = 54322\n",
           fix: "castellan drift show srv127 /data/kingbase.conf",
           who: "uid 1001 (kingbase)",
+          file: "/data/kingbase.conf",
           line: "12",
           state: "open",
           alert: "3",
@@ -50,7 +50,7 @@ describe("Alertmanager", () => {
   test("hears the end under the same labels", () => {
     const [open, over] = [
       someMessage(),
-      someMessage({ state: "resolved" }, { kind: "resolved", changedAt: someMessage().now + 60_000 }), // prettier-ignore
+      someMessage({ state: "resolved", file: null }, { kind: "resolved", changedAt: someMessage().now + 60_000 }), // prettier-ignore
     ].map((message) => parsed(renderForAlertmanager([message])));
     const labels = (value: unknown): unknown => (value as { labels: unknown }[])[0]?.labels; // its own shape, above
     expect(labels(over)).toEqual(labels(open));
@@ -97,6 +97,19 @@ describe("robots", () => {
       content: { post: { zh_cn: { content: expect.arrayContaining([[{ tag: "text", text: "+port = 54322" }]]) } } }, // prettier-ignore
     });
     expect(parsed(renderForFeishu(message, null))).not.toHaveProperty("sign");
+  });
+
+  test("Feishu gets no longer a request than it takes, however short the lines are", () => {
+    const long = Array.from({ length: 4_000 }, (_, i) => `+"${i}"`).join("\n");
+    const { body } = renderForFeishu(someMessage({ detail: long }), "demo");
+    expect(Buffer.byteLength(body)).toBeLessThanOrEqual(20_000);
+    expect(Buffer.byteLength(body)).toBeGreaterThan(18_000);
+    expect(body).toContain("(cut; castellan alert show has all of it)");
+  });
+
+  test("a line that is cut says so: nobody types half of a fix", () => {
+    const { body } = renderForWecom(someMessage({ fix: `psql -c '${"x".repeat(400)}'` }));
+    expect(body).toContain("x…`");
   });
 
   test("a chat is given no link and no mention out of a file", () => {

@@ -24,10 +24,13 @@ test.each([
   ["json", 404, "", /status 404/, true],
   ["json", 429, "", /status 429/, true],
   ["json", 500, "", /status 500/, true],
-  ["dingtalk", 200, '{"errcode":310000,"errmsg":"sign not match"}', /code 310000/, false],
+  ["dingtalk", 200, '{"errcode":460101,"errmsg":"message too long"}', /code 460101/, false],
+  ["dingtalk", 200, '{"errcode":310000,"errmsg":"sign not match"}', /code 310000/, true],
   ["dingtalk", 200, '{"errcode":130101,"errmsg":"send too fast"}', /code 130101/, true],
   ["wecom", 200, '{"errcode":45009,"errmsg":"api freq out of limit"}', /code 45009/, true],
-  ["feishu", 200, '{"code":19021,"msg":"sign match fail"}', /code 19021/, false],
+  ["wecom", 200, '{"errcode":93000,"errmsg":"invalid webhook url"}', /code 93000/, true],
+  ["feishu", 200, '{"code":9499,"msg":"Bad Request","data":{}}', /code 9499/, false],
+  ["feishu", 200, '{"code":19021,"msg":"sign match fail"}', /code 19021/, true],
   ["feishu", 200, "<html>log in</html>", /did not answer as such a robot does/, true],
 ])("%s has not taken it with status %i and %j", (template, status, body, message, retryable) => {
   expect(() => judge(template, status, body)).toThrow(
