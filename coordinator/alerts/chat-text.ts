@@ -35,18 +35,22 @@ function headline(kind: string, { severity, state }: AlertMessage["change"]["ale
   return kind === "opened" ? severity : `${severity}, ${kind}`;
 }
 
-/** At most so many bytes of UTF-8, by whole lines; what is left out is said. */
-export function fitLines(lines: readonly string[], mostBytes: number): string {
-  const whole = lines.join("\n");
-  if (Buffer.byteLength(whole) <= mostBytes) return whole;
+/** At most so many bytes, by whole lines; what is left out is said. */
+export function fitLines(
+  lines: readonly string[],
+  mostBytes: number,
+  bytesOf = (line: string): number => Buffer.byteLength(line) + 1,
+): readonly string[] {
+  const sum = (some: readonly string[]): number => some.reduce((bytes, line) => bytes + bytesOf(line), 0); // prettier-ignore
+  if (sum(lines) <= mostBytes) return lines;
   const kept: string[] = [];
-  let left = mostBytes - Buffer.byteLength(cutMark) - 1;
+  let left = mostBytes - bytesOf(cutMark);
   for (const line of lines) {
-    left -= Buffer.byteLength(line) + 1;
+    left -= bytesOf(line);
     if (left < 0) break;
     kept.push(line);
   }
-  return [...kept, cutMark].join("\n");
+  return [...kept, cutMark];
 }
 
 const cutMark = "… (cut; castellan alert show has all of it)";
@@ -58,8 +62,12 @@ export function plainMarkdown(text: string): string {
 
 /** Shown as it is: the lines of a diff begin with signs that mean something in Markdown. */
 export function codeLine(line: string): string {
-  return `\`${Array.from(line.replaceAll("`", "'")).slice(0, 300).join("") || " "}\``;
+  const signs = Array.from(line.replaceAll("`", "'"));
+  const shown = signs.length <= mostSigns ? signs : [...signs.slice(0, mostSigns), "…"];
+  return `\`${shown.join("") || " "}\``;
 }
+
+const mostSigns = 300;
 
 const wide: Readonly<Record<string, string>> = { "[": "［", "]": "］", "<": "＜", ">": "＞" };
 

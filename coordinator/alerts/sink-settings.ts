@@ -60,7 +60,7 @@ export const SinksSettings = z
   });
 export type SinkSettings = z.infer<typeof SinksSettings>[number];
 
-function isRobot(template: string): boolean {
+export function isRobot(template: string): boolean {
   return robots.some((robot) => robot === template);
 }
 

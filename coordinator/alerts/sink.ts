@@ -10,6 +10,8 @@ export type Told = { readonly status: string; readonly answer: string };
  */
 export type Sink = Pick<SinkSettings, "name" | "kind" | "minSeverity"> & {
   tell(message: AlertMessage, signal: AbortSignal): Promise<Told>;
+  /** A robot that is asked more often is silent for a while. */
+  readonly mostPerMinute: number | null;
   /** For a sink that forgets: it is told again of all that stands. */
   readonly repeat: {
     readonly everyMs: number;

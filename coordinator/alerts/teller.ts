@@ -56,6 +56,17 @@ export function startTeller(ports: TellerPorts, sink: Sink, record: SinkRecord):
     );
   };
 
+  let asked: readonly number[] = [];
+  const waitForTurn = (): number => {
+    if (sink.mostPerMinute === null) return 0;
+    const now = clock.elapsedMs();
+    asked = asked.filter((at) => now - at < 60_000);
+    const [first = now] = asked;
+    if (asked.length >= sink.mostPerMinute) return 60_000 - (now - first);
+    asked = [...asked, now];
+    return 0;
+  };
+
   const failed = (failure: Failure, revision: number | null): number => {
     const after = afterFailure(trouble, failure, ports.random());
     if (trouble.failures === 0) events.emit("sink:failed", {}, { sink: name, because: failure.message }); // prettier-ignore
@@ -80,6 +91,8 @@ export function startTeller(ports: TellerPorts, sink: Sink, record: SinkRecord):
   /** Answers for how long to wait before the next look; null: until something changes. */
   const tellNext = async (): Promise<number | null> => {
     const stock = takeStock(queueSink, from, store.changedAlerts(from), ports.mostWaiting);
+    // Also what is passed over: with other settings, or its mute gone, it would be news after a restart.
+    if (stock.passedUpTo > from) store.setTold(name, stock.passedUpTo);
     from = stock.passedUpTo;
     if (stock.dropped !== null) giveUp(stock.dropped.count, stock.dropped.upTo, null);
     if (stock.next === null) {
@@ -90,6 +103,8 @@ export function startTeller(ports: TellerPorts, sink: Sink, record: SinkRecord):
       }
       return null;
     }
+    const waitMs = waitForTurn();
+    if (waitMs > 0) return waitMs;
     const revision = stock.next;
     const change = store.alertChanges(revision - 1, 1)[0];
     // It has changed again meanwhile.

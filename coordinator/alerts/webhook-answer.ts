@@ -35,18 +35,22 @@ export function judgeAnswer(place: string, template: string, answer: HttpAnswer)
   const code = robot.codeOf(body);
   if (code === 0) return told;
   if (code === null) throw refused("did not answer as such a robot does.", true);
-  throw refused(`did not take it: code ${code}.`, robot.tooOften.includes(code));
+  throw refused(`did not take it: code ${code}.`, robot.aboutItself.includes(code));
 }
 
 const contentStatuses = new Set([400, 406, 409, 411, 412, 413, 414, 415, 416, 417, 422]);
 
-type Robot = { readonly codeOf: (body: string) => number | null; readonly tooOften: readonly number[] }; // prettier-ignore
+type Robot = {
+  readonly codeOf: (body: string) => number | null;
+  /** It is asked too often, is busy, or the robot, its keyword or signature is wrong: no alert's own fault. */
+  readonly aboutItself: readonly number[];
+};
 
 /** Their docs' lists of error codes. */
 const robots: Readonly<Record<string, Robot>> = {
-  dingtalk: { codeOf: (body) => numberIn(body, ["errcode"]), tooOften: [130101, -1] },
-  wecom: { codeOf: (body) => numberIn(body, ["errcode"]), tooOften: [45009, -1] },
-  feishu: { codeOf: (body) => numberIn(body, ["code", "StatusCode"]), tooOften: [9499, 11232] },
+  dingtalk: { codeOf: (body) => numberIn(body, ["errcode"]), aboutItself: [-1, 130101, 300001, 300005, 310000] }, // prettier-ignore
+  wecom: { codeOf: (body) => numberIn(body, ["errcode"]), aboutItself: [-1, 45009, 93000] },
+  feishu: { codeOf: (body) => numberIn(body, ["code", "StatusCode"]), aboutItself: [11232, 19001, 19021, 19022, 19024] }, // prettier-ignore
 };
 
 function numberIn(body: string, names: readonly string[]): number | null {

@@ -107,12 +107,15 @@ export function alertRecords(db: Connection): AlertRecords {
     },
     alert: (id) => byId(id)?.alert ?? null,
     alerts: (filter = {}) =>
+      // All that stand: whoever looks for one must not miss it.
       read(
-        `${filter.open === true ? "state <> 'resolved'" : "true"} ORDER BY id DESC LIMIT 1000`,
+        filter.open === true
+          ? "state <> 'resolved' ORDER BY id DESC"
+          : "true ORDER BY id DESC LIMIT 1000",
         [],
       ).map(({ alert }) => alert),
     alertChanges: (after, limit) => read("revision > ? ORDER BY revision LIMIT ?", [after, limit]),
-    standingChanges: () => read("state <> 'resolved' ORDER BY revision LIMIT 1000", []),
+    standingChanges: () => read("state <> 'resolved' ORDER BY revision", []),
     changedAlerts: (after) => {
       const sql = "SELECT revision, cause, severity, state FROM alert WHERE revision > ? ORDER BY revision"; // prettier-ignore
       const patterns = readMutes(db).map(({ pattern }) => pattern);
@@ -157,8 +160,10 @@ function insert(db: Connection, input: AlertInput, now: number): number {
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, 1, -1) RETURNING id`,
     [input.cause, input.severity, input.node, ...changing(input), now, now],
   );
-  return z.object({ id: z.number() }).parse(row).id;
+  return InsertedRow.parse(row).id;
 }
+
+const InsertedRow = z.object({ id: z.number() });
 
 function refresh(db: Connection, { id }: AlertRecord, input: AlertInput, now: number): number {
   db.run(

@@ -3,7 +3,7 @@ import { chatText, codeLine, fitLines, plainMarkdown } from "../chat-text.ts";
 import { signForDingtalk, signForFeishu } from "../signatures.ts";
 
 /** Bytes. DingTalk docs: 20000 for a message. WeCom docs: 4096 for markdown. Feishu docs: 20 KB for a request. */
-const most = { dingtalk: 16_000, wecom: 4_000, feishu: 14_000 } as const;
+const most = { dingtalk: 16_000, wecom: 4_000, feishu: 18_500 } as const;
 
 /** DingTalk robot, `msgtype: markdown`; a signature goes into the query. */
 export function renderForDingtalk(message: AlertMessage, secret: string | null): Rendered {
@@ -25,9 +25,9 @@ export function renderForWecom(message: AlertMessage): Rendered {
 export function renderForFeishu(message: AlertMessage, secret: string | null): Rendered {
   const { title, facts, detail } = chatText(message);
   const lines = [...facts.map(([label, text]) => `${label}: ${text}`), ...detail];
-  const content = fitLines(lines, most.feishu)
-    .split("\n")
-    .map((text) => [{ tag: "text", text }]);
+  const part = (text: string) => [{ tag: "text", text }];
+  const bytesOf = (line: string): number => Buffer.byteLength(JSON.stringify(part(line))) + 1;
+  const content = fitLines(lines, most.feishu, bytesOf).map(part);
   const signature = secret === null ? {} : signForFeishu(secret, message.now);
   const post = { zh_cn: { title, content } };
   return { body: JSON.stringify({ ...signature, msg_type: "post", content: { post } }) };
@@ -45,5 +45,5 @@ function markdown(message: AlertMessage, heading: string, mostBytes: number): st
     ...facts.map(([label, text]) => `${label}: ${codeLine(text)}`),
     ...detail.map(codeLine),
   ];
-  return fitLines(lines, mostBytes);
+  return fitLines(lines, mostBytes).join("\n");
 }
