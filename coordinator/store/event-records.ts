@@ -17,7 +17,7 @@ export function eventRecords(db: Connection, keptEvents: number): EventRecords {
           "INSERT INTO event (at, kind, node, operation_id, data) VALUES (?, ?, ?, ?, ?) RETURNING sequence",
           [event.at, event.kind, event.node, event.operationId, JSON.stringify(event.data ?? null)],
         );
-        const { sequence } = z.object({ sequence: z.number() }).parse(row);
+        const { sequence } = AddedRow.parse(row);
         // Now and then is enough: what is over the limit is bounded by this interval.
         if (sequence % 500 === 0) {
           db.run("DELETE FROM event WHERE sequence <= ?", [sequence - keptEvents]);
@@ -51,6 +51,7 @@ export function eventRecords(db: Connection, keptEvents: number): EventRecords {
   };
 }
 
+const AddedRow = z.object({ sequence: z.number() });
 const EventRow = z
   .object({
     sequence: z.number(),

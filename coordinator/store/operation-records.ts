@@ -38,9 +38,7 @@ export function operationRecords(db: Connection): OperationRecords {
   };
   const leaseHolder = (cluster: string): OperationRecord | null => {
     const row = db.get("SELECT operation_id FROM lease WHERE cluster = ?", [cluster]);
-    return row === undefined
-      ? null
-      : existing(z.object({ operation_id: z.string() }).parse(row).operation_id);
+    return row === undefined ? null : existing(LeaseRow.parse(row).operation_id);
   };
 
   return {
@@ -142,6 +140,8 @@ export function operationRecords(db: Connection): OperationRecords {
     },
   };
 }
+
+const LeaseRow = z.object({ operation_id: z.string() });
 
 const finished = [...terminalStates].map((state) => `'${state}'`).join(", ");
 
