@@ -95,3 +95,7 @@ export function joinAgent(core: Core, node: string): string {
   const { token } = createJoinToken(store, node, Date.now(), 60_000);
   return createAuthenticator(store).joinAgent(token, node, Date.now());
 }
+
+export function eventsOf({ core }: TestCoordinator, kind: string) {
+  return core.ports.store.events(0, 500).filter((event) => event.kind === kind);
+}
