@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+import { asFailure } from "#shared/errors.ts";
 import type { FileFacts } from "#shared/domain/facts.ts";
 import type { Baseline } from "#shared/protocol/messages.ts";
 import type { HostEvent } from "../host-event.ts";
@@ -7,6 +9,7 @@ import { acceptedEvent, driftEvent } from "./drift-event.ts";
 import type { ExpectedChanges } from "./expected-changes.ts";
 import { createRereads } from "./rereads.ts";
 import { createWatchRecords, type WatchRecord } from "./watch-records.ts";
+import { createWatchTroubles } from "./watch-troubles.ts";
 import { createWatchedDirectories } from "./watched-directories.ts";
 
 export type FileWatchOptions = {
@@ -42,6 +45,9 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
   /** What was reported last in this process: after a restart, or new baselines, drift is told again. */
   const reported = new Map<string, FileFacts>();
   const seen = new Map<string, FileFacts>();
+  /** Records that could not be written: tried again by every poll. */
+  const unsaved = new Map<string, string>();
+  const troubles = await createWatchTroubles(ports, options.onHostEvent);
   let queue: Promise<void> = Promise.resolve();
   let isClosed = false;
 
@@ -53,31 +59,38 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
   }
 
   /** Before a file's first look. */
-  async function begin(fresh: readonly WatchedFile[]): Promise<void> {
+  async function begin(): Promise<readonly WatchedFile[]> {
+    const fresh = files.watched().filter(({ path }) => !records.has(path));
     for (const { path, origin } of fresh) {
       const record = { ...(await store.load(path)), origin: origin ?? null };
       for (const hash of record.expected) expected.expect(path, hash);
       ports.files.versions.pin(path, baselines?.get(path)?.hash ?? record.acceptedHash);
       records.set(path, record);
     }
-    directories.include(
+    await directories.include(
       fresh.map(({ path }) => path),
       files.includeDirectories(),
     );
+    return fresh;
   }
 
   async function lookAt(paths: ReadonlySet<string> | "all", again = false): Promise<void> {
     let hasChanged = false;
+    const lookAtEach = async (wanted: readonly WatchedFile[]): Promise<void> => {
+      for (const file of wanted) {
+        if (isClosed) return;
+        const facts = await files.look(file, { again });
+        if (seen.get(file.path) !== facts) hasChanged = true;
+        seen.set(file.path, facts);
+        await compare(file.path, facts);
+      }
+    };
+    await begin();
+    await lookAtEach(
+      files.watched().filter(({ path }) => paths === "all" || paths.has(path) || !seen.has(path)),
+    );
     await files.discover();
-    await begin(files.watched().filter(({ path }) => !records.has(path)));
-    for (const file of files.watched()) {
-      if (isClosed) return;
-      if (paths !== "all" && !paths.has(file.path) && seen.has(file.path)) continue;
-      const facts = await files.look(file, { again });
-      if (seen.get(file.path) !== facts) hasChanged = true;
-      seen.set(file.path, facts);
-      await compare(file.path, facts);
-    }
+    await lookAtEach(await begin());
     if (hasChanged) options.onChange();
   }
 
@@ -134,7 +147,17 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
     const before = records.get(record.path);
     const now = { ...record, expected: [...expected.of(record.path)] };
     records.set(record.path, now);
-    if (JSON.stringify(before) !== JSON.stringify(now)) await store.save(now);
+    if (!isDeepStrictEqual(before, now)) await save(now);
+  }
+
+  /** A disk that can't be written must not end the look: the other files are still to come. */
+  async function save(record: WatchRecord): Promise<void> {
+    try {
+      await store.save(record);
+      unsaved.delete(record.path);
+    } catch (error) {
+      unsaved.set(record.path, asFailure(error).message);
+    }
   }
 
   const soon = createRereads((paths) => {
@@ -146,17 +169,7 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
     if (record !== undefined) void inTurn(() => keep(records.get(path) ?? record));
   });
 
-  const troubled = new Set<string>();
-  function tellTrouble(directory: string, err: unknown): void {
-    // Said once: the poll tries to watch it again every time.
-    if (troubled.has(directory)) return;
-    troubled.add(directory);
-    ports.log.warn(
-      { directory, err, polled: ports.settings.guard.schedules.rehash },
-      "The kernel does not tell of changes here (fs.inotify.max_user_watches?): its files are polled.",
-    );
-  }
-  const directories = createWatchedDirectories((paths) => soon.schedule(paths), tellTrouble);
+  const directories = createWatchedDirectories((paths) => soon.schedule(paths));
   files.remember(await store.included());
 
   // The first sight: what the coordinator accepts first, and the first change's diff is shown against.
@@ -171,8 +184,18 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
       void inTurn(() => lookAt("all"));
     },
     poll: async ({ again } = {}) => {
-      await directories.rearmReplaced();
-      await inTurn(() => lookAt("all", again));
+      await inTurn(async () => {
+        await directories.rearmReplaced();
+        // Symbolic links may lead elsewhere by now.
+        if (again) await directories.include([...records.keys()], []);
+        await lookAt("all", again);
+        for (const path of unsaved.keys()) {
+          const record = records.get(path);
+          if (record !== undefined) await save(record);
+        }
+      });
+      await troubles.tell("not-told", directories.problems());
+      await troubles.tell("not-recorded", [...unsaved.values()]);
     },
     [Symbol.asyncDispose]: async () => {
       isClosed = true;

@@ -1,82 +1,84 @@
-import { basename, dirname } from "node:path";
-import { watch } from "chokidar";
+import { watch, type FSWatcher } from "node:fs";
+import { basename, dirname, relative, sep } from "node:path";
+import { asFailure } from "#shared/errors.ts";
+import { errnoOf } from "../adapters/file-failure.ts";
 import { fileSignature } from "../adapters/local-system.ts";
 
 /**
- * Watches one directory (not its files: a watch on a file ends for good when it is renamed over twice at once) for
- * anything that happens to the named entries. Where the directory isn't there, its nearest parent is watched for it.
- * Events only say "look again"; whoever listens reads the files itself.
+ * Watches one directory (not its files: such a watch ends when its file is renamed over) for anything that happens to the
+ * wanted names. Where the directory isn't there, its nearest parent is watched for it. Events only say "look again".
  */
 export type DirectoryWatch = AsyncDisposable & {
   /** Looks whether the watched directory still is the one that was armed; arms anew if not. */
   rearmIfReplaced(): Promise<void>;
+  /** Why the kernel does not tell of changes; each rearm tries again. */
+  problem(): string | null;
 };
 
 export function watchDirectory(
   directory: string,
-  isNamed: (name: string) => boolean,
-  onEvent: () => void,
-  /** Events may be missing until the watch is armed anew: by the next poll, or by one after it. */
-  onTrouble: (error: unknown) => void,
+  isWanted: (name: string) => boolean,
+  /** null: anything may have happened to any of them. */
+  onEvent: (name: string | null) => void,
 ): DirectoryWatch {
-  let armed: { readonly identity: string; readonly close: () => Promise<void> } | null = null;
+  let armed: { readonly identity: string; readonly watcher: FSWatcher } | null = null;
   let arming: Promise<void> = Promise.resolve();
   let isClosed = false;
-  let isBroken = false;
+  let problem: string | null = null;
 
   const rearm = async (): Promise<void> => {
-    if (isClosed) return;
-    const { path, identity } = await nearestExisting(directory);
-    if (armed?.identity === identity && !isBroken) return;
-    await armed?.close();
-    isBroken = false;
-    armed = { identity, close: arm(path) };
-    onEvent();
+    for (;;) {
+      const { path, identity } = await nearestExisting(directory);
+      if (isClosed || armed?.identity === identity) return;
+      disarm();
+      try {
+        armed = { identity, watcher: arm(path) };
+        problem = null;
+      } catch (error) {
+        // Gone between the two calls: its parent is watched for it.
+        if (errnoOf(error) === "ENOENT") continue;
+        problem = asFailure(error).message;
+        return;
+      }
+      onEvent(null);
+      // Once more: a missing directory may have come before its parent was armed.
+    }
   };
   const rearmIfReplaced = (): Promise<void> => {
-    arming = arming.then(rearm).catch(broke);
+    arming = arming.then(rearm);
     return arming;
   };
 
-  /** Most often ENOSPC: no inotify watch is left for this user. */
-  function broke(error: unknown): void {
-    isBroken = true;
-    onTrouble(error);
+  function disarm(): void {
+    armed?.watcher.close();
+    armed = null;
   }
 
-  function arm(path: string): () => Promise<void> {
-    const isWanted = (entry: string): boolean =>
-      entry === path ||
-      (dirname(entry) === directory && isNamed(basename(entry))) ||
-      isOnTheWay(entry, directory);
-    const watcher = watch(path, {
-      depth: 0,
-      ignoreInitial: true,
-      atomic: false,
-      ignorePermissionErrors: true,
-      ignored: (entry) => !isWanted(entry),
+  function arm(path: string): FSWatcher {
+    const [next] = relative(path, directory).split(sep);
+    const isWantedHere = (name: string): boolean => (path === directory ? isWanted(name) : name === next); // prettier-ignore
+    const watcher = watch(path, (_, name) => {
+      // The kernel gives what happens to the directory itself its own name: it may be another one now, with the same inode.
+      const isItself = name === null || name === basename(path);
+      if (isItself) disarm();
+      if (isItself || path !== directory) void rearmIfReplaced();
+      if (name !== null && isWantedHere(name)) onEvent(path === directory ? name : null);
     });
-    const noticed = (): void => {
-      onEvent();
-      // A missing parent may have come, or the directory itself may have gone.
-      void rearmIfReplaced();
-    };
-    watcher.on("all", noticed);
-    // The raw events are not throttled: the second of two changes within 50 ms is only seen here.
-    watcher.on("raw", noticed);
-    // What happened between the last look and the first watch.
-    watcher.on("ready", noticed);
-    watcher.on("error", broke);
-    return () => watcher.close();
+    watcher.on("error", (error) => {
+      disarm();
+      problem = error.message;
+    });
+    return watcher;
   }
 
   void rearmIfReplaced();
   return {
     rearmIfReplaced,
+    problem: () => problem,
     [Symbol.asyncDispose]: async () => {
       isClosed = true;
       await arming;
-      await armed?.close();
+      disarm();
     },
   };
 }
@@ -92,8 +94,4 @@ async function nearestExisting(
     }
     path = dirname(path);
   }
-}
-
-function isOnTheWay(entry: string, directory: string): boolean {
-  return directory === entry || directory.startsWith(`${entry}/`);
 }

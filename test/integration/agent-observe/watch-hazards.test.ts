@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { watchDirectory } from "#agent/watch/watch-directory.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { createBed, inTime } from "./watch-bed.ts";
 
@@ -111,4 +112,39 @@ test("a write through another name of the same file is seen by the poll", async 
   appendFileSync(other, "fsync = off\n");
   await bed.watch.poll();
   expect(bed.drift(bed.conf).at(-1)?.detail).toContain("+fsync = off");
+});
+
+test("a log that grows beside the watched files makes nobody look at them", async () => {
+  await using bed = await createBed();
+  const data = join(bed.folder, "data");
+  const told: (string | null)[] = [];
+  await using watching = watchDirectory(
+    data,
+    (name) => name === "pg_hba.conf",
+    (name) => told.push(name),
+  );
+  await watching.rearmIfReplaced();
+  for (let line = 0; line < 50; line += 1) appendFileSync(join(data, "server.log"), "checkpoint\n");
+  // The kernel tells what happens in a directory in order.
+  appendFileSync(bed.hba, "host all all ::/0 trust\n");
+  await waitFor(() => told.includes("pg_hba.conf"), inTime);
+  expect(told).toEqual([null, "pg_hba.conf"]);
+});
+
+test("a state directory that can't be written is told, ends when it can, and hides no change", async () => {
+  await using bed = await createBed();
+  await bed.accept();
+  const records = join(bed.folder, "state/watch");
+  renameSync(records, `${records}.away`);
+  writeFileSync(records, "no directory");
+  appendFileSync(bed.conf, "fsync = off\n");
+  appendFileSync(bed.hba, "host all all ::/0 trust\n");
+  await waitFor(() => bed.drift(bed.conf).length === 1 && bed.drift(bed.hba).length === 1, inTime);
+  await bed.watch.poll();
+  const told = () => bed.events.filter(({ cause }) => cause === "watch:not-recorded");
+  expect(told()).toMatchObject([{ kind: "guard-finding", severity: "warning" }]);
+  rmSync(records);
+  renameSync(`${records}.away`, records);
+  await bed.watch.poll();
+  expect(told().slice(1)).toMatchObject([{ kind: "guard-cleared", severity: "info" }]);
 });
