@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { RawData, WebSocket } from "ws";
 import { decode, encode } from "#shared/protocol/codec.ts";
 import {
@@ -28,7 +29,11 @@ export class AgentLink {
   readonly #settings: LinkSettings;
   readonly #heartbeat: NodeJS.Timeout;
   #state: "waiting" | "live" | "closed" = "waiting";
-  #lastHeardAt = performance.now();
+  /** Bytes, not messages: a long message on a slow road holds back every pong until it has arrived. */
+  readonly #connection: Pick<Socket, "bytesRead">;
+  #heardBytes = 0;
+  /** Counted in beats: while we ourselves didn't run, nobody could be heard. */
+  #silentMs = 0;
   #closeReason: string | null = null;
   #early: Message[] = [];
   #onMessage: (message: Message) => void = (message) => {
@@ -40,7 +45,7 @@ export class AgentLink {
   constructor(
     socket: WebSocket,
     hello: Hello,
-    address: string,
+    connection: Pick<Socket, "bytesRead" | "remoteAddress">,
     settings: LinkSettings,
     listeners: {
       readonly onBadMessage: (reason: string) => void;
@@ -49,17 +54,13 @@ export class AgentLink {
   ) {
     this.#socket = socket;
     this.hello = hello;
-    this.address = address;
+    this.#connection = connection;
+    this.address = connection.remoteAddress ?? "?";
     this.#settings = settings;
     socket.on("message", (data, isBinary) => {
-      this.#lastHeardAt = performance.now();
       this.#receive(data, isBinary, listeners.onBadMessage);
     });
-    socket.on("ping", () => {
-      this.#lastHeardAt = performance.now();
-    });
     socket.on("pong", () => {
-      this.#lastHeardAt = performance.now();
       for (const resolve of this.#onPong.splice(0)) resolve();
     });
     socket.on("error", (error) => {
@@ -145,9 +146,12 @@ export class AgentLink {
   }
 
   #beat(): void {
-    const silentMs = performance.now() - this.#lastHeardAt;
-    if (silentMs > this.#settings.heartbeat.lostAfterMs) {
-      this.terminate(`silent for ${Math.round(silentMs / 100) / 10} s`);
+    const { everyMs, lostAfterMs } = this.#settings.heartbeat;
+    const { bytesRead } = this.#connection;
+    this.#silentMs = bytesRead === this.#heardBytes ? this.#silentMs + everyMs : 0;
+    this.#heardBytes = bytesRead;
+    if (this.#silentMs > lostAfterMs) {
+      this.terminate(`silent for ${Math.round(this.#silentMs / 100) / 10} s`);
     } else {
       this.#socket.ping();
     }

@@ -105,7 +105,7 @@ function greet(options: GreetPorts, socket: WebSocket, request: IncomingMessage)
     const link = new AgentLink(
       socket,
       first.hello,
-      address,
+      request.socket,
       { heartbeat: settings.heartbeat, sendBufferBytes: settings.limits.sendBufferBytes },
       {
         onBadMessage: (reason) => events.emit("agent:misspoke", { node }, { reason }),
