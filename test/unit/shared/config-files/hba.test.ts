@@ -61,6 +61,7 @@ describe("reading", () => {
       { line: 3, endLine: 3 },
     ]);
     expect(parseHba("local all \\\r\r\nall md5").rules).toHaveLength(1);
+    expect(parseHba("local all all md5\\").rules).toMatchObject([{ endLine: 1, method: "md5" }]);
     expect(parseHba(text, { continuations: false }).complaints).toHaveLength(2);
   });
 
@@ -73,6 +74,15 @@ describe("reading", () => {
     ["host all all db.example.com/24 md5", 14, "db.example.com/24 is no address range"],
     ["local all all md5,trust", 15, "a rule takes one method"],
     ["host all all 10.0.0.1,10.0.0.2 md5", 14, "a rule takes one address"],
+    ["local all all md6", 15, "md6 is no authentication method"],
+    ["host all all all peer", 18, "peer is for local connections only"],
+    ["local all all gss", 15, "gss is not for local connections"],
+    ["hostnossl all all all cert", 23, "cert is for hostssl connections only"],
+    ["local all all md5 hunter2", 15, "an option has no ="],
+    ["local all all ldap ldapserver=a,b", 15, "an option has no ="],
+    ["local all all pam pamservise=x", 15, "pamservise is no authentication option"],
+    ["local all all md5 map=x", 15, "md5 takes no option map"],
+    ["host all all all md5 clientcert=1", 18, "clientcert is for hostssl connections only"],
   ])("%j is a complaint at its column", (text, column, message) => {
     expect(parseHba(text, { file: "f" }).complaints).toMatchObject([
       { file: "f", line: 1, column, message },
@@ -119,6 +129,9 @@ describe("which line lets a connection in", () => {
     ["host all all 2001:db8::/32 md5", "2001:db9::1", null],
     ["host all all ::ffff:10.0.0.0/104 md5", "::ffff:10.1.2.3", 1],
     ["host all all all md5", "10.0.0.1", 1],
+    ["host all all 010.0.0.0/8 md5", "8.1.2.3", 1],
+    ["host all all 10.1/32 md5", "10.0.0.1", 1],
+    ["host all all 0x0a000001 255.0 md5", "10.0.0.2", 1],
   ])("%s and a client at %s", (text, address, line) => {
     expect(ask(text, { ...ordinary, address })).toBe(line);
   });
@@ -136,6 +149,12 @@ describe("which line lets a connection in", () => {
     expect(ask(rule, ordinary)).toBeNull();
     expect(ask(rule, ordinary, { caseRule: "upper-fold" })).toBe(1);
     expect(ask('host test "system" all md5', ordinary, { caseRule: "upper-fold" })).toBeNull();
+  });
+
+  test("a name that is quoted from its start is no keyword", () => {
+    expect(ask('host "all" all all md5', ordinary)).toBeNull();
+    expect(ask('host "a"ll all all md5', ordinary)).toBeNull();
+    expect(ask('host a"ll" all all md5', ordinary)).toBe(1);
   });
 
   test("sameuser compares database and user", () => {

@@ -25,6 +25,18 @@ describe("reading", () => {
     ]);
   });
 
+  test.each([
+    [String.raw`x = 'a\tb\101c\\d'`, String.raw`a\tb\101c\\d`],
+    [String.raw`x = 'a\'b'`, String.raw`a\'b`],
+    [String.raw`x = 'a\'  # note`, "a\\"],
+    ["x = 'it''s'", undefined],
+    ["x = 'open", undefined],
+  ])("there are no escapes in quotes, as in pgpool: %s", (text, value) => {
+    const { settings, conf } = parsePoolConf(text);
+    expect(settings.get("x")?.value).toBe(value);
+    expect(conf.complaints).toHaveLength(value === undefined ? 1 : 0);
+  });
+
   test("a sample with everything commented out has no rows", () => {
     expect(backends(parsePoolConf(fixture("pgpool-4.3.conf")))).toEqual([]);
   });
@@ -79,7 +91,7 @@ describe("backend rows", () => {
   });
 
   test("are read back, and a second run changes nothing", () => {
-    const text = fc.stringMatching(/^[ -~]{1,20}$/);
+    const text = fc.stringMatching(/^[ -&(-~]{0,20}[ -&(-[\]-~]$/);
     const anyRow = fc.record({
       id: fc.nat(9999),
       hostname: text,
@@ -99,6 +111,12 @@ describe("backend rows", () => {
       }),
       runs,
     );
+  });
+
+  test("what pgpool's quotes can't hold is refused", () => {
+    for (const flag of ["a'b", "a\\", "a\nb", "\0"]) {
+      expect(() => appendBackend("", { ...row, flag })).toThrow(RangeError);
+    }
   });
 
   test("a row that was left half written is completed", () => {

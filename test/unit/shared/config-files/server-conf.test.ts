@@ -62,6 +62,8 @@ describe("reading follows the server's own grammar", () => {
     ["x-1", "x", undefined],
     ["\u00c4X = 1", "\u00c4x", "1"],
     ["x = a.b.c", "x", "a.b.c"],
+    [String.raw`x = 'ab\0cd'`, "x", "ab"],
+    [`x = ${"9".repeat(200)}`, "x", "9".repeat(200)],
     ["x = 'open", "x", undefined],
     ["x = a b", "x", undefined],
     ["x =", "x", undefined],
