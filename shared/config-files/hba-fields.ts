@@ -1,4 +1,4 @@
-/** A name in a rule. Quoted, `"all"` is a database of that name, not the keyword. */
+/** A name in a rule. Quoted from its start, `"all"` is a database of that name, not the keyword. */
 export type HbaToken = { readonly value: string; readonly quoted: boolean };
 
 /** One field of a line: names that are separated by commas. `at` and `end` are offsets in the line. */
@@ -49,34 +49,25 @@ function readToken(line: string, from: number): ReadToken {
   let inQuote = false;
   let wasQuote = false;
   let sawQuote = false;
-  let commaFollows = false;
+  let quoted = false;
   for (; at < line.length; at += 1) {
     const char = line[at] ?? "";
-    if (!inQuote && isBlank(char)) break;
-    if (!inQuote && char === "#") {
-      return { token: tokenOf(pieces, sawQuote), end: at, next: line.length, commaFollows: false };
-    }
-    if (!inQuote && char === ",") {
-      commaFollows = true;
-      break;
-    }
+    if (!inQuote && (isBlank(char) || char === "#" || char === ",")) break;
     if (char !== '"' || wasQuote) pieces.push(char);
     wasQuote = inQuote && char === '"' ? !wasQuote : false;
     if (char === '"') {
       inQuote = !inQuote;
       sawQuote = true;
+      if (pieces.length === 0) quoted = true;
     }
   }
+  const commaFollows = line[at] === ",";
   return {
-    token: tokenOf(pieces, sawQuote),
-    end: Math.min(at, line.length),
-    next: commaFollows ? at + 1 : at,
+    token: pieces.length === 0 && !sawQuote ? null : { value: pieces.join(""), quoted },
+    end: at,
+    next: line[at] === "#" ? line.length : commaFollows ? at + 1 : at,
     commaFollows,
   };
-}
-
-function tokenOf(pieces: readonly string[], quoted: boolean): HbaToken | null {
-  return pieces.length === 0 && !quoted ? null : { value: pieces.join(""), quoted };
 }
 
 function isBlank(char: string | undefined): boolean {

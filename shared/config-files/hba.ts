@@ -1,5 +1,6 @@
-import { parseIp, prefixMask, type IpAddress } from "./ip-address.ts";
+import { type HbaAddress, type HbaProblem, readHbaAddress } from "./hba-address.ts";
 import { readHbaFields, type HbaField, type HbaToken } from "./hba-fields.ts";
+import { methodProblem } from "./hba-method.ts";
 import { byteOrderMark, type Complaint, type Line, printLines, splitLines } from "./text-file.ts";
 
 /** sys_hba.conf, pg_hba.conf, cluster_hba.conf, pool_hba.conf. */
@@ -31,16 +32,6 @@ export type HbaRule = {
   readonly column: number;
 };
 
-type HbaAddress =
-  | { readonly kind: "all" | "samehost" | "samenet" }
-  | {
-      readonly kind: "range";
-      readonly base: IpAddress;
-      readonly mask: bigint;
-      readonly text: string;
-    }
-  | { readonly kind: "name"; readonly name: string };
-
 export type HbaParseOptions = {
   readonly file?: string;
   /** PostgreSQL 14 and later join a line that ends in a backslash with the next one; older servers don't. */
@@ -63,7 +54,7 @@ export function parseHba(text: string, options: HbaParseOptions = {}): HbaConf {
     const line = lines[index];
     if (line === undefined) break;
     const pieces: string[] = [];
-    while (continuations && goesOn(lines[index]) && index + 1 < lines.length) {
+    while (continuations && goesOn(lines[index])) {
       pieces.push(withoutReturns(lines[index]).slice(0, -1));
       index += 1;
     }
@@ -77,7 +68,8 @@ export function parseHba(text: string, options: HbaParseOptions = {}): HbaConf {
       continue;
     }
     const rule = readRule(fields);
-    const place = { line: line.number, endLine: index + 1, column: first.at + 1 };
+    const endLine = Math.min(index + 1, lines.length);
+    const place = { line: line.number, endLine, column: first.at + 1 };
     if (rule.kind === "rule") {
       rules.push({ ...rule.rule, ...place });
     } else {
@@ -114,12 +106,7 @@ export function hbaRuleKey(rule: HbaRule): string {
 
 type ReadRule =
   | { readonly kind: "rule"; readonly rule: Omit<HbaRule, "line" | "endLine" | "column"> }
-  | {
-      readonly kind: "broken";
-      readonly at: number;
-      readonly message: string;
-      readonly hint: string;
-    };
+  | HbaProblem;
 
 function readRule(fields: readonly HbaField[]): ReadRule {
   const [typeField, databases, users, ...rest] = fields;
@@ -135,79 +122,34 @@ function readRule(fields: readonly HbaField[]): ReadRule {
   }
   let address: HbaAddress | null = null;
   if (type !== "local") {
-    const read = readAddress(rest, end);
+    const read = readHbaAddress(rest, end);
     if (read.kind === "broken") return read;
     address = read.address;
-    rest.splice(0, read.used);
+    rest.splice(0, read.fieldCount);
   }
-  const [method, ...options] = rest;
+  const [method, ...more] = rest;
   if (method === undefined) return broken(end, "the method is missing", `Write ${shapeOf(type)}.`);
   if (method.tokens.length > 1) {
     return broken(method.at, "a rule takes one method", "Write one line for each method.");
   }
-  return {
-    kind: "rule",
-    rule: {
-      type,
-      databases: databases.tokens,
-      users: users.tokens,
-      address,
-      method: wordOf(method),
-      options: options.map(wordOf),
-    },
-  };
+  const way = { type, method: method.tokens[0]?.value ?? "", options: more.flatMap(wordsOf) };
+  const problem = methodProblem(way);
+  if (problem !== null) {
+    return broken(method.at, problem, "The server keeps its old rules until this is mended.");
+  }
+  const rule = { ...way, databases: databases.tokens, users: users.tokens, address };
+  return { kind: "rule", rule };
 }
 
-type ReadAddress =
-  | { readonly kind: "address"; readonly address: HbaAddress; readonly used: 1 | 2 }
-  | Extract<ReadRule, { kind: "broken" }>;
-
-function readAddress(fields: readonly HbaField[], end: number): ReadAddress {
-  const [field, maskField] = fields;
-  const token = field?.tokens[0];
-  if (field === undefined || token === undefined) {
-    return broken(end, "the address is missing", "Write an address such as 192.168.4.0/24.");
-  }
-  if (field.tokens.length > 1) {
-    return broken(field.at, "a rule takes one address", "Write one line for each address.");
-  }
-  const { value, quoted } = token;
-  if (!quoted && (value === "all" || value === "samehost" || value === "samenet")) {
-    return { kind: "address", address: { kind: value }, used: 1 };
-  }
-  const slash = value.indexOf("/");
-  const base = parseIp(slash === -1 ? value : value.slice(0, slash));
-  if (base === null) {
-    if (slash === -1) return { kind: "address", address: { kind: "name", name: value }, used: 1 };
-    return broken(field.at, `${value} is no address range`, "A host name takes no mask.");
-  }
-  if (slash !== -1) {
-    const digits = value.slice(slash + 1);
-    const mask = /^[0-9]{1,3}$/.test(digits) ? prefixMask(base.family, Number(digits)) : null;
-    const limit = base.family === 4 ? 32 : 128;
-    if (mask === null) {
-      return broken(field.at, `${value} has an invalid mask`, `Use a mask from 0 to ${limit}.`);
-    }
-    return { kind: "address", address: { kind: "range", base, mask, text: value }, used: 1 };
-  }
-  const maskText = maskField === undefined ? "" : wordOf(maskField);
-  const mask = parseIp(maskText);
-  if (mask === null || mask.family !== base.family) {
-    const hint = `Write ${value}/${base.family === 4 ? 32 : 128}, or a mask after the address.`;
-    return broken(field.at, `${value} has no mask`, hint);
-  }
-  const text = `${value} ${maskText}`;
-  return { kind: "address", address: { kind: "range", base, mask: mask.bits, text }, used: 2 };
-}
-
-function wordOf(field: HbaField): string {
-  return field.tokens.map((token) => token.value).join(",");
+/** A comma separates options as well as blanks do. */
+function wordsOf(field: HbaField): readonly string[] {
+  return field.tokens.map((token) => token.value);
 }
 
 function shapeOf(type: HbaType): string {
   return type === "local" ? "local DATABASE USER METHOD" : `${type} DATABASE USER ADDRESS METHOD`;
 }
 
-function broken(at: number, message: string, hint: string): Extract<ReadRule, { kind: "broken" }> {
+function broken(at: number, message: string, hint: string): HbaProblem {
   return { kind: "broken", at, message, hint };
 }

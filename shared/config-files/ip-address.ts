@@ -1,7 +1,10 @@
 /** An address as a number, so that ranges of either family compare the same way. */
 export type IpAddress = { readonly family: 4 | 6; readonly bits: bigint };
 
-/** `192.168.4.127`, `fe80::1`, `::ffff:10.0.0.1`; null for everything else, zone ids included. */
+/**
+ * `192.168.4.127`, `fe80::1`, `::ffff:10.0.0.1`; null for everything else: zone ids, and `010.0.0.1`, which some programs
+ * read as octal.
+ */
 export function parseIp(text: string): IpAddress | null {
   if (text.length > 45) return null;
   if (!text.includes(":")) {
@@ -12,12 +15,28 @@ export function parseIp(text: string): IpAddress | null {
   return bits === null ? null : { family: 6, bits };
 }
 
+/** As the C library takes it, and PostgreSQL's hba files with it: `10.1` is 10.0.0.1, `010.0.0.1` is 8.0.0.1. */
+export function parseNumericHost(text: string): IpAddress | null {
+  if (text.includes(":")) return parseIp(text);
+  const parts = text.length > 45 ? [] : text.split(".");
+  if (parts.length < 1 || parts.length > 4) return null;
+  let bits = 0n;
+  for (const [index, part] of parts.entries()) {
+    if (!/^(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)$/.test(part)) return null;
+    const value = BigInt(part.replace(/^0(?=[0-7])/, "0o"));
+    const size = index === parts.length - 1 ? 8 * (5 - parts.length) : 8;
+    if (value >= 1n << BigInt(size)) return null;
+    bits = (bits << BigInt(size)) | value;
+  }
+  return { family: 4, bits };
+}
+
 function parseIpv4(text: string): bigint | null {
   const parts = text.split(".");
   if (parts.length !== 4) return null;
   let bits = 0n;
   for (const part of parts) {
-    if (!/^[0-9]{1,3}$/.test(part) || Number(part) > 255) return null;
+    if (!/^(?:0|[1-9][0-9]{0,2})$/.test(part) || Number(part) > 255) return null;
     bits = (bits << 8n) | BigInt(part);
   }
   return bits;
