@@ -1,5 +1,5 @@
 import { backendIdOf, type BackendRow, parsePoolConf } from "./pool-conf.ts";
-import { quoteSetting } from "./setting-line.ts";
+import { quotePoolSetting } from "./setting-line.ts";
 import { appendLines, removeLines } from "./text-file.ts";
 
 /**
@@ -42,7 +42,7 @@ function rowSettings(row: BackendRow): readonly RowSetting[] {
   const add = (what: string, value: string | number | null): void => {
     if (value === null) return;
     const name = `backend_${what}${row.id}`;
-    const printed = typeof value === "number" ? String(value) : quoteSetting(value, true);
+    const printed = typeof value === "number" ? String(value) : quotePoolSetting(value);
     settings.push({ name, value: String(value), printed });
   };
   add("hostname", row.hostname);

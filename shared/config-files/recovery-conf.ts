@@ -1,6 +1,7 @@
 import { type Conninfo, parseConninfo, printConninfo } from "./conninfo.ts";
 import { effective, parseServerConf, type ServerConf, type SettingEntry } from "./server-conf.ts";
 import { quoteSetting } from "./setting-line.ts";
+import { readSettingBoolean } from "./setting-value.ts";
 import type { Complaint } from "./text-file.ts";
 
 /** recovery.conf, recovery.done and the vendor's etc/recovery.done: the same grammar as the server's own file. */
@@ -49,20 +50,13 @@ export function standbySettings(
   const mode = value("standby_mode");
   const conninfo = value("primary_conninfo");
   return {
-    standbyMode: mode === null ? null : isOn(mode),
+    standbyMode: mode === null ? null : readSettingBoolean(mode) === true,
     primaryConninfo: conninfo === null || conninfo === "" ? null : parseConninfo(conninfo),
     primarySlotName: value("primary_slot_name") || null,
     recoveryTargetTimeline: value("recovery_target_timeline"),
     triggerFile: value("trigger_file") ?? value("promote_trigger_file"),
     restoreCommand: value("restore_command"),
   };
-}
-
-/** The server's reading of a boolean: any unambiguous beginning of the words counts. */
-function isOn(value: string): boolean {
-  const word = value.toLowerCase();
-  if (word === "") return false;
-  return word === "1" || word === "on" || "true".startsWith(word) || "yes".startsWith(word);
 }
 
 export type RecoveryConfModel = {

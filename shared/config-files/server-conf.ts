@@ -9,7 +9,13 @@ import {
   removeLines,
   splitLines,
 } from "./text-file.ts";
-import { foldSettingName, isSettingName, quoteSetting, readSettingLine } from "./setting-line.ts";
+import {
+  foldSettingName,
+  isSettingName,
+  quoteSetting,
+  readSettingLine,
+  type SettingDialect,
+} from "./setting-line.ts";
 
 /** kingbase.conf, postgresql.conf, their *.auto.conf, and every other file of the same grammar. */
 export type ServerConf = {
@@ -49,7 +55,7 @@ export type IncludeEntry = {
 export function parseServerConf(
   text: string,
   file = "",
-  dialect: "server" | "pool" = "server",
+  dialect: SettingDialect = "server",
 ): ServerConf {
   const lines = splitLines(text);
   const entries: SettingEntry[] = [];
@@ -67,7 +73,7 @@ export function parseServerConf(
   for (const line of lines) {
     const content = line.text;
     const commented = afterHashes(content);
-    const read = readSettingLine(content, commented ?? 0);
+    const read = readSettingLine(content, commented ?? 0, dialect);
     if (read.kind === "setting") {
       // Prose in a comment reads like a setting unless it has its "=".
       if (commented !== null && !read.hasEquals) continue;
@@ -86,7 +92,7 @@ export function parseServerConf(
         valueStart: line.start + read.valueStart,
         commentedOut: commented !== null,
       });
-      if (read.readsAsName && commented === null && dialect === "server") {
+      if (read.readsAsName && commented === null) {
         complaints.push({
           file,
           line: line.number,

@@ -15,12 +15,19 @@ export type SettingLine =
       readonly value: string;
       readonly valueStart: number;
       readonly valueEnd: number;
-      /** `a.b` bare: pgpool takes it, a server takes it for the name of a setting and refuses the file. */
+      /** `a.b` bare: a server takes it for the name of a setting and refuses the file. */
       readonly readsAsName: boolean;
     };
 
+/** Inside quotes pgpool (pool_config.l) knows no escapes: `\\` is two backslashes, and `''` ends a value. */
+export type SettingDialect = "server" | "pool";
+
 /** `max_wal_senders = 10 # spare` gives name `max_wal_senders`, value `10`. */
-export function readSettingLine(line: string, from = 0): SettingLine {
+export function readSettingLine(
+  line: string,
+  from = 0,
+  dialect: SettingDialect = "server",
+): SettingLine {
   const nameAt = skipBlanks(line, from);
   if (nameAt >= line.length || line[nameAt] === "#") return { kind: "empty" };
   const nameEnd = scanName(line, nameAt);
@@ -34,7 +41,7 @@ export function readSettingLine(line: string, from = 0): SettingLine {
   if (!hasEquals && at === nameEnd && line[at] !== "'" && line[at] !== "+") {
     return broken(at, `unexpected ${JSON.stringify(line[at])} after ${name}`);
   }
-  const valueEnd = scanValue(line, at);
+  const valueEnd = scanValue(line, at, dialect);
   if (valueEnd === -1) return broken(at, `the quoted value of ${name} has no end`);
   if (valueEnd === at) return broken(at, `the value of ${name} must stand in single quotes`);
   const nul = line.indexOf("\0", at);
@@ -43,8 +50,9 @@ export function readSettingLine(line: string, from = 0): SettingLine {
   if (rest < line.length && line[rest] !== "#") {
     return broken(rest, `unexpected text after the value of ${name}`);
   }
-  const value = unquote(line.slice(at, valueEnd));
-  const readsAsName = line.slice(at, valueEnd).includes(".") && scanName(line, at) === valueEnd;
+  const raw = line.slice(at, valueEnd);
+  const value = dialect === "server" || line[at] !== "'" ? unquote(raw) : raw.slice(1, -1);
+  const readsAsName = dialect === "server" && raw.includes(".") && scanName(line, at) === valueEnd;
   return { kind: "setting", name, nameAt, hasEquals, value, valueStart: at, valueEnd, readsAsName };
 }
 
@@ -63,6 +71,14 @@ export function quoteSetting(value: string, always = false): string {
     .replaceAll("\n", "\\n")
     .replaceAll("\r", "\\r");
   return `'${body}'`;
+}
+
+/** In quotes, as pgpool reads them; a value that can't stand in its file is refused. */
+export function quotePoolSetting(value: string): string {
+  if (/['\n\r\0]|\\$/.test(value)) {
+    throw new RangeError(`${JSON.stringify(value)} can't stand in a pool's file`);
+  }
+  return `'${value}'`;
 }
 
 /** Lower case for ASCII letters only: the other characters are bytes, not letters. */
@@ -100,8 +116,10 @@ function scanIdentifier(line: string, from: number): number {
 }
 
 /** Where the value ends; `from` when there is none, -1 for a quote without an end. */
-function scanValue(line: string, from: number): number {
-  if (line[from] === "'") return scanQuoted(line, from);
+function scanValue(line: string, from: number, dialect: SettingDialect): number {
+  if (line[from] === "'") {
+    return dialect === "server" ? scanQuoted(line, from) : scanPoolQuoted(line, from);
+  }
   if (isLetter(line.charCodeAt(from))) {
     let at = from;
     while (isLetter(line.charCodeAt(at)) || isDigit(line.charCodeAt(at)) || isJoiner(line[at])) {
@@ -109,11 +127,16 @@ function scanValue(line: string, from: number): number {
     }
     return at;
   }
-  // No number needs more; the slice bounds what a hostile line can cost.
-  const piece = line.slice(from, from + 128);
-  const integer = /^[+-]?(?:0x[0-9a-fA-F]+|[0-9]+)[a-zA-Z]*/.exec(piece)?.[0].length ?? 0;
-  const real = /^[+-]?[0-9]*\.[0-9]*(?:[Ee][+-]?[0-9]+)?/.exec(piece)?.[0].length ?? 0;
-  return from + Math.max(integer, real);
+  return Math.max(endOf(integer, line, from), endOf(real, line, from));
+}
+
+const integer = /[+-]?(?:0x[0-9a-fA-F]+|[0-9]+)[a-zA-Z]*/y;
+const real = /[+-]?[0-9]*\.[0-9]*(?:[Ee][+-]?[0-9]+)?/y;
+
+/** Where the match ends that begins at `from`; `from` for none. */
+function endOf(pattern: RegExp, line: string, from: number): number {
+  pattern.lastIndex = from;
+  return pattern.test(line) ? pattern.lastIndex : from;
 }
 
 function scanQuoted(line: string, from: number): number {
@@ -125,6 +148,16 @@ function scanQuoted(line: string, from: number): number {
     else return at + 1;
   }
   return -1;
+}
+
+/** The longest match: a quote behind a backslash ends the value only where no other quote follows. */
+function scanPoolQuoted(line: string, from: number): number {
+  let end = -1;
+  for (let at = line.indexOf("'", from + 1); at !== -1; at = line.indexOf("'", at + 1)) {
+    end = at + 1;
+    if (line[at - 1] !== "\\") break;
+  }
+  return end;
 }
 
 const escapes: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
@@ -151,7 +184,8 @@ function unquote(raw: string): string {
       pieces.push(escapes[next] ?? next);
     }
   }
-  return pieces.join("");
+  // The server goes on with a C string, which "\\0" ends.
+  return pieces.join("").split("\0", 1)[0] ?? "";
 }
 
 /** Letters of the server's scanner: every byte above 127 counts as one. */
