@@ -1,9 +1,10 @@
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, test } from "vitest";
 import type { AlertRecord, EventRecord, MuteRecord } from "#coordinator/store/store.ts";
 import { openStore } from "#coordinator/store/sqlite.ts";
+import { failures } from "#shared/errors.ts";
 import { projectRoot } from "#test/harness/project-root.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { startReceiver } from "./http-receiver.ts";
@@ -112,6 +113,28 @@ async function json2(run: PromiseLike<{ readonly stdout: string }>): Promise<Eve
   const lines = (await run).stdout.trim().split("\n");
   return lines.map((line) => JSON.parse(line) as EventRecord); // the program's own shape
 }
+
+test("what a file or an alert holds can't steer the terminal, and an answer that can't be written is no success", async () => {
+  await using lab = await startLab("[]");
+  await lab.stop();
+  const hostile = "+# \u001b]0;owned\u0007\u001b[2J \u009b31m \u202e \u4e2d\u6587\tend\r";
+  {
+    using store = openStore({ file: join(lab.folder.path, "journal.db"), keptEvents: 1_000, now: 0 }); // prettier-ignore
+    store.raiseAlert({ ...drift, cause: "node:srv127:file:/g", detail: hostile }, 3);
+  }
+  await lab.restart();
+  const shown = (await lab.cli(["alert", "show", "3"])).stdout;
+  expect(shown).toContain(
+    "+# \\u001b]0;owned\\u0007\\u001b[2J \\u009b31m \\u202e \u4e2d\u6587\tend",
+  );
+  expect((await lab.json<AlertRecord>(["alert", "show", "3"])).detail).toBe(hostile);
+  const full = openSync("/dev/full", "w");
+  const args = [bundle, "--state-dir", lab.folder.path, "alert", "list"];
+  const cut = await execa(process.execPath, args, { reject: false, stdout: full });
+  closeSync(full);
+  expect(cut.exitCode).toBe(failures.RESOURCE_MISSING.exitCode);
+  expect(cut.stderr).toContain("ENOSPC");
+}, 90_000);
 
 test("events are followed over a restart, each once and in order", async () => {
   await using lab = await startLab("[]");

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { acceptDrift } from "#coordinator/drift/accept-drift.ts";
 import { listDrift, showDrift } from "#coordinator/drift/drift-answers.ts";
+import { renderDriftShown } from "#coordinator/cli/render/drift.ts";
 import { diffFiles, fileHistory, showFile } from "#coordinator/drift/file-answers.ts";
 import { printClusterYaml } from "#coordinator/cluster-file/print-cluster.ts";
 import type { CoordinatorPorts } from "#coordinator/ports.ts";
@@ -210,6 +211,32 @@ test("what can't be parsed is accepted by force only, what can't be read not at 
   await expect(acceptDrift(lab.ports, { ...asked, force: true })).rejects.toMatchObject({
     code: "REFUSED",
   });
+});
+
+test.each(["unreadable", "not-a-file", "too-large"] as const)(
+  "of a file that is %s no content is said to be gone, and nothing is offered",
+  async (state) => {
+    await using lab = await startLab();
+    await lab.edited("", { state, hash: null, mode: null, owner: null, maskedText: null });
+    const shown = showDrift(lab.ports, "srv127", path);
+    expect(shown).toMatchObject({ state, changes: [], diff: ["there is no text to compare"] });
+    const lines = renderDriftShown(shown).join("\n");
+    expect(lines).not.toContain("--hash");
+    expect(lines).toContain("make it a readable file again");
+  },
+);
+
+test("a setting that stands there twice is pointed out, and accepted like any other edit", async () => {
+  await using lab = await startLab();
+  const conf = { path: "/data/postgresql.conf", format: "server-conf" } as const;
+  await tell(lab.ports, lab.agent, file(hba), file("port = 1\n", conf));
+  await tell(lab.ports, lab.agent, file(hba), file("port = 1\nport = 2\n", conf));
+  expect(listDrift(lab.ports, null).files).toMatchObject([{ isBroken: false }]);
+  const lines = renderDriftShown(showDrift(lab.ports, "srv127", conf.path));
+  expect(lines).toEqual(expect.arrayContaining(["Look twice", expect.stringContaining("2:1: port is set 2 times")])); // prettier-ignore
+  expect(lines).not.toContain("Can't be parsed");
+  await acceptDrift(lab.ports, { ...asked, file: conf.path });
+  expect(listDrift(lab.ports, null).files).toEqual([]);
 });
 
 test("an agent that is away can't be looked at: nothing is accepted", async () => {
