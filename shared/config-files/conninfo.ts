@@ -1,4 +1,6 @@
 import { decodeBase64, encodeBase64 } from "./base64.ts";
+import { freeSecrets, mergeSpans } from "./free-secrets.ts";
+import { isSecretName } from "./secret-names.ts";
 import { applyEdits, decodeUtf8, encodeUtf8 } from "./text-file.ts";
 
 /** A libpq connection string, e.g. the value of primary_conninfo. Column numbers are for the caller to add. */
@@ -105,29 +107,21 @@ export function readPassword(conninfo: Conninfo, encoding: PasswordEncoding): st
   return encoding === "base64" ? decodeBase64(stored) : decodeUtf8(stored);
 }
 
-const secretKeys: ReadonlySet<string> = new Set(["password", "sslpassword", "oauth_client_secret"]);
-
-/** For showing: secret values become `[secret]`, in broken strings and URIs as well. */
+/** For showing: secret values become `[secret]`, in URIs as well. In a broken string all from a secret on is hidden. */
 export function maskConninfo(text: string, mark: (secret: string) => string = markSecret): string {
-  const bare = text.replace(
-    /(:\/\/[^:/@\s]*:)([^/@\s]*)@/g,
-    (_, before: string, secret: string) => {
-      return `${before}${mark(secret)}@`;
-    },
-  );
-  const { pairs, problem } = parseConninfo(bare);
-  const edits = pairs
-    .filter((pair) => secretKeys.has(pair.key.toLowerCase()))
-    .map((pair) => ({ start: pair.valueStart, end: pair.valueEnd, text: mark(pair.value) }));
-  if (problem !== null) {
-    const rest = bare.slice(problem.at);
-    const secret = /(?:pass[a-z]{0,20}|secret)\s*=\s*/i.exec(rest);
-    if (secret !== null) {
-      const start = problem.at + secret.index + secret[0].length;
-      edits.push({ start, end: bare.length, text: mark(bare.slice(start)) });
-    }
-  }
-  return applyEdits(bare, edits);
+  const { pairs, problem } = parseConninfo(text);
+  const secrets = pairs.filter((pair) => pair.value !== "" && isSecretName(pair.key));
+  const spans = secrets.map((pair) => ({ start: pair.valueStart, end: pair.valueEnd }));
+  const [first] = spans;
+  if (problem !== null && first !== undefined) spans.push({ ...first, end: text.length });
+  const free = freeSecrets(text, problem === null ? "word" : "rest");
+  const values = new Map(secrets.map((pair) => [pair.valueStart, pair]));
+  const edits = mergeSpans(spans, free).map(({ start, end }) => {
+    const pair = values.get(start);
+    const secret = pair?.valueEnd === end ? pair.value : text.slice(start, end);
+    return { start, end, text: mark(secret) };
+  });
+  return applyEdits(text, edits);
 }
 
 function markSecret(): string {

@@ -1,8 +1,10 @@
 import { maskConninfo } from "./conninfo.ts";
 import { type FileFormat, fileFormats, formatOfPath } from "./file-format.ts";
+import { freeSecrets, mergeSpans, type SecretSpan } from "./free-secrets.ts";
 import { hashStart, maskHash } from "./password-hashes.ts";
 import { quoteSetting, readSettingLine } from "./setting-line.ts";
-import { type Line, printLines, splitLines } from "./text-file.ts";
+import { isSecretName } from "./secret-names.ts";
+import { applyEdits, type Line, printLines, splitLines } from "./text-file.ts";
 
 /**
  * The text with every secret value as `[secret]`, for diffs, events and logs. Where a line is broken it hides too much
@@ -76,11 +78,12 @@ export function maskSettingChange(
   return { before: from, after: to };
 }
 
+/** A connection string, a command, or a secret as a whole. */
 function maskSettingValue(name: string, value: string, mark: Mark): string {
   if (isSecretName(name)) return value === "" ? value : mark(value);
-  if (!/pass|secret|:\/\/|-W|md5|scram/i.test(value)) return value;
-  const masked = maskConninfo(value, mark);
-  return maskGeneric(masked === value ? maskConninfoRest(value, mark) : masked, mark);
+  if (/conninfo$/i.test(name) || /^[ \t]*[a-z_]+[ \t]*=/.test(value))
+    return maskConninfo(value, mark);
+  return maskFree(value, "word", mark);
 }
 
 type Mark = (secret: string) => string;
@@ -93,15 +96,35 @@ function maskText(
 ): string {
   const format = fileFormats.find((known) => known === pathOrFormat) ?? formatOfPath(pathOrFormat);
   const masked: Line[] = [];
-  let swallowed = false;
+  let goesOn: "anyhow" | "where broken" | null = null;
   for (const line of splitLines(text)) {
     onLine(line.number);
-    const shown: string = swallowed ? mark(line.text) : maskLine(format, line.text, mark);
+    const isMore: boolean =
+      goesOn === "anyhow" || (goesOn === "where broken" && isBrokenSetting(line.text));
+    const shown: string = isMore ? mark(line.text) : maskLine(format, line.text, mark);
     // Some readers join a line that ends in a backslash with the next one: a secret may go on there.
-    swallowed = line.text.endsWith("\\") && (swallowed || shown !== line.text);
+    if (line.text.endsWith("\\") && shown !== line.text) goesOn = "anyhow";
+    else if (!isMore || goesOn === "anyhow") {
+      goesOn = settingFormats.has(format) && isOpenSecret(line.text) ? "where broken" : null;
+    }
     masked.push({ ...line, text: shown });
   }
   return printLines(masked);
+}
+
+const settingFormats: ReadonlySet<FileFormat> = new Set([
+  "server-conf",
+  "recovery-conf",
+  "pool-conf",
+]);
+
+function isBrokenSetting(line: string): boolean {
+  return readSettingLine(line).kind === "broken";
+}
+
+/** Quotes without an end: what was to stand in them may stand on the next lines. */
+function isOpenSecret(line: string): boolean {
+  return isBrokenSetting(line) && (line.match(/[A-Za-z0-9_.%-]+/g) ?? []).some(isSecretName);
 }
 
 function maskLine(format: FileFormat, line: string, mark: Mark): string {
@@ -112,30 +135,42 @@ function maskLine(format: FileFormat, line: string, mark: Mark): string {
       return maskPassLine(line, 3, mark);
     case "pg-pass":
       return maskPassLine(line, 4, mark);
-    case "hba":
-      return maskGeneric(maskRest(line, /(?:ldapbindpasswd|radiussecrets?)\s*=/i, mark), mark);
     case "server-conf":
     case "recovery-conf":
     case "pool-conf":
+      return maskSetting(line, mark);
     case "ha-module":
-      return maskGeneric(maskSetting(line, mark), mark);
+      return maskAssignment(line, mark);
     case "secret":
       return line.trim() === "" ? line : mark(line);
     case "other":
-      return maskGeneric(maskRest(maskSetting(line, mark), anySecret, mark), mark);
+      return maskNamed(line, mark) ?? maskFree(line, "rest", mark);
+    case "hba":
     case "pool-status":
+      return maskFree(line, "rest", mark);
     case "cron":
-      return maskGeneric(line, mark);
+      return maskFree(line, isComment(line) ? "rest" : "word", mark);
   }
 }
 
-/** `user:hash` shows the hash's form; in a comment only what looks like a hash, so that the sample's explanations stay readable. */
+function isComment(line: string): boolean {
+  return /^[ \t]*#/.test(line);
+}
+
+/** `user:hash` shows the hash's form; of a comment what looks like an entry or like a hash is hidden. */
 function maskHashLine(line: string, mark: Mark): string {
-  if (/^\s*#/.test(line)) {
-    const masked = maskGeneric(line, mark);
-    return masked.replace(/[0-9a-fA-F]{32}/g, (hash) => mark(hash));
-  }
   if (line.trim() === "") return line;
+  if (isComment(line)) {
+    const entry = /^[ \t#]*[^ \t:#]+:(?=[^ \t])/.exec(line)?.[0].length ?? line.length;
+    const hashes = [...line.matchAll(/[0-9a-fA-F]{32}/g)].map(({ index }) => {
+      return { start: index, end: index + 32 };
+    });
+    const spans = mergeSpans(freeSecrets(line, "rest"), [
+      ...hashes,
+      { start: entry, end: line.length },
+    ]);
+    return hide(line, spans, mark);
+  }
   const at = hashStart(line);
   if (at === null) return mark(line);
   return line.slice(0, at) + maskHash(line.slice(at), mark);
@@ -155,72 +190,67 @@ function maskPassLine(line: string, colons: number, mark: Mark): string {
   return seen < 2 ? line : maskRest(line, /:/, mark);
 }
 
-const secretName =
-  /(?:pass|password|passwd|authkey|secret|passphrase|passphrase_command)(?:_base64)?[0-9]*$/i;
-const anySecret = /(?:pass(?:word|wd|phrase)?|secret|token)["']?\s*[:=]\s*(?=\S)/i;
-/** Their values are names of files. */
-const harmlessNames: ReadonlySet<string> = new Set(["pool_passwd", "cluster_passwd"]);
-
-function isSecretName(name: string): boolean {
-  return secretName.test(name) && !harmlessNames.has(name.toLowerCase());
+/** `name = value`, active or commented out, in the grammar of the server and of the pool. */
+function maskSetting(line: string, mark: Mark): string {
+  const secret = maskNamed(line, mark);
+  if (secret !== null) return secret;
+  const from = /^[ \t#]*/.exec(line)?.[0].length ?? 0;
+  const setting = readSettingLine(line, from);
+  // No setting's name is in Chinese.
+  const isProse = setting.kind !== "setting" || /[^A-Za-z0-9_.]/.test(setting.name);
+  if (isProse) return maskFree(line, "rest", mark);
+  const { name, value, valueStart, valueEnd } = setting;
+  const masked = maskSettingValue(name, value, mark);
+  const shown = masked === value ? line.slice(valueStart, valueEnd) : quoteSetting(masked);
+  return line.slice(0, valueStart) + shown + maskFree(line.slice(valueEnd), "rest", mark);
 }
 
-/** `name = value`, active or commented out, in the grammar of the server, of the pool or of HAmodule.conf. */
-function maskSetting(line: string, mark: Mark): string {
-  const head = /^([ \t#]*)([A-Za-z0-9_.\u0080-\u00ff]{1,128})([ \t]*=[ \t]*|[ \t]+|(?='))/.exec(
-    line,
-  );
-  const name = head?.[2];
-  if (head === null || name === undefined) return maskConninfoRest(line, mark);
-  const valueAt = head[0].length;
-  const isComment = head[1]?.includes("#") === true;
-  if (isSecretName(name)) {
-    // "# Password in pool_passwd …" is prose.
-    if (isComment && !head[3]?.includes("=")) return line;
-    return line.slice(0, valueAt) + maskValue(line.slice(valueAt), mark);
-  }
-  const setting = readSettingLine(line, head[1]?.length ?? 0);
-  if (setting.kind !== "setting") return maskConninfoRest(line, mark);
-  if (!/pass|secret|:\/\//i.test(setting.value)) return line;
-  const masked = maskConninfo(setting.value, mark);
-  if (masked === setting.value) return maskConninfoRest(line, mark);
-  return line.slice(0, setting.valueStart) + quoteSetting(masked) + line.slice(setting.valueEnd);
+/** HAmodule.conf. What is no assignment is ignored by everyone, and may be the end of a password. */
+function maskAssignment(line: string, mark: Mark): string {
+  if (!isComment(line) && line.trim() !== "" && !line.includes("=")) return mark(line);
+  return maskNamed(line, mark) ?? maskFree(line, isComment(line) ? "rest" : "word", mark);
+}
+
+/** The line of a setting whose name says that its value is secret; null for any other. */
+function maskNamed(line: string, mark: Mark): string | null {
+  const head = /^([ \t#]*)([A-Za-z0-9_.]{1,128})([ \t]*=[ \t]*|[ \t]+|(?='))/.exec(line);
+  const [whole = "", lead = "", name = "", sign = ""] = head ?? [];
+  if (!isSecretName(name)) return null;
+  const value = line.slice(whole.length);
+  // "# Password in pool_passwd …" is prose.
+  if (lead.includes("#") && !sign.includes("=") && !/^(?:'|[^ \t]+[ \t]*$)/.test(value))
+    return null;
+  return whole + maskValue(value, mark);
 }
 
 /** The value alone where it is well formed, else all the rest. Empty values are no secrets. */
 function maskValue(rest: string, mark: Mark): string {
-  const tail = String.raw`([ \t\r]*(?:[ \t]#.*)?)$`;
-  const quoted = new RegExp(String.raw`^(["'])([^"'\\]*)\1${tail}`).exec(rest);
+  const quoted = /^(["'])([^"'\\]*)\1([ \t\r]*(?:[ \t]#.*)?)$/.exec(rest);
   if (quoted !== null) {
     const [, quote = "", secret = "", comment = ""] = quoted;
-    return secret === "" ? rest : `${quote}${mark(secret)}${quote}${comment}`;
+    const shown = secret === "" ? "" : mark(secret);
+    return `${quote}${shown}${quote}${maskFree(comment, "rest", mark)}`;
   }
-  const bare = new RegExp(String.raw`^([^\s"'\\#]+)${tail}`).exec(rest);
   // In quotes: bare it would be no value for a server or a shell, and the masked file is parsed, too.
+  const bare = /^([^ \t\r"'\\#]+(?:[ \t]+#.*)?)([ \t\r]*)$/.exec(rest);
   if (bare !== null) return `'${mark(bare[1] ?? "")}'${bare[2] ?? ""}`;
   return rest.trim() === "" ? rest : mark(rest);
-}
-
-function maskConninfoRest(line: string, mark: Mark): string {
-  return maskRest(line, /(?:\b|_)(?:ssl)?password\s*=\s*(?=\S)/i, mark);
 }
 
 function maskRest(line: string, beginning: RegExp, mark: Mark): string {
   const found = beginning.exec(line);
   if (found === null) return line;
   const at = found.index + found[0].length;
-  return isMarked(line.slice(at)) ? line : line.slice(0, at) + mark(line.slice(at));
+  return at === line.length ? line : line.slice(0, at) + mark(line.slice(at));
 }
 
-/** Secrets that betray themselves wherever they stand: hashes, environment variables and options of commands. */
-function maskGeneric(line: string, mark: Mark): string {
-  const masked = line.replace(/\b(?:md5[0-9a-f]{32}|SCRAM-SHA-256\$\S+)/g, (hash) => mark(hash));
-  return masked.replace(
-    /(\b[A-Z_]*PASSWORD=|--password[= ]|\s-W ?)(?!\[secret)([^\s'";|&]+|"[^"]*"?|'[^']*'?)/g,
-    (_, before: string, secret: string) => before + mark(secret),
-  );
+function maskFree(text: string, reach: "word" | "rest", mark: Mark): string {
+  return hide(text, freeSecrets(text, reach), mark);
 }
 
-function isMarked(rest: string): boolean {
-  return /^["']?\[secret/.test(rest);
+function hide(text: string, spans: readonly SecretSpan[], mark: Mark): string {
+  const edits = spans
+    .filter(({ start, end }) => start < end)
+    .map(({ start, end }) => ({ start, end, text: mark(text.slice(start, end)) }));
+  return applyEdits(text, edits);
 }
