@@ -229,6 +229,21 @@ test("what was accepted while the file was another one already is still what it 
   expect(event.detail).toContain("-port = 7777\n+port = 8888");
 });
 
+test("an edit that another line overrules says so; what was overruled before is not told", async () => {
+  await using bed = await createBed();
+  const auto = join(bed.folder, "data/postgresql.auto.conf");
+  writeFileSync(auto, "work_mem = '8MB'\nport = '5433'\n");
+  await bed.accept();
+  appendFileSync(bed.conf, "work_mem = 4MB\n");
+  const event = await waitFor(() => bed.drift(bed.conf)[0], inTime);
+  expect(event.detail).toContain(`${bed.conf}:3: work_mem has no effect, ${auto}:1 sets it to 8MB`);
+  expect(event.detail).not.toContain("port has no effect");
+  bed.watch.setBaselines([{ path: bed.conf, hash: hashOf(bed.conf) }]);
+  appendFileSync(bed.conf, "fsync = off\ninclude 'extra.conf'\nfsync = on\n");
+  const next = await waitFor(() => bed.drift(bed.conf).find(({ detail }) => detail.includes("+fsync")), inTime); // prettier-ignore
+  expect(next.detail).not.toContain("work_mem has");
+});
+
 test("included files are watched from the moment that they are included", async () => {
   await using bed = await createBed();
   const extra = join(bed.folder, "data/extra.conf");

@@ -1,4 +1,5 @@
 import type { FileFacts, NodeFacts } from "#shared/domain/facts.ts";
+import { absentFile } from "../file-facts.ts";
 import {
   change,
   changeDatabase,
@@ -25,6 +26,20 @@ export function inFile(node: string, name: string, from: string | RegExp, to: st
       return after;
     });
   };
+}
+
+/** A file beside the server's configuration file, which includes it. */
+export function include(node: string, name: string, maskedText: string, line: string): Edit {
+  return all(append(node, "postgresql.conf", `${line}\n`), (world) => {
+    change(world, node, ({ files, ...facts }) => {
+      const path = facts.database.configFile?.replace(/[^/]*$/, name) ?? name;
+      const included = absentFile(path, "server-conf");
+      return {
+        ...facts,
+        files: [...files, { ...included, state: "present", origin: "include", maskedText }],
+      };
+    });
+  });
 }
 
 export function append(node: string, name: string, text: string): Edit {
