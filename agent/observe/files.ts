@@ -2,11 +2,12 @@ import type { FileFacts, FileFormat } from "#shared/domain/facts.ts";
 import { asFailure } from "#shared/errors.ts";
 import { formatOfKind } from "#shared/config-files/file-format.ts";
 import { maskSecrets } from "#shared/config-files/mask-secrets.ts";
+import { type IncludedFile, mostIncludedFiles } from "#shared/config-files/server-conf-files.ts";
 import { fileSignature, sameSignature, type FileSignature } from "../adapters/local-system.ts";
 import { userNameOf } from "../adapters/user-names.ts";
 import type { Ports } from "../ports.ts";
 import { passwordNotes } from "./password-notes.ts";
-import { includedFiles, mostIncluded, type IncludedFile } from "./included-files.ts";
+import { includedFiles } from "./included-files.ts";
 
 export type WatchedFile = {
   readonly path: string;
@@ -76,7 +77,7 @@ export function createFileObserver(ports: FilePorts): FileObserver {
     const known = new Set(watched.map(({ path }) => path));
     const fresh = files
       .filter(({ path }) => !known.has(path))
-      .slice(0, Math.max(0, mostIncluded - watched.filter((file) => file.origin).length))
+      .slice(0, Math.max(0, mostIncludedFiles - watched.filter((file) => file.origin).length))
       .map(({ path, origin }): WatchedFile => ({ path, format: "server-conf", origin }));
     watched.push(...fresh);
     return fresh;
@@ -88,15 +89,15 @@ export function createFileObserver(ports: FilePorts): FileObserver {
       const file = watched.find((one) => one.path === path) ?? { path, format: "server-conf" };
       return look(file);
     });
-    directories = found.directories;
+    directories = found.folders;
     if (found.isCut && !isCut) {
       ports.log.warn(
-        { configFile: paths.configFile, watched: mostIncluded },
+        { configFile: paths.configFile, watched: mostIncludedFiles },
         "The server's configuration includes more files than are watched.",
       );
     }
     isCut = found.isCut;
-    return add(found.files);
+    return add(found.included);
   }
 
   return {

@@ -16,7 +16,13 @@ export type Accepted = Omit<Baseline, "path"> & { readonly text: string | null }
 const diffCharacters = 64 * 1024;
 const mostComplaints = 5;
 
-export function driftEvent(file: FileFacts, accepted: Accepted, at: number): HostEvent {
+/** `overruled`: what the change wrote without effect. */
+export function driftEvent(
+  file: FileFacts,
+  accepted: Accepted,
+  overruled: readonly string[],
+  at: number,
+): HostEvent {
   const diff = diffOf(file, accepted);
   return {
     at,
@@ -24,7 +30,13 @@ export function driftEvent(file: FileFacts, accepted: Accepted, at: number): Hos
     cause: driftCause(file.path),
     severity: "warning",
     summary: `${file.path} ${whatHappened(file, accepted)}`,
-    detail: [...changed(file), ...attributes(file, accepted), ...complaints(file, accepted), diff]
+    detail: [
+      ...changed(file),
+      ...attributes(file, accepted),
+      ...complaints(file, accepted),
+      ...overruled,
+      diff,
+    ]
       .filter((line) => line !== "")
       .join("\n"),
     file: file.path,

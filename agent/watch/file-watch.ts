@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { asFailure } from "#shared/errors.ts";
 import type { FileFacts } from "#shared/domain/facts.ts";
 import type { Baseline } from "#shared/protocol/messages.ts";
+import { overruledEdits } from "../decide/overruled-edits.ts";
 import type { HostEvent } from "../host-event.ts";
 import { maskedText, type FileObserver, type WatchedFile } from "../observe/files.ts";
 import type { Ports } from "../ports.ts";
@@ -121,7 +122,10 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
     const accepted = isOurs
       ? { hash: record.acceptedHash, text: record.acceptedText }
       : { ...baseline, text };
-    options.onHostEvent(driftEvent(facts, accepted, ports.clock.now()));
+    const { configFile } = ports.settings.paths;
+    const told = await files.observe({ now: false });
+    const overruled = overruledEdits(facts, accepted, configFile, told);
+    options.onHostEvent(driftEvent(facts, accepted, overruled, ports.clock.now()));
     await keep({ ...record, isRaised: true });
   }
 

@@ -36,8 +36,8 @@ export function evaluateRules(view: ClusterView, rules: readonly Rule[] = ruleTa
         breaches.push(breachOf(cluster, rule, node, finding));
       }
     }
-    for (const { name, absentFiles } of view.nodes) {
-      for (const file of absentFiles) judged.push(causeOf(cluster, rule.id, name, file));
+    for (const { name, goneFiles } of view.nodes) {
+      for (const file of goneFiles) judged.push(causeOf(cluster, rule.id, name, file));
     }
   }
   const nodes = new Set(view.nodes.map(({ name }) => name));

@@ -7,22 +7,25 @@ import { type ClusterView, type NodeView, type ReadFile, sound } from "./view.ts
 /** Where a setting stands in a node's files. */
 export type Configured = { readonly file: ReadFile; readonly entry: SettingEntry };
 
-/**
- * What the files say of a server's setting, *.auto.conf last; "unset" when they say nothing, null when that can't be
- * known: a file can't be read, or an include may say something else.
- */
+/** What the files say of a server's setting, *.auto.conf last; "unset" when they say nothing, null when that can't be known. */
 export function configured(node: NodeView, name: string): Configured | "unset" | null {
   // Every server has that file from its beginning: one that is not there is not the one that it reads.
   const auto = entryIn(node.autoConf, name);
-  if (auto !== "unset") return auto;
-  const conf = entryIn(node.conf, name);
-  return conf !== null && node.conf?.content.includes.length === 0 ? conf : null;
+  return auto === "unset" ? written(node, name) : auto;
+}
+
+/** What the configuration file says, with all that it includes. */
+export function written(node: NodeView, name: string): Configured | "unset" | null {
+  const entry = node.written.settings.get(name);
+  if (entry === undefined) return node.written.isWhole ? "unset" : null;
+  const file = [node.conf, ...node.included].find((known) => known?.path === entry.file);
+  return file == null ? null : { file, entry };
 }
 
 /** What ALTER SYSTEM has set, as far as the file tells. */
 export function autoEntry(node: NodeView, name: string): Configured | "unset" | null {
-  const isThere = !node.absentFiles.some((file) => file.endsWith(".auto.conf"));
-  return isThere ? entryIn(node.autoConf, name) : "unset";
+  const file = node.facts?.files.find(({ format }) => format === "auto-conf");
+  return file?.state === "absent" ? "unset" : entryIn(node.autoConf, name);
 }
 
 /** Is it known that there is no such file? */
@@ -32,10 +35,7 @@ export function isAbsent(node: NodeView, path: string | undefined): boolean {
 }
 
 /** The setting in this one file; null when the file can't be relied on. */
-export function entryIn(
-  file: ReadFile<ServerConf> | null,
-  name: string,
-): Configured | "unset" | null {
+function entryIn(file: ReadFile<ServerConf> | null, name: string): Configured | "unset" | null {
   const read = sound(file);
   if (read === null) return null;
   const entry = effective(read.content).get(name);
@@ -46,7 +46,8 @@ export function entryIn(
 export type StandbyPlace = {
   readonly file: ReadFile;
   readonly settings: ReturnType<typeof standbySettings>;
-  readonly lineOf: (name: string) => number | null;
+  /** Of a server from PostgreSQL 12 on, in any of the files that it reads. */
+  readonly where: (name: string) => Pick<Finding, "file" | "line">;
   /** recovery.conf and the vendor's template of it: all of them stand there, none has a default that will do. */
   readonly isRecoveryConf: boolean;
 };
@@ -59,7 +60,7 @@ export function standbyPlaces(node: NodeView): readonly StandbyPlace[] {
     const place: StandbyPlace = {
       file,
       settings: file.content.standby,
-      lineOf: (name) => entries.get(name)?.line ?? null,
+      where: (name) => at(file, entries.get(name)?.line ?? null),
       isRecoveryConf: true,
     };
     return [place];
@@ -68,20 +69,30 @@ export function standbyPlaces(node: NodeView): readonly StandbyPlace[] {
   return inConf === null ? recovery : [...recovery, inConf];
 }
 
+const standbySettingNames = ["primary_conninfo", "primary_slot_name", "recovery_target_timeline"];
+
+/** Is it known what the server's own files say of being a standby? */
+export function isServerPlaceKnown(node: NodeView): boolean {
+  return standbySettingNames.every((name) => configured(node, name) !== null);
+}
+
 function serverPlace(node: NodeView): StandbyPlace | null {
-  const conninfo = configured(node, "primary_conninfo");
-  if (conninfo === null || conninfo === "unset" || conninfo.entry.value === "") return null;
-  const names = ["primary_conninfo", "primary_slot_name", "recovery_target_timeline"];
-  const entries = new Map(
-    names.flatMap((name) => {
-      const found = configured(node, name);
-      return found === null || found === "unset" ? [] : [[name, found.entry] as const];
+  if (!isServerPlaceKnown(node)) return null;
+  const found = new Map(
+    standbySettingNames.flatMap((name) => {
+      const place = configured(node, name);
+      return place === null || place === "unset" ? [] : [[name, place] as const];
     }),
   );
+  const conninfo = found.get("primary_conninfo");
+  if (conninfo === undefined || conninfo.entry.value === "") return null;
   return {
     file: conninfo.file,
-    settings: standbySettings(entries),
-    lineOf: (name) => entries.get(name)?.line ?? null,
+    settings: standbySettings(new Map([...found].map(([name, { entry }]) => [name, entry]))),
+    where: (name) => {
+      const { file, entry } = found.get(name) ?? conninfo;
+      return at(file, name === entry.name ? entry.line : null);
+    },
     isRecoveryConf: false,
   };
 }

@@ -9,11 +9,12 @@ import {
   at,
   autoEntry,
   configured,
-  entryIn,
   isLocal,
+  isServerPlaceKnown,
   isVirtual,
   standbyPlaces,
   type StandbyPlace,
+  written,
 } from "./places.ts";
 import { type Finding, type Judgement, perFile, perNode, type Rule, together } from "./rule.ts";
 import type { ClusterView, NodeView } from "./view.ts";
@@ -34,7 +35,7 @@ export const replicationRules: readonly Rule[] = [
       if (name === node.name) return [];
       return [
         {
-          ...at(place.file, place.lineOf("primary_conninfo")),
+          ...place.where("primary_conninfo"),
           found: name === undefined ? "no application_name" : `application_name is ${name}`,
           wanted: `application_name=${node.name}`,
         },
@@ -54,7 +55,7 @@ export const replicationRules: readonly Rule[] = [
       if (place.settings.primaryConninfo === null) return [];
       return [
         {
-          ...at(place.file, place.lineOf("primary_slot_name")),
+          ...place.where("primary_slot_name"),
           found: slot === null ? "no primary_slot_name" : `primary_slot_name is ${slot}`,
           wanted: node.declared.slot,
         },
@@ -76,7 +77,7 @@ export const replicationRules: readonly Rule[] = [
             ? "this node itself"
             : null;
         if (what === null) return [];
-        const where = at(place.file, place.lineOf("primary_conninfo"));
+        const where = place.where("primary_conninfo");
         return [{ ...where, found: `host is ${host}, ${what}` }];
       }),
     ),
@@ -97,7 +98,7 @@ export const replicationRules: readonly Rule[] = [
         if (upstream === undefined && isLocal(node, host, view)) return [];
         if (upstream !== undefined && (port ?? "") === String(upstream.declared.port)) return [];
         if (upstream !== undefined && port === null) return [];
-        const where = at(place.file, place.lineOf("primary_conninfo"));
+        const where = place.where("primary_conninfo");
         const to = `${host}${port === null ? "" : `:${port}`}`;
         return [
           {
@@ -122,7 +123,7 @@ export const replicationRules: readonly Rule[] = [
         if (value === "latest" || (value === null && !place.isRecoveryConf)) return [];
         return [
           {
-            ...at(place.file, place.lineOf("recovery_target_timeline")),
+            ...place.where("recovery_target_timeline"),
             found: value === null ? "no recovery_target_timeline" : `it is ${value}`,
           },
         ];
@@ -272,28 +273,6 @@ export const replicationRules: readonly Rule[] = [
     ),
   },
   {
-    id: "sync-list-in-force",
-    sentence: "The primary waits for whom its files say",
-    severity: "warning",
-    needs: [],
-    wanted: "one list in force and in the files",
-    fix: "Reload, or correct the file: a restart would change who is waited for.",
-    check: perNode((node, view) => {
-      const name = "synchronous_standby_names";
-      const list = inForce(node.facts, name);
-      const place = node === view.primary ? configured(node, name) : null;
-      if (list === null || place === null) return null;
-      const inFile = place === "unset" ? "" : place.entry.value;
-      if (sameList(list, inFile)) return [];
-      return [
-        {
-          ...(place === "unset" ? {} : at(place.file, place.entry.line)),
-          found: `in force '${list}', in the files '${inFile}'`,
-        },
-      ];
-    }),
-  },
-  {
     id: "sync-list-overruled",
     sentence: "The server's file and ALTER SYSTEM agree on whether commits wait",
     severity: "warning",
@@ -302,7 +281,7 @@ export const replicationRules: readonly Rule[] = [
     fix: "Make the line in the configuration file what ALTER SYSTEM has set, or reset that.",
     check: perNode((node) => {
       const name = "synchronous_standby_names";
-      const conf = entryIn(node.conf, name);
+      const conf = written(node, name);
       const auto = autoEntry(node, name);
       if (conf === null || auto === null) return null;
       if (conf === "unset" || auto === "unset") return [];
@@ -354,8 +333,8 @@ function perPlace(
         return [{ node: node.name, part, findings: keyed.slice(0, 1) }];
       });
       // The server's own files say nothing any more, or say it in the other one.
-      const isKnown = configured(node, "primary_conninfo") !== null;
-      const own = isKnown ? [node.conf, node.autoConf].flatMap((file) => file?.short ?? []) : [];
+      const files = isServerPlaceKnown(node) ? [node.conf, ...node.included, node.autoConf] : [];
+      const own = files.flatMap((file) => file?.short ?? []);
       return [...judged, ...own.map((part) => ({ node: node.name, part, findings: [] }))];
     });
 }
@@ -375,11 +354,6 @@ function inFiles(node: NodeView, version: number): Readonly<Record<string, strin
       return place === null || place === "unset" ? [] : [[name, place.entry.value] as const];
     }),
   );
-}
-
-function sameList(a: string, b: string): boolean {
-  const [x, y] = [a, b].map((text) => text.toLowerCase().replace(/\s/g, ""));
-  return x === y;
 }
 
 function createSlotSql({ product }: ClusterView, node: NodeView, slot: string): string {

@@ -1,5 +1,4 @@
 import type { SettingEntry } from "#shared/config-files/server-conf.ts";
-import { effective } from "#shared/config-files/server-conf.ts";
 import { splitLines } from "#shared/config-files/text-file.ts";
 import { haAssignment, haText } from "#shared/config-files/ha-module.ts";
 import { backends } from "#shared/config-files/pool-conf.ts";
@@ -28,6 +27,7 @@ export const serverRules: readonly Rule[] = [
     check: perFile<ReadFile>(
       (node) => [
         node.conf,
+        ...node.included,
         node.autoConf,
         node.confTemplate,
         node.recovery,
@@ -85,7 +85,7 @@ export const serverRules: readonly Rule[] = [
     fix: "Take the line out that is not meant: the last one counts.",
     check: together(
       perFile(
-        (node) => [sound(node.conf), sound(node.confTemplate)],
+        (node) => [node.conf, ...node.included, node.confTemplate].map(sound),
         ({ content }) => twice(content.entries, clusterSettings),
       ),
       perFile(
@@ -96,35 +96,6 @@ export const serverRules: readonly Rule[] = [
         (node) => [sound(node.poolConf)],
         ({ content }) => twice(content.conf.entries, [...content.settings.keys()]),
       ),
-    ),
-  },
-  {
-    id: "auto-conf-overrules",
-    sentence: "What ALTER SYSTEM has set is what the server's file says",
-    severity: "info",
-    needs: [],
-    wanted: "one value in both, or the setting in one of them",
-    fix: "Edit with ALTER SYSTEM, or ALTER SYSTEM RESET it: the line in the file has no effect.",
-    check: perFile(
-      (node) => [sound(node.autoConf)],
-      (auto, node) => {
-        const conf = sound(node.conf);
-        if (conf === null) return null;
-        const inConf = effective(conf.content);
-        return [...effective(auto.content)].flatMap(([name, entry]): readonly Finding[] => {
-          const other = inConf.get(name);
-          // Whom the primary waits for is set by ALTER SYSTEM as a rule: sync-list-overruled judges that.
-          if (other === undefined || name === "synchronous_standby_names") return [];
-          if (other.value === entry.value) return [];
-          return [
-            {
-              key: name,
-              ...at(conf, other.line),
-              found: `${name} = '${other.value}', overruled by '${entry.value}' in ${auto.short}:${entry.line}`,
-            },
-          ];
-        });
-      },
     ),
   },
   {

@@ -5,6 +5,11 @@ import { type HbaConf, parseHba } from "#shared/config-files/hba.ts";
 import { parsePasswordHashes } from "#shared/config-files/password-hashes.ts";
 import { parsePoolConf, type PoolConf } from "#shared/config-files/pool-conf.ts";
 import { parseRecoveryConf, type RecoveryConf } from "#shared/config-files/recovery-conf.ts";
+import {
+  confSourceOf,
+  readServerConfFiles,
+  type ServerConfFiles,
+} from "#shared/config-files/server-conf-files.ts";
 import { parseServerConf, type ServerConf } from "#shared/config-files/server-conf.ts";
 import type { Complaint } from "#shared/config-files/text-file.ts";
 import { bareAddress, isLoopback } from "#shared/domain/addresses.ts";
@@ -16,7 +21,7 @@ import type { RuleFacts } from "./facts.ts";
 /** A file as its agent shows it: secrets masked, everything else as it stands. */
 export type ReadFile<T = unknown> = {
   readonly path: string;
-  /** By which its breaches are told apart: below the cluster's root, else the name alone. */
+  /** By which its breaches are told apart. */
   readonly short: string;
   readonly facts: FileFacts;
   readonly text: string;
@@ -31,6 +36,10 @@ export type NodeView = {
   /** Null while its agent is away. */
   readonly facts: RuleFacts | null;
   readonly conf: ReadFile<ServerConf> | null;
+  /** What that one includes now. */
+  readonly included: readonly ReadFile<ServerConf>[];
+  /** What all of these say. */
+  readonly written: Pick<ServerConfFiles, "settings" | "isWhole">;
   readonly autoConf: ReadFile<ServerConf> | null;
   /** The vendor's master copy of the server's file. */
   readonly confTemplate: ReadFile<ServerConf> | null;
@@ -43,8 +52,8 @@ export type NodeView = {
   /** User names of the pool's password file. */
   readonly poolUsers: ReadFile<readonly string[]> | null;
   readonly cron: ReadFile<CronFile> | null;
-  /** Short names of watched files that are not there: what was wrong in them is over. */
-  readonly absentFiles: readonly string[];
+  /** Short names of watched files that are not there, or not included any more: what was wrong in them is over. */
+  readonly goneFiles: readonly string[];
 };
 
 export type ClusterView = {
@@ -99,8 +108,16 @@ function nodeView(declared: NodeDeclaration, product: Product, facts: RuleFacts 
   };
   const withComplaints = (content: { readonly complaints: readonly Complaint[] }) =>
     content.complaints;
+  const written = readServerConfFiles(paths.configFile, confSourceOf(facts?.files ?? []));
   const server = (path: string | undefined) =>
-    read(path, (text, file) => parseServerConf(text, file), withComplaints);
+    read(
+      path,
+      (text, file) => parseServerConf(text, file),
+      ({ file, complaints }) => [
+        ...complaints,
+        ...written.complaints.filter((complaint) => complaint.file === file),
+      ],
+    );
   const recovery = (path: string | undefined) => read(path, parseRecoveryConf, withComplaints);
   const continuations = joinsLines(facts?.database.versionNumber ?? 0);
   const pathOf = (format: FileFacts["format"]): string | undefined =>
@@ -112,6 +129,8 @@ function nodeView(declared: NodeDeclaration, product: Product, facts: RuleFacts 
     declared,
     facts,
     conf: server(paths.configFile),
+    included: written.included.flatMap(({ path }) => server(path) ?? []),
+    written,
     autoConf: server(`${paths.dataDirectory}/${product.files.autoConf}`),
     confTemplate: root === null ? null : server(vendor?.confTemplate(root)),
     recovery: recovery(`${paths.dataDirectory}/recovery.conf`),
@@ -135,16 +154,20 @@ function nodeView(declared: NodeDeclaration, product: Product, facts: RuleFacts 
           ),
     poolUsers: pool === null ? null : read(pathOf("pool-passwd"), usersIn, () => []),
     cron: read(vendor?.cronFile, parseCron, withComplaints),
-    absentFiles: (facts?.files ?? [])
-      .filter(({ state }) => state === "absent")
+    goneFiles: (facts?.files ?? [])
+      .filter(({ state, origin, path }) => {
+        const isIncluded = written.included.some((file) => file.path === path);
+        return state === "absent" || (origin !== undefined && written.isWhole && !isIncluded);
+      })
       .map(({ path }) => short(path)),
   };
 }
 
-/** Below the cluster's root, else the name alone. */
+/** Below the cluster's root or the server's configuration file, else the name alone. */
 export function shortName({ paths }: NodeDeclaration, path: string): string {
-  return paths.root !== null && path.startsWith(`${paths.root}/`)
-    ? path.slice(paths.root.length + 1)
+  const folder = paths.root ?? paths.configFile.slice(0, paths.configFile.lastIndexOf("/"));
+  return path.startsWith(`${folder}/`)
+    ? path.slice(folder.length + 1)
     : path.slice(path.lastIndexOf("/") + 1);
 }
 

@@ -1,3 +1,4 @@
+import type { FileFacts } from "../domain/facts.ts";
 import { pathBeside } from "./posix-path.ts";
 import {
   type IncludeEntry,
@@ -7,144 +8,165 @@ import {
 } from "./server-conf.ts";
 import { type Complaint, decodeUtf8, encodeUtf8 } from "./text-file.ts";
 
-/** Reads for the resolver. Paths and names are text as people read it, contents are Latin-1. */
+/** What is known of the files that a server may read. Paths and names are text as people read it. */
 export type ConfSource = {
-  /** Null: the file can't be opened. */
-  readonly read: (path: string) => Promise<string | null>;
-  /** The names of the files in a folder, in any order; null: the folder can't be opened. */
-  readonly list: (folder: string) => Promise<readonly string[] | null>;
+  readonly file: (path: string) => ConfContent | "missing" | "unknown";
+  /** The names in a folder, in any order; none where there is no such folder. */
+  readonly folder: (path: string) => readonly string[] | "unknown";
 };
+export type ConfContent = Pick<ServerConf, "entries" | "includes" | "complaints">;
+
+export type IncludedFile = { readonly path: string; readonly origin: "include" | "include-dir" };
 
 export type ServerConfFiles = {
-  /** Every reading of a file, in the server's order: one that is included twice is in it twice. */
-  readonly files: readonly ServerConf[];
-  /** What counts, by lower-case name: the last line wins, wherever it stands. */
+  /** Each once, missing ones too, in the server's order. */
+  readonly included: readonly IncludedFile[];
+  /** A file that appears in one of these belongs to the configuration from then on. */
+  readonly folders: readonly string[];
+  /** More than `mostIncludedFiles`: the rest is not looked at. */
+  readonly isCut: boolean;
+  /**
+   * What counts, by lower-case name: the last line wins, wherever it stands. Only what is certain: nothing that stands
+   * before a file of which nothing is known, or which the server refuses.
+   */
   readonly settings: ReadonlyMap<string, SettingEntry>;
-  /** Active lines without effect, each with the line that counts instead. */
-  readonly overruled: readonly { readonly entry: SettingEntry; readonly by: SettingEntry }[];
-  /** The server refuses to start or to reload for any of these. */
+  /** Is every setting that isn't in `settings` set nowhere? */
+  readonly isWhole: boolean;
+  /** Includes for which the server refuses to start or to reload; what is broken in a file, it says itself. */
   readonly complaints: readonly Complaint[];
 };
 
+export const mostIncludedFiles = 50;
 /** PostgreSQL's own limit: files that include each other in a circle end here (guc-file.l). */
 const maxDepth = 10;
 /** Ours: what a few files that include each other could unfold to has no end in sight. */
-const maxFiles = 1000;
-const maxLines = 1_000_000;
+const maxReadings = 1000;
+const maxEntries = 1_000_000;
 
 /**
- * A server's whole configuration: the main file, each `include` where it stands, and `auto` (postgresql.auto.conf) last.
- * Order, paths and limits are those of PostgreSQL's guc-file.l.
+ * A server's configuration file and each `include` where it stands. Order, paths and limits are those of PostgreSQL's
+ * guc-file.l. The server reads *.auto.conf after all of it.
  */
-export async function readServerConfFiles(
-  paths: { readonly main: string; readonly auto: string | null },
-  source: ConfSource,
-): Promise<ServerConfFiles> {
-  const reading = createReading(source);
-  await reading.readFile(paths.main, null, 0);
-  if (paths.auto !== null) await reading.readFile(paths.auto, "optional", 0);
-  const { files, order, complaints } = reading;
-  const settings = new Map(order.map((entry) => [entry.name, entry]));
-  const overruled = order.flatMap((entry) => {
-    const by = settings.get(entry.name);
-    return by === undefined || by === entry ? [] : [{ entry, by }];
-  });
-  return { files, settings, overruled, complaints };
-}
-
-/** Where a file is included. */
-type Place = { readonly file: string; readonly include: IncludeEntry };
-
-function createReading(source: ConfSource) {
-  const parsed = new Map<string, ServerConf>();
-  const files: ServerConf[] = [];
-  const order: SettingEntry[] = [];
+export function readServerConfFiles(main: string, source: ConfSource): ServerConfFiles {
+  const included = new Map<string, IncludedFile>();
+  const folders = new Set<string>();
+  const settings = new Map<string, SettingEntry>();
   const complaints: Complaint[] = [];
-  let lines = 0;
-  let isFull = false;
+  let isCut = false;
+  let isWhole = true;
+  let readings = 0;
+  let entries = 0;
 
-  const complain = ({ file, include }: Place, message: string, hint: string): void => {
-    complaints.push({ file, line: include.line, column: include.column, message, hint });
-  };
-
-  async function load(path: string): Promise<ServerConf | null> {
-    const known = parsed.get(path);
-    if (known !== undefined) return known;
-    const text = await source.read(path);
-    if (text === null) return null;
-    const conf = parseServerConf(text, path);
-    parsed.set(path, conf);
-    for (const complaint of conf.complaints) complaints.push(complaint);
-    return conf;
+  /** Whatever was read so far may be said otherwise by what can't be known. */
+  function forget(): void {
+    settings.clear();
+    isWhole = false;
   }
 
-  async function readFile(
-    path: string,
-    place: Place | "optional" | null,
-    depth: number,
-  ): Promise<void> {
-    if (isFull) return;
-    const conf = await load(path);
-    if (conf === null) {
-      const hint = "Put the file there, or take out what includes it.";
-      if (place === null) {
-        complaints.push({ file: path, line: 1, column: 1, message: "can't be opened", hint });
-      } else if (place !== "optional" && place.include.kind !== "include_if_exists") {
-        complain(place, `${path} can't be opened`, hint);
-      }
-      return;
+  /** Does the file exist, as far as is known? */
+  function readFile(path: string, depth: number): boolean {
+    const conf = readings < maxReadings && entries < maxEntries ? source.file(path) : "unknown";
+    if (conf === "missing") return false;
+    if (conf === "unknown") {
+      forget();
+      return true;
     }
-    lines += conf.lines.length;
-    isFull = files.length >= maxFiles || lines > maxLines;
-    if (isFull) {
-      const message = `more than ${maxFiles} files or ${maxLines} lines are included`;
-      const hint = "What comes after is not looked at here. Include less.";
-      complaints.push({ file: path, line: 1, column: 1, message, hint });
-      return;
-    }
-    files.push(conf);
+    readings += 1;
     let next = 0;
     for (const include of conf.includes) {
       next = takeEntries(conf, next, include.line);
-      await follow({ file: path, include }, depth + 1);
+      follow(path, include, depth + 1);
     }
     takeEntries(conf, next, Number.POSITIVE_INFINITY);
+    if (conf.complaints.length > 0) forget();
+    return true;
   }
 
   /** The entries from `from` on that stand before the line; gives the index behind them. */
-  function takeEntries(conf: ServerConf, from: number, line: number): number {
+  function takeEntries(conf: ConfContent, from: number, line: number): number {
     let at = from;
     for (let entry = conf.entries[at]; entry !== undefined; entry = conf.entries[at]) {
       if (entry.line >= line) break;
-      if (!entry.commentedOut) order.push(entry);
+      if (!entry.commentedOut) settings.set(entry.name, entry);
       at += 1;
     }
+    entries += at - from;
     return at;
   }
 
-  async function follow(place: Place, depth: number): Promise<void> {
-    const { kind, path } = place.include;
-    const named = decodeUtf8(path);
+  function follow(file: string, include: IncludeEntry, depth: number): void {
+    const refuse = (message: string, hint: string): void => {
+      complaints.push({ file, line: include.line, column: include.column, message, hint });
+      forget();
+    };
+    const { kind } = include;
+    const named = decodeUtf8(include.path);
+    const path = pathBeside(file, named);
     if (named.trim() === "") {
-      complain(place, `${kind} names no file`, "Write the file's path in single quotes.");
-      return;
+      refuse(`${kind} names no file`, "Write the file's path in single quotes.");
+    } else if (depth > maxDepth || path === file) {
+      const hint = `Files may include each other ${maxDepth} levels deep.`;
+      refuse(`${path} is included too deeply: files include each other`, hint);
+    } else if (kind === "include_dir") {
+      readFolder(path, depth);
+    } else if (!draw({ path, origin: "include" }, depth) && kind === "include") {
+      refuse(`${path} can't be opened`, "Put the file there, or take out what includes it.");
     }
-    const target = pathBeside(place.file, named);
-    if (depth > maxDepth || target === place.file) {
-      const message = `${target} is included too deeply: files include each other`;
-      complain(place, message, `Files may include each other ${maxDepth} levels deep.`);
-      return;
-    }
-    if (kind !== "include_dir") return readFile(target, place, depth);
-    const names = await source.list(target);
-    if (names === null) {
-      complain(place, `${target} can't be opened`, "Make the folder, or take out this line.");
-      return;
-    }
-    for (const name of confNames(names)) await readFile(`${target}/${name}`, place, depth);
   }
 
-  return { files, order, complaints, readFile };
+  function readFolder(path: string, depth: number): void {
+    folders.add(path);
+    const names = source.folder(path);
+    if (names === "unknown") return forget();
+    for (const name of confNames(names)) {
+      if (!draw({ path: `${path}/${name}`, origin: "include-dir" }, depth)) forget();
+    }
+  }
+
+  /** Does the file exist, as far as is known? */
+  function draw(file: IncludedFile, depth: number): boolean {
+    const isNew = file.path !== main && !included.has(file.path);
+    if (isNew && included.size >= mostIncludedFiles) {
+      isCut = true;
+      forget();
+      return true;
+    }
+    if (isNew) included.set(file.path, file);
+    return readFile(file.path, depth);
+  }
+
+  if (!readFile(main, 0)) forget();
+  return {
+    included: [...included.values()],
+    folders: [...folders],
+    isCut,
+    settings,
+    isWhole,
+    complaints,
+  };
+}
+
+/** The server's files as their agent tells of them. */
+export function confSourceOf(files: readonly FileFacts[]): ConfSource {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const included = files.filter(({ origin }) => origin !== undefined);
+  return {
+    file: (path) => {
+      const { state, maskedText = null } = byPath.get(path) ?? {};
+      if (state === "absent") return "missing";
+      return maskedText === null ? "unknown" : parseServerConf(maskedText, path);
+    },
+    folder: (path) => {
+      // There may be more of them than are watched.
+      if (included.length >= mostIncludedFiles) return "unknown";
+      const before = `${path}/`;
+      return files
+        .filter((file) => file.state !== "absent" && file.state !== "not-a-file")
+        .filter((file) => file.path.startsWith(before))
+        .map((file) => file.path.slice(before.length))
+        .filter((name) => !name.includes("/"));
+    },
+  };
 }
 
 /** `NAME.conf` without hidden ones, sorted by bytes as in the C locale. */

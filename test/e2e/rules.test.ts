@@ -127,7 +127,6 @@ test("on KingbaseES every rule that is broken on real files is an alert, and ove
       "application-name",
       "conf-copies",
       "setting-once",
-      "auto-conf-overrules",
       "hot-standby-settings",
       "hba-trust-world",
       "hba-nodes",
@@ -232,23 +231,36 @@ test("on KingbaseES a rule that only the server or a mode can break is an alert,
       change: "SYNCHRONOUS_STANDBY_NAMES = ''\n",
     },
   ]);
-  const lists = await untilBroken(bed, [
-    ["sync-list-in-force", "srv127"],
-    ["sync-list-overruled", "srv127"],
-  ]);
+  const lists = await untilBroken(bed, [["sync-list-overruled", "srv127"]]);
   await asItWas();
   await untilMended(bed);
   for (const { rule } of lists) proved.add(rule ?? "");
 }, 180_000);
 
 test("on PostgreSQL the rules that need no vendor are alerts when they are broken, and over when they are mended", async () => {
-  await using bed = await ruleBed({ product: "postgresql" });
+  await using bed = await ruleBed({ product: "postgresql", layout: "debian" });
   const { cluster } = bed;
   const { dataDir, hbaFile, configFile } = cluster.node("srv129").paths;
   const manager = cluster.pools?.nodes.find(({ name }) => name === "srv129")?.pool;
   if (manager === undefined) throw new Error("no pool on srv129");
   const auto = (from: string | RegExp, to: string) => ({ node: "srv129", file: `${dataDir}/postgresql.auto.conf`, change: [from, to] as const }); // prettier-ignore
   const pool = (from: string | RegExp, to: string) => ({ node: "srv129", file: manager.configFile, change: [from, to] as const }); // prettier-ignore
+
+  // As Debian's packages have it.
+  const folder = configFile.replace(/[^/]*$/, "conf.d");
+  const { host } = cluster.node("srv129");
+  await host.makeDirectory(folder, { owner: cluster.lane.osUser });
+  await editFiles(bed, [{ node: "srv129", file: configFile, change: "include_dir = 'conf.d'\n" }]);
+  const site = `${folder}/10-site.conf`;
+  const change = "# ours\nport = 5433\nmax_connections = 50\n";
+  const siteBack = await editFiles(bed, [{ node: "srv129", file: site, change }]);
+  const included = await untilBroken(bed, onSrv129("ports-agree", "hot-standby-settings"));
+  expect(included.map(({ rule, file, line }) => `${rule} ${file}:${line}`).toSorted()).toEqual([
+    `hot-standby-settings ${site}:3`,
+    `ports-agree ${site}:2`,
+  ]);
+  await siteBack();
+  await untilMended(bed);
 
   const putBack = await editFiles(bed, [
     auto("host=192.168.4.127", "host=192.168.4.129"),

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { causeOf } from "#coordinator/rules/evaluate.ts";
 import type { World } from "../world.ts";
-import { append, file, inFile, module, settings } from "./edits.ts";
+import { append, file, inFile, module } from "./edits.ts";
 import { broken, evaluate, ruleWorld } from "./rule-world.ts";
 
 function away(world: World, node: string): void {
@@ -47,11 +47,11 @@ test.each([
 });
 
 test("without the file of ALTER SYSTEM nobody knows what a restart would bring", () => {
-  const world = ruleWorld({ synchronous: "1 (srv127, srv129)" });
-  settings("srv127", { synchronous_standby_names: "1 (srv127, srv129, srv159)" })(world);
-  expect(broken(world, "sync-list-in-force")).toHaveLength(1);
+  const world = ruleWorld();
+  append("srv127", "/db/data/kingbase.conf", "port = 5432\n")(world);
+  expect(broken(world, "ports-agree")).toEqual(["ports-agree srv127: port is 5432"]);
   file("srv127", "kingbase.auto.conf", { state: "absent", maskedText: null, hash: null })(world);
-  expect(broken(world, "sync-list-in-force")).toEqual([]);
+  expect(broken(world, "ports-agree")).toEqual([]);
 });
 
 test("a file that does not parse is the one breach: what its other lines say is left as it was", () => {

@@ -129,14 +129,6 @@ export const replicationCases: readonly RuleCase[] = [
     on: "srv129",
   },
   {
-    rule: "sync-list-in-force",
-    options: synchronous,
-    breaks: settings("srv127", { synchronous_standby_names: "" }),
-    keeps: settings("srv127", { synchronous_standby_names: "1 (srv127,srv129)" }),
-    says: /in force '', in the files '1 \(srv127, srv129\)'/,
-    on: "srv127",
-  },
-  {
     rule: "sync-list-overruled",
     options: synchronous,
     breaks: append("srv127", autoConf, "SYNCHRONOUS_STANDBY_NAMES = ''\n"),

@@ -2,7 +2,6 @@ import { append, database, inFile, module, settings } from "../edits.ts";
 import type { RuleCase } from "./rule-case.ts";
 
 const conf = "/db/data/kingbase.conf";
-const autoConf = "/db/data/kingbase.auto.conf";
 const poolConf = "kingbasecluster.conf";
 
 export const serverCases: readonly RuleCase[] = [
@@ -25,13 +24,6 @@ export const serverCases: readonly RuleCase[] = [
     breaks: append("srv129", conf, "wal_level = logical\n"),
     keeps: append("srv129", conf, "wal_level = 'replica'\n#wal_level = minimal\n"),
     says: /wal_level on lines/,
-    on: "srv129",
-  },
-  {
-    rule: "auto-conf-overrules",
-    breaks: append("srv129", autoConf, "wal_level = 'logical'\n"),
-    keeps: append("srv129", autoConf, "WAL_LEVEL = 'replica'\nwork_mem = '8MB'\n"),
-    says: /wal_level = 'replica', overruled by 'logical'/,
     on: "srv129",
   },
   {
