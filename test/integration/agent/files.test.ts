@@ -270,3 +270,9 @@ test("extended attributes of a file stay when it is replaced", async () => {
   expect((await attribute(read)).replaceAll("\0", "")).toBe("kept");
   expect(Date.now() - (await stat(path)).mtimeMs).toBeLessThan(60_000);
 });
+
+test("no more is read of a file than it was long when it was opened", async () => {
+  const files = await open();
+  // The kernel gives its length as 0; whatever comes has come since.
+  expect(await files.read("/proc/self/smaps")).toMatchObject({ text: "" });
+});
