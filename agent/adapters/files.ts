@@ -11,6 +11,7 @@ import {
   rmdir,
   stat,
   unlink,
+  type FileHandle,
 } from "node:fs/promises";
 import { basename, dirname, join, normalize } from "node:path";
 import * as z from "zod";
@@ -219,7 +220,7 @@ async function readSnapshot(path: string, mostBytes: number): Promise<FileSnapsh
         `${path} has ${found.size} bytes; ${mostBytes} is most`,
       );
     }
-    const bytes = await file.readFile();
+    const bytes = await readUpTo(file, found.size);
     return {
       text: bytes.toString("latin1"),
       hash: sha256(bytes),
@@ -231,6 +232,17 @@ async function readSnapshot(path: string, mostBytes: number): Promise<FileSnapsh
   } finally {
     await file.close();
   }
+}
+
+/** No further than it was long when it was opened: what grows for ever must not fill the memory. */
+async function readUpTo(file: FileHandle, size: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(size);
+  for (let at = 0; at < size;) {
+    const { bytesRead } = await file.read(bytes, at, size - at, at);
+    if (bytesRead === 0) return bytes.subarray(0, at);
+    at += bytesRead;
+  }
+  return bytes;
 }
 
 async function makeDirectories(path: string, mode: number): Promise<readonly string[]> {
