@@ -264,7 +264,7 @@ export function createSession(options: SessionOptions): Session {
         );
         lastReason = end.reason;
       }
-      const slow = { firstMs: options.backoff.mostMs, mostMs: 3 * options.backoff.mostMs };
+      const slow = { firstMs: 5 * options.backoff.mostMs, mostMs: 15 * options.backoff.mostMs };
       const settings = advice.pace === "slowly" ? slow : options.backoff;
       await clock.sleep(backoffMs(settings, attempt, options.random()), closing.signal);
     }

@@ -98,7 +98,8 @@ export const defaultGuard: AgentSettings["guard"] = {
 export const defaultLimits: AgentSettings["limits"] = {
   observeEveryMs: 2_000,
   reconnectFirstMs: 100,
-  reconnectMostMs: 10_000,
+  // After an outage alerts wait for it. Fifty agents that try so often are some thirty connections a second.
+  reconnectMostMs: 2_000,
   watchedFileBytes: 10 * 1024 * 1024,
   keptFileVersions: 20,
   keptFileBytes: 128 * 1024 * 1024,
