@@ -2,8 +2,9 @@ import { asFailure } from "#shared/errors.ts";
 import type { Log } from "#shared/log.ts";
 import type { Clock } from "#shared/time.ts";
 import type { AgentView, ClusterFiles, LoadedCluster } from "./ports.ts";
-import { evaluateRules, rulePrefix, type Breach } from "./rules/evaluate.ts";
+import { evaluateRules, rulePrefix } from "./rules/evaluate.ts";
 import { ruleFacts, type RuleFacts } from "./rules/facts.ts";
+import { gatherBreaches, isSeen, listsUnseen, type AlertedBreach } from "./rules/gather.ts";
 import { clusterView } from "./rules/view.ts";
 import type { AlertInput, Store } from "./store/store.ts";
 
@@ -72,20 +73,25 @@ export function createRuleWatch(ports: RuleWatchPorts): RuleWatch {
 
   const tell = ({ declaration }: LoadedCluster, isBusy: boolean): void => {
     const view = clusterView(declaration, (node) => present(agents.view(node)));
-    const { breaches, isJudged } = evaluateRules(view);
+    const evaluation = evaluateRules(view);
+    const breaches = gatherBreaches(declaration.name, evaluation.breaches);
     const now = clock.now();
     const standing = store
       .alerts({ open: true })
       .filter(({ cause }) => cause.startsWith(rulePrefix(declaration.name)));
     const broken = new Set(breaches.map(({ cause }) => cause));
-    for (const { cause } of standing) {
-      if (!broken.has(cause) && isJudged(cause)) store.resolveAlert(cause, now);
+    for (const alert of standing) {
+      if (!broken.has(alert.cause) && isSeen(view, evaluation, alert)) store.resolveAlert(alert.cause, now); // prettier-ignore
     }
     // In the middle of an operation of ours files differ because it is at them: judged is what it leaves.
     if (isBusy) return;
-    for (const alert of breaches.map(alertOf)) {
+    for (const breach of breaches) {
+      const alert = alertOf(breach);
       const known = standing.find(({ cause }) => cause === alert.cause);
-      if (known === undefined || !isSame(known, alert)) store.raiseAlert(alert, now);
+      if (known === undefined) store.raiseAlert(alert, now);
+      else if (!isSame(known, alert) && !listsUnseen(view, evaluation, known)) {
+        store.raiseAlert({ ...alert, isNews: !hasOnlyLess(breach, known) }, now);
+      }
     }
   };
 
@@ -168,7 +174,8 @@ function present(view: AgentView | null): RuleFacts | null {
   return view?.factsAreCurrent === true && view.facts !== null ? ruleFacts(view.facts) : null;
 }
 
-function alertOf({ cause, rule, node, file, line, found, wanted, fix }: Breach): AlertInput {
+function alertOf(breach: AlertedBreach): AlertInput {
+  const { cause, rule, node, file, line, found, wanted, fix, places } = breach;
   const place = file === null ? "" : `\nfile: ${file}${line === null ? "" : `:${line}`}`;
   return {
     cause,
@@ -179,11 +186,17 @@ function alertOf({ cause, rule, node, file, line, found, wanted, fix }: Breach):
     line,
     fix,
     summary: `${node === null ? "" : `${node}: `}${found}`.slice(0, mostSummary),
-    detail: `rule: ${rule.sentence} [${rule.id}]\nfound: ${found}\nwanted: ${wanted}${place}`,
+    detail: `rule: ${rule.sentence} [${rule.id}]\nfound: ${found}\nwanted: ${[wanted + place, ...places].join("\n")}`,
   };
 }
 
 const mostSummary = 500;
+
+/** Are some of its places mended, and none new? */
+function hasOnlyLess({ places }: AlertedBreach, { detail }: AlertInput): boolean {
+  const before = new Set(detail.split("\n"));
+  return places.length > 0 && places.every((place) => before.has(place));
+}
 
 function isSame(known: AlertInput, alert: AlertInput): boolean {
   return (

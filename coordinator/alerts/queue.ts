@@ -1,4 +1,5 @@
 import { backoffMs } from "#shared/time.ts";
+import { severities } from "../fleet/severity.ts";
 import type { ChangedAlert, SinkRecord } from "../store/store.ts";
 import type { SinkSettings } from "./sink-settings.ts";
 
@@ -42,11 +43,9 @@ type QueueSink = Pick<SinkSettings, "name" | "minSeverity"> & Pick<SinkRecord, "
 export function isWanted(sink: QueueSink, alert: ChangedAlert): boolean {
   const { cause, severity, state, isMuted, revision } = alert;
   if (isMuted || cause === laggingCause(sink.name)) return false;
-  if (order.indexOf(severity) < order.indexOf(sink.minSeverity)) return false;
+  if (severities.indexOf(severity) < severities.indexOf(sink.minSeverity)) return false;
   return state !== "resolved" || revision > sink.firstRevision;
 }
-
-const order: readonly ChangedAlert["severity"][] = ["info", "warning", "critical"];
 
 /** How often the sink has failed in a row, and how often of that it was this alert that it did not want. */
 export type Trouble = { readonly failures: number; readonly refusals: number };

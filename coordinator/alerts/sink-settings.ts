@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { AbsolutePath } from "#shared/domain/names.ts";
+import { severities } from "../fleet/severity.ts";
 
 /** A URL with a token in it stands in a file of mode 0600: settings.yaml is read by many, and part of backups. */
 const PlainUrl = z.string().refine(isPlainUrl, {
@@ -13,7 +14,7 @@ const common = {
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,39}$/, {
     error: "a sink's name is up to 40 lower-case letters, digits and dashes",
   }),
-  minSeverity: z.enum(["info", "warning", "critical"]).default("info"),
+  minSeverity: z.enum(severities).default("info"),
   timeoutMs: z.int().min(100).max(60_000).default(5_000),
 };
 

@@ -1,5 +1,6 @@
 import { asFailure, Failure } from "#shared/errors.ts";
 import { version } from "#shared/version.ts";
+import { countAlerts } from "../fleet/severity.ts";
 import { slotLedger } from "../fleet/slot-ledger.ts";
 import { nodeStatuses, unassignedStatus } from "../fleet/status.ts";
 import { addNode, preflightAddNode } from "../operations/add-node/request.ts";
@@ -8,6 +9,7 @@ import { importCluster } from "../operations/import/request.ts";
 import { poolPrepare } from "../operations/pool-prepare/request.ts";
 import { operationEnd } from "../operations/operation-end.ts";
 import type { Runner } from "../operations/runner.ts";
+import { rulePrefix } from "../rules/evaluate.ts";
 import { createJoinToken } from "../trust/tokens.ts";
 import { alertRoutes, type AlertPorts } from "./alert-routes.ts";
 import {
@@ -120,11 +122,16 @@ function status({ store, fleet, clusterFiles, clock, runner }: ApiPorts): Status
         pool: declaration.pool,
         nodes: nodeStatuses(declaration, agents),
         problem: holder && runner.troubleOf(holder.id),
-        openAlerts: alerts.filter((alert) => alert.node !== null && nodes.has(alert.node)).length,
+        alerts: countAlerts(
+          alerts.filter(
+            ({ node, cause }) =>
+              (node !== null && nodes.has(node)) || cause.startsWith(rulePrefix(name)),
+          ),
+        ),
       };
     } catch (error) {
       const problem = asFailure(error).message;
-      return { ...common, product: "?", pool: "?", nodes: [], problem, openAlerts: 0 };
+      return { ...common, product: "?", pool: "?", nodes: [], problem, alerts: countAlerts([]) };
     }
   });
   const unassigned = [...agents.values()]

@@ -6,6 +6,7 @@ import { AbsolutePath, Address, Name, Port } from "#shared/domain/names.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import type { Progress } from "#shared/domain/commands.ts";
 import { PlanDigest } from "../operations/plan-digest.ts";
+import type { AlertCounts } from "../fleet/severity.ts";
 import type { OperationEnd } from "../operations/operation-end.ts";
 import type { CheckResult, Forecast, Plan } from "../operations/plan.ts";
 import type { Rule } from "../rules/rule.ts";
@@ -156,7 +157,8 @@ export type ClusterStatus = {
     readonly state: string;
     readonly subject: string;
   } | null;
-  readonly openAlerts: number;
+  /** Those that stand, acknowledged ones too. */
+  readonly alerts: AlertCounts;
 };
 export type StatusAnswer = {
   readonly version: string;

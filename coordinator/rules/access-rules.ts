@@ -23,8 +23,9 @@ export const accessRules: readonly Rule[] = [
   {
     id: "hba-open-world",
     sentence: "The servers' hba files name the networks that may come in",
-    severity: "warning",
+    severity: "info",
     needs: [],
+    isOneAlert: true,
     wanted: "no md5 or password line for 0.0.0.0/0, ::/0 or all",
     fix: "Add lines for the nodes, pools and clients by their addresses, then take that line out and reload.",
     check: perFile(
@@ -56,6 +57,7 @@ export const accessRules: readonly Rule[] = [
     sentence: "Every node lets the virtual addresses in for replication",
     severity: "warning",
     needs: [],
+    isOneAlert: true,
     wanted: "a replication line for every virtual address",
     fix: "Add that line and reload: a connection may leave with the virtual address as its source.",
     check: perFile(
@@ -69,6 +71,7 @@ export const accessRules: readonly Rule[] = [
     sentence: "No password is one that everybody knows",
     severity: "warning",
     needs: [],
+    isOneAlert: true,
     wanted: "passwords of the site's own",
     fix: "Change it in the database or pool and in every file that holds it, on all nodes.",
     check: perWatchedFile((file, short) => {
@@ -84,6 +87,7 @@ export const accessRules: readonly Rule[] = [
     sentence: "No file that holds a password can be read by everybody",
     severity: "warning",
     needs: [],
+    isOneAlert: true,
     wanted: "mode 0600, or 0640 for the group that needs it",
     fix: "Take the right to read from others.",
     check: perWatchedFile((file, short) => {

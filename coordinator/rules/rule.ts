@@ -11,6 +11,8 @@ export type Rule = {
   readonly sentence: string;
   readonly severity: AlertRecord["severity"];
   readonly needs: readonly RuleNeed[];
+  /** However many places break it: they are mended as one piece of work, and stand for years where nobody does it. */
+  readonly isOneAlert?: true;
   /** What would be right, where a finding doesn't say it closer. */
   readonly wanted: string;
   /** What to do, where a finding doesn't say it closer. */

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { matchesCause } from "../alerts/cause-pattern.ts";
-import { AlertRow, ChangedRow, severities } from "./alert-rows.ts";
+import { severities } from "../fleet/severity.ts";
+import { AlertRow, ChangedRow } from "./alert-rows.ts";
 import type { Connection } from "./connection.ts";
 import { addMute, isHiddenBy, readMutes } from "./mute-records.ts";
 import type { AlertChange, AlertInput, AlertRecord, Store } from "./store.ts";
@@ -150,7 +151,8 @@ function changeOf(before: AlertRecord, now: AlertInput): "changed" | "reopened" 
   const isOther = before.detail !== now.detail;
   if (!isOther && before.severity === now.severity) return null;
   const isWorse = severities.indexOf(now.severity) > severities.indexOf(before.severity);
-  return before.state === "acknowledged" && (isOther || isWorse) ? "reopened" : "changed";
+  const isNews = isWorse || (isOther && now.isNews !== false);
+  return before.state === "acknowledged" && isNews ? "reopened" : "changed";
 }
 
 function insert(db: Connection, input: AlertInput, now: number): number {

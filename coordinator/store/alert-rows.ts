@@ -1,7 +1,5 @@
 import * as z from "zod";
-
-/** Mildest first. */
-export const severities = ["info", "warning", "critical"] as const;
+import { severities } from "../fleet/severity.ts";
 
 const AlertState = z.enum(["open", "acknowledged", "resolved"]);
 /** Without its texts. */

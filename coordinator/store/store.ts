@@ -207,7 +207,10 @@ export type AlertRecord = {
 
 type OptionalOfAlert = "rule" | "file" | "line" | "fix" | "who";
 export type AlertInput = Pick<AlertRecord, "cause" | "severity" | "node" | "summary" | "detail"> &
-  Partial<Pick<AlertRecord, OptionalOfAlert>>;
+  Partial<Pick<AlertRecord, OptionalOfAlert>> & {
+    /** False: its detail differs, and who has acknowledged it need not look again. */
+    readonly isNews?: boolean;
+  };
 
 export type AlertChange = {
   readonly alert: AlertRecord;

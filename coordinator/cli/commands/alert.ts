@@ -4,7 +4,13 @@ import { MuteRequest } from "../../api/contract.ts";
 import type { AlertRecord, MuteRecord } from "../../store/store.ts";
 import { printResult, type CliContext } from "../context.ts";
 import { durationOption, parseRequest, withJson } from "../options.ts";
-import { renderAlert, renderAlerts, renderMutes, renderSinkTest } from "../render/alerts.ts";
+import {
+  renderAlert,
+  renderAlertEntry,
+  renderAlertList,
+  renderMutes,
+  renderSinkTest,
+} from "../render/alerts.ts";
 
 type Json = { readonly json?: boolean };
 
@@ -21,7 +27,7 @@ export function addAlertCommands(program: Command, context: CliContext): void {
   ).action(async (options: { all?: boolean } & Json) => {
     const path = `/alerts${options.all === true ? "?all=1" : ""}`;
     const alerts = await context.client().get<AlertRecord[]>(path);
-    printResult(context, options.json, alerts, renderAlerts(alerts));
+    printResult(context, options.json, alerts, renderAlertList(alerts));
   });
   withJson(
     alert.command("show").description("all that is known of an alert").argument("<id>"),
@@ -39,7 +45,7 @@ export function addAlertCommands(program: Command, context: CliContext): void {
     const path = `/alerts/${encodeURIComponent(id)}/acknowledge`;
     const body = { requestedBy, note: options.note ?? null };
     const acknowledged = await context.client().post<AlertRecord>(path, body);
-    printResult(context, options.json, acknowledged, renderAlerts([acknowledged]));
+    printResult(context, options.json, acknowledged, renderAlertEntry(acknowledged));
   });
   withJson(
     alert
@@ -49,7 +55,7 @@ export function addAlertCommands(program: Command, context: CliContext): void {
   ).action(async (id: string, options: Json) => {
     const path = `/alerts/${encodeURIComponent(id)}/close`;
     const closed = await context.client().post<AlertRecord>(path, { requestedBy });
-    printResult(context, options.json, closed, renderAlerts([closed]));
+    printResult(context, options.json, closed, renderAlertEntry(closed));
   });
   addMuteCommands(alert, context);
   withJson(

@@ -1,20 +1,49 @@
 import type { SinkTest } from "../../alerts/alerting.ts";
 import { closingHint } from "../../fleet/closable-alerts.ts";
+import { countAlerts, severities, type AlertCounts } from "../../fleet/severity.ts";
 import type { AlertRecord, MuteRecord } from "../../store/store.ts";
 import { indent, renderTable } from "./table.ts";
 import { renderTime } from "./units.ts";
 
-export function renderAlerts(alerts: readonly AlertRecord[]): readonly string[] {
-  if (alerts.length === 0) return ["No alerts."];
-  return alerts.flatMap((alert) => [
+/** The worst first, what is over last; of a long detail the beginning. */
+export function renderAlertList(alerts: readonly AlertRecord[]): readonly string[] {
+  const standing = alerts.filter(({ state }) => state !== "resolved");
+  const sorted = [
+    ...severities
+      .toReversed()
+      .flatMap((severity) => standing.filter((a) => a.severity === severity)),
+    ...alerts.filter(({ state }) => state === "resolved"),
+  ];
+  return [
+    renderCounts(countAlerts(standing)) ?? "Nothing stands.",
+    ...sorted.flatMap((alert) => renderAlertEntry(alert, mostDetailLines)),
+  ];
+}
+
+const mostDetailLines = 8;
+
+/** `3 alerts: 1 critical, 2 info`; null for none. */
+export function renderCounts(counts: AlertCounts): string | null {
+  const found = severities.toReversed().filter((severity) => counts[severity] > 0);
+  const all = found.reduce((sum, severity) => sum + counts[severity], 0);
+  if (all === 0) return null;
+  const parts = found.map((severity) => `${counts[severity]} ${severity}`).join(", ");
+  return `${all} alert${all === 1 ? "" : "s"}: ${parts}`;
+}
+
+/** As it stands in a list. */
+export function renderAlertEntry(alert: AlertRecord, mostDetail = Infinity): readonly string[] {
+  const lines = detail(alert);
+  const shown = lines.length <= mostDetail ? lines : [...lines.slice(0, mostDetail - 1), `… ${lines.length - mostDetail + 1} lines more: castellan alert show ${alert.id}`]; // prettier-ignore
+  return [
     `${alert.severity.padEnd(8)}  ${alert.state.padEnd(12)}  ${alert.node ?? "-"}  ${alert.summary}  [${alert.id}]${alert.isMuted ? "  (muted)" : ""}`,
     `          since ${renderTime(alert.firstSeenAt)}, last seen ${renderTime(alert.lastSeenAt)}, cause ${alert.cause}`,
     ...indent(
-      [...facts(alert).map(([label, text]) => `${label}: ${text}`), ...detail(alert)],
+      [...facts(alert).map(([label, text]) => `${label}: ${text}`), ...shown],
       "          ",
     ),
     ...closing(alert).map((line) => `          ${line}`),
-  ]);
+  ];
 }
 
 export function renderAlert(alert: AlertRecord): readonly string[] {

@@ -1,4 +1,5 @@
 import type { ClusterStatus, NodeStatus, StatusAnswer } from "../../api/contract.ts";
+import { renderCounts } from "./alerts.ts";
 import { renderTable } from "./table.ts";
 import { renderBytes, renderTime } from "./units.ts";
 
@@ -60,8 +61,8 @@ function renderCluster(cluster: ClusterStatus, version: string): string[] {
     const { id, state, subject } = cluster.operation;
     lines.push(`  operation ${id} on ${subject} is ${state}: castellan operation watch ${id}`);
   }
-  if (cluster.openAlerts > 0)
-    lines.push(`  ${cluster.openAlerts} open alert(s): castellan alert list`);
+  const alerts = renderCounts(cluster.alerts);
+  if (alerts !== null) lines.push(`  ${alerts}: castellan alert list`);
   lines.push("");
   return lines;
 }

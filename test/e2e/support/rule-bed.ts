@@ -29,9 +29,8 @@ export async function ruleBed(options: Omit<ClusterOptions, "nodes" | "pool">): 
   const standing = await waitFor(
     async () => {
       const alerts = await ruleAlerts(castellan);
-      const isJudged = ["srv127", "srv129"].every((node) =>
-        alerts.some(({ cause }) => cause.startsWith(`rule:ESHA:hba-virtual-addresses:${node}:`)),
-      );
+      const addresses = alerts.find(({ cause }) => cause === "rule:ESHA:hba-virtual-addresses");
+      const isJudged = ["srv127", "srv129"].every((node) => addresses?.detail.includes(`\n- ${node} `)); // prettier-ignore
       return isJudged ? alerts : null;
     },
     { timeoutMs: 20_000, what: "the rules to be judged for the first time" },

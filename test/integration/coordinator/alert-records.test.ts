@@ -92,7 +92,9 @@ test("who acknowledges first is the one; the alert opens again only when there i
   store.acknowledgeAlert(id, { by: "wang@b", note: null }, 7);
   expect(store.raiseAlert({ ...drift, severity: "critical", detail: "new" }, 8).state).toBe("open");
   store.acknowledgeAlert(id, { by: "wang@b", note: null }, 9);
-  store.resolveAlert(drift.cause, 10);
+  const less = { ...drift, severity: "critical", detail: "less", isNews: false } as const;
+  expect(store.raiseAlert(less, 10)).toMatchObject({ state: "acknowledged", detail: "less" });
+  store.resolveAlert(drift.cause, 11);
   expect(changes.map(({ kind }) => kind)).toEqual([
     "opened",
     "acknowledged",
@@ -101,6 +103,7 @@ test("who acknowledges first is the one; the alert opens again only when there i
     "acknowledged",
     "reopened",
     "acknowledged",
+    "changed",
     "resolved",
   ]);
   expect(store.alerts({ open: true })).toEqual([]);

@@ -3,7 +3,7 @@ import type { AgentView, LoadedCluster } from "#coordinator/ports.ts";
 import { createRuleWatch, type RuleWatchPorts } from "#coordinator/watch-rules.ts";
 import type { AlertInput, AlertRecord } from "#coordinator/store/store.ts";
 import { ofNoRule } from "./alert-builder.ts";
-import { module } from "./rules/edits.ts";
+import { append, file, inFile, module } from "./rules/edits.ts";
 import { ruleWorld } from "./rules/rule-world.ts";
 import type { World } from "./world.ts";
 
@@ -181,3 +181,74 @@ test("after its end nothing is looked at any more", async () => {
   await vi.advanceTimersByTimeAsync(20_000);
   expect(state.writes).toEqual([]);
 });
+
+test("a rule that is mended as one piece of work is one alert, which lists its places", async () => {
+  const state = bed();
+  const cause = "rule:ESHA:hba-virtual-addresses";
+  const both = ["srv127", "srv129"];
+  for (const node of both) inFile(node, "sys_hba.conf", vipLines, "")(state.world);
+  tell(state, ...both);
+  await vi.advanceTimersByTimeAsync(60);
+  expect(state.writes).toEqual([`raise ${cause}`]);
+  const hba = "/home/kingbase/cluster/ESHA/db/data/sys_hba.conf";
+  const line = (node: string, vip: string) =>
+    `- ${node} ${hba}: no line for ${vip}; wanted: host replication SYSTEM ${vip}/32 md5`;
+  const all = both.flatMap((node) => [line(node, "192.168.4.200"), line(node, "192.168.4.201")]);
+  const places = () => state.open.get(cause)?.detail.split("\n").filter((text) => text.startsWith("- ")); // prettier-ignore
+  expect(places()).toEqual(all);
+  expect(state.open.get(cause)).toMatchObject({
+    node: null,
+    file: null,
+    summary: "no line for 192.168.4.200, and so in 4 places on srv127, srv129",
+  });
+
+  // Some of it is mended: no news for who looks after it.
+  append("srv129", "sys_hba.conf", "host replication SYSTEM 192.168.4.201/32 md5\n")(state.world);
+  tell(state, "srv129");
+  await vi.advanceTimersByTimeAsync(60);
+  expect(places()).toEqual(all.slice(0, 3));
+  expect(state.open.get(cause)).toMatchObject({ isNews: false });
+
+  append("srv129", "sys_hba.conf", "host replication SYSTEM 192.168.4.200/32 md5\n")(state.world);
+  tell(state, "srv129");
+  await vi.advanceTimersByTimeAsync(60);
+  expect(state.open.get(cause)).toMatchObject({ node: "srv127", file: null });
+  append("srv127", "sys_hba.conf", "host replication SYSTEM 192.168.4.200/31 md5\n")(state.world);
+  tell(state, "srv127");
+  await vi.advanceTimersByTimeAsync(60);
+  expect([...state.open]).toEqual([]);
+});
+
+test("an alert of several places stays as it is while one of them can't be seen", async () => {
+  const state = bed();
+  const cause = "rule:ESHA:hba-virtual-addresses";
+  for (const node of ["srv127", "srv129"]) {
+    inFile(node, "sys_hba.conf", "host replication SYSTEM 192.168.4.201/32 md5\n", "")(state.world);
+  }
+  tell(state, "srv127", "srv129");
+  await vi.advanceTimersByTimeAsync(60);
+  const before = state.open.get(cause);
+  const mend = append("srv127", "sys_hba.conf", "host replication SYSTEM 192.168.4.201/32 md5\n");
+
+  const unreadable = file("srv129", "sys_hba.conf", { state: "unreadable", maskedText: null });
+  const readable = state.world.agents.get("srv129");
+  unreadable(state.world);
+  mend(state.world);
+  tell(state, "srv127", "srv129");
+  await vi.advanceTimersByTimeAsync(60);
+  expect(state.open.get(cause)).toBe(before);
+
+  if (readable === undefined) throw new Error("no srv129");
+  state.world.agents.set("srv129", { ...readable, factsAreCurrent: false });
+  append("srv127", "sys_hba.conf", "# a comment\n")(state.world);
+  tell(state, "srv127");
+  await vi.advanceTimersByTimeAsync(60);
+  expect(state.open.get(cause)).toBe(before);
+
+  state.world.agents.set("srv129", readable);
+  tell(state, "srv129");
+  await vi.advanceTimersByTimeAsync(60);
+  expect(state.open.get(cause)).toMatchObject({ node: "srv129" });
+});
+
+const vipLines = /(?:host replication SYSTEM 192\.168\.4\.20[01]\/32 md5\n)+/;

@@ -103,11 +103,17 @@ function statusWith(node: NodeStatus): StatusAnswer {
         nodes: [node],
         problem: null,
         operation: null,
-        openAlerts: 0,
+        alerts: { critical: 1, warning: 0, info: 2 },
       },
     ],
   };
 }
+
+test("a cluster says how many alerts stand, and how bad they are", () => {
+  expect(renderStatus(statusWith(added))).toContain(
+    "  3 alerts: 1 critical, 2 info: castellan alert list",
+  );
+});
 
 test("a node that the pools see differently shows each pool's view", () => {
   expect(renderStatus(statusWith(added)).join("\n")).toContain("srv127:up srv129:down");

@@ -16,6 +16,13 @@ test("docs/rules.md is the table of rules", async () => {
     "judged at its end. Of what nobody can see now (an agent away, a file that can't be read) nothing is said, and a standing",
     "alert stays as it is.",
     "",
+    "A rule that is *one alert* is mended as one piece of work, and long-standing where nobody has done it: its alert lists all",
+    "places on all nodes, with the line or command that each of them wants. It stays as it is while a place that it lists can't be",
+    "seen, and where it was acknowledged it is not opened again when only fewer places are left.",
+    "",
+    "`critical` is what makes a failover, a restart or the pool go wrong, or lets anybody in; a default of the vendor's that has",
+    "done no harm for years is `warning` or `info`.",
+    "",
     "`castellan rules list` shows them with what is broken now, `castellan rules explain RULE` one of them.",
     "",
     "This page is generated from the table in `coordinator/rules/`.",
@@ -27,7 +34,7 @@ test("docs/rules.md is the table of rules", async () => {
       "| --- | --- | --- | --- | --- | --- |",
       ...rules.map(
         (rule) =>
-          `| \`${rule.id}\` | ${rule.severity} | ${cell(rule.sentence)} | ${cell(rule.wanted)} | ${cell(rule.fix)} | ${placesOf(rule)} |`,
+          `| \`${rule.id}\` | ${rule.severity}${rule.isOneAlert === true ? ", one alert" : ""} | ${cell(rule.sentence)} | ${cell(rule.wanted)} | ${cell(rule.fix)} | ${placesOf(rule)} |`,
       ),
     ]),
     "",
