@@ -168,6 +168,24 @@ export const poolRules: readonly Rule[] = [
     }),
   },
   {
+    id: "pool-check-passwords",
+    sentence: "The pool's own logins have their passwords in its configuration file",
+    severity: "warning",
+    needs: ["pool"],
+    isOneAlert: true,
+    wanted: "health_check_password and sr_check_password set",
+    fix: "Write that user's password there and reload: pgpool 4 looks an empty one up in its password file, where of two processes that read at once one finds none, and takes a healthy node for down.",
+    check: perFile(conf, (file, { poolUsers }) => {
+      if (file.content.settings.get("pool_passwd")?.value === "") return [];
+      if (poolUsers === null) return null;
+      return lookedUp(file.content, poolUsers.content).map(({ name, user }) => ({
+        key: name,
+        ...at(file, file.content.settings.get(name)?.line ?? null),
+        found: `${name} is empty, and ${user} stands in ${poolUsers.short}`,
+      }));
+    }),
+  },
+  {
     id: "trust-addresses",
     sentence: "Pools and scripts ask the declared trust addresses",
     severity: "warning",
@@ -330,6 +348,32 @@ function readable<T>(
     const file = pick(node);
     return file === null ? [] : [{ node, file }];
   });
+}
+
+/** Passwords that the pool takes from its password file, each with the user whose it is. */
+function lookedUp(
+  pool: PoolConf,
+  users: readonly string[],
+): readonly { readonly name: string; readonly user: string }[] {
+  // pgpool docs, health check: a name with a backend's number goes before the plain one.
+  const ofBackend = (name: string, id: number): string | null =>
+    poolText(pool, `${name}${id}`) ?? poolText(pool, name);
+  const health = backends(pool)
+    .filter(({ id }) => Number(ofBackend("health_check_period", id)) > 0)
+    .map(({ id }) => ({
+      name: "health_check_password",
+      user: ofBackend("health_check_user", id),
+      password: ofBackend("health_check_password", id),
+    }));
+  const streaming = {
+    name: "sr_check_password",
+    user: poolNumber(pool, "sr_check_period") === 0 ? null : poolText(pool, "sr_check_user"),
+    password: poolText(pool, "sr_check_password"),
+  };
+  const found = [...health, streaming].flatMap(({ name, user, password }) =>
+    password === null && user !== null && users.includes(user) ? [{ name, user }] : [],
+  );
+  return found.filter(({ name }, i) => found.findIndex((one) => one.name === name) === i);
 }
 
 function flagFindings(file: ReadFile<PoolConf>, names: readonly string[]): readonly Finding[] {

@@ -272,6 +272,7 @@ test("on PostgreSQL the rules that need no vendor are alerts when they are broke
     pool("failover_on_backend_error = off", "failover_on_backend_error = on"),
     pool("backend_port1 = 5432", "backend_port1 = 5433"),
     pool("num_init_children = 32", "num_init_children = 320"),
+    pool(/^health_check_password = .*$/m, "health_check_password = ''"),
   ]);
   await cluster.node("srv129").host.exec(["chmod", "644", manager.pcpFile]);
   const alerts = await untilBroken(bed, [
@@ -288,6 +289,7 @@ test("on PostgreSQL the rules that need no vendor are alerts when they are broke
       "ports-agree",
       "backend-rows-loaded",
       "pool-connections",
+      "pool-check-passwords",
       "secret-file-mode",
     ),
     ["setting-once", "srv127"],

@@ -81,6 +81,39 @@ export const poolCases: readonly RuleCase[] = [
     on: null,
   },
   {
+    rule: "pool-check-passwords",
+    breaks: append(
+      "srv129",
+      poolConf,
+      "health_check_period = '1'\nhealth_check_user = 'SYSTEM'\nhealth_check_password = ''\n",
+    ),
+    keeps: append(
+      "srv129",
+      poolConf,
+      "health_check_period = 1\nhealth_check_user = 'SYSTEM'\nhealth_check_password0 = '[secret]'\nhealth_check_user1 = 'nobody'\n",
+    ),
+    says: /health_check_password is empty, and SYSTEM stands in kingbasecluster\/etc\/cluster_passwd/,
+    on: "srv129",
+  },
+  {
+    rule: "pool-check-passwords",
+    breaks: append("srv129", poolConf, "sr_check_user = 'SYSTEM'\n"),
+    keeps: append("srv129", poolConf, "sr_check_user = 'SYSTEM'\nsr_check_period = 0\n"),
+    says: /sr_check_password is empty/,
+    on: "srv129",
+  },
+  {
+    rule: "pool-check-passwords",
+    breaks: append(
+      "srv127",
+      poolConf,
+      "health_check_period = 0\nhealth_check_period1 = 5\nhealth_check_user1 = 'app'\n",
+    ),
+    keeps: append("srv127", poolConf, "sr_check_user = 'app'\npool_passwd = ''\n"),
+    says: /health_check_password is empty, and app stands/,
+    on: "srv127",
+  },
+  {
     rule: "trust-addresses",
     breaks: module("srv129", 'IP="192.168.4.1,192.168.4.2"', 'IP="192.168.4.1"'),
     keeps: module("srv129", 'IP="192.168.4.1,192.168.4.2"', 'IP="192.168.4.2,192.168.4.1"'),
