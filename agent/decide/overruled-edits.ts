@@ -1,6 +1,6 @@
 import { shownValue } from "#shared/config-files/config-change.ts";
-import { confSourceOf, readServerConfFiles } from "#shared/config-files/server-conf-files.ts";
-import { effective, parseServerConf, type SettingEntry } from "#shared/config-files/server-conf.ts";
+import { settingsInFiles } from "#shared/config-files/server-conf-files.ts";
+import { parseServerConf, type SettingEntry } from "#shared/config-files/server-conf.ts";
 import type { FileFacts } from "#shared/domain/facts.ts";
 
 const mostTold = 5;
@@ -10,23 +10,20 @@ const mostTold = 5;
  * Nothing of lines that were there before: they may have been overruled for years.
  */
 export function overruledEdits(
-  { path, maskedText }: Pick<FileFacts, "path" | "maskedText">,
+  { path, format, origin, maskedText }: FileFacts,
   accepted: { readonly hash: string | null; readonly text: string | null },
   configFile: string,
   files: readonly FileFacts[],
 ): readonly string[] {
+  const isRead = path === configFile || origin !== undefined || format === "auto-conf";
   const textBefore = accepted.hash === null ? "" : accepted.text;
-  if (textBefore === null || maskedText === null) return [];
-  const { included, settings } = readServerConfFiles(configFile, confSourceOf(files));
-  const auto = files.find(({ format }) => format === "auto-conf");
-  const isRead = [{ path: configFile }, auto, ...included].some((file) => file?.path === path);
-  if (!isRead) return [];
-  const lastOfAll = effective(parseServerConf(auto?.maskedText ?? "", auto?.path));
+  if (!isRead || textBefore === null || maskedText === null) return [];
+  const settings = settingsInFiles(configFile, files);
   const before = new Set(activeIn(textBefore, path).map(({ name, value }) => `${name}=${value}`));
   return activeIn(maskedText, path)
     .filter(({ name, value }) => !before.has(`${name}=${value}`))
     .flatMap(({ name, value, line }) => {
-      const counts = lastOfAll.get(name) ?? settings.get(name);
+      const counts = settings.get(name);
       if (counts === undefined || counts.value === value) return [];
       return `${path}:${line}: ${name} has no effect, ${counts.file}:${counts.line} sets it to ${shownValue(counts.value)}`;
     })

@@ -1,5 +1,5 @@
 import { parseRecoveryConf, standbySettings } from "#shared/config-files/recovery-conf.ts";
-import { effective, parseServerConf } from "#shared/config-files/server-conf.ts";
+import { settingsInFiles } from "#shared/config-files/server-conf-files.ts";
 import type { DatabaseFacts, FileFacts } from "#shared/domain/facts.ts";
 import { lsnDistance } from "#shared/domain/lsn.ts";
 import { asFailure } from "#shared/errors.ts";
@@ -62,16 +62,13 @@ export function configuredUpstream(
   { dataDirectory }: Pick<DatabaseFacts, "dataDirectory">,
   files: readonly FileFacts[],
 ): Upstream | null {
-  const text = (format: FileFacts["format"]): string =>
-    files.find(
-      (file) =>
-        file.format === format &&
-        (format !== "recovery-conf" || file.path === `${dataDirectory}/recovery.conf`),
-    )?.maskedText ?? "";
-  const server = effective(parseServerConf(`${text("server-conf")}\n${text("auto-conf")}`));
-  const found = [parseRecoveryConf(text("recovery-conf")).standby, standbySettings(server)].find(
-    ({ primaryConninfo }) => primaryConninfo !== null,
-  );
+  const recovery = files.find(({ path }) => path === `${dataDirectory}/recovery.conf`);
+  // The product names the server's own file first.
+  const configFile = files.find(({ format }) => format === "server-conf")?.path ?? "";
+  const found = [
+    parseRecoveryConf(recovery?.maskedText ?? "").standby,
+    standbySettings(settingsInFiles(configFile, files)),
+  ].find(({ primaryConninfo }) => primaryConninfo !== null);
   const values = found?.primaryConninfo?.values;
   const host = values?.get("hostaddr") ?? values?.get("host");
   if (found === undefined || host === undefined) return null;

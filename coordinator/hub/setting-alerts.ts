@@ -4,10 +4,10 @@ import { alertCause } from "./host-events.ts";
 
 const mostAlerts = 50;
 
-/**
- * Settings that stand in a file and are not in force, one alert a setting. What a file overrules is no alert: it is
- * pointed out by `drift list`. `raise` is what is not told yet, `over` what is in force again.
- */
+/** Not what a file overrules: the alert of the edit that wrote it says so, and `drift list`. */
+type Waiting = FileSetting & { readonly state: Exclude<FileSetting["state"], "overruled"> };
+
+/** Of settings that stand in a file and are not in force, one alert each: `raise` is not told yet, `over` in force again. */
 export function settingAlerts(
   node: string,
   settings: readonly FileSetting[],
@@ -15,7 +15,7 @@ export function settingAlerts(
 ): { readonly raise: readonly AlertInput[]; readonly over: readonly string[] } {
   const wanted = new Map(
     settings
-      .filter(({ state }) => state !== "overruled")
+      .filter(isWaiting)
       .slice(0, mostAlerts)
       .map((setting) => [alertCause(node, `setting:${setting.name}`), alertOf(node, setting)]),
   );
@@ -33,7 +33,11 @@ export function settingAlerts(
   };
 }
 
-function alertOf(node: string, setting: FileSetting): AlertInput {
+function isWaiting(setting: FileSetting): setting is Waiting {
+  return setting.state !== "overruled";
+}
+
+function alertOf(node: string, setting: Waiting): AlertInput {
   const { name, file, line, inFile, inForce } = setting;
   const { severity, says, fix } = wordsOf(setting);
   return {
@@ -51,7 +55,7 @@ function alertOf(node: string, setting: FileSetting): AlertInput {
   };
 }
 
-function wordsOf({ state, file, line }: FileSetting): {
+function wordsOf({ state, file, line }: Waiting): {
   readonly severity: AlertRecord["severity"];
   readonly says: string;
   readonly fix: string;
@@ -70,7 +74,6 @@ function wordsOf({ state, file, line }: FileSetting): {
         fix: "Restart the server when that suits, or put the file back: castellan drift revert.",
       };
     case "waits-for-reload":
-    case "overruled":
       return {
         severity: "warning",
         says: "waits for a reload",

@@ -69,17 +69,10 @@ export function standbyPlaces(node: NodeView): readonly StandbyPlace[] {
   return inConf === null ? recovery : [...recovery, inConf];
 }
 
-const standbySettingNames = ["primary_conninfo", "primary_slot_name", "recovery_target_timeline"];
-
-/** Is it known what the server's own files say of being a standby? */
-export function isServerPlaceKnown(node: NodeView): boolean {
-  return standbySettingNames.every((name) => configured(node, name) !== null);
-}
-
 function serverPlace(node: NodeView): StandbyPlace | null {
-  if (!isServerPlaceKnown(node)) return null;
+  const names = ["primary_conninfo", "primary_slot_name", "recovery_target_timeline"];
   const found = new Map(
-    standbySettingNames.flatMap((name) => {
+    names.flatMap((name) => {
       const place = configured(node, name);
       return place === null || place === "unset" ? [] : [[name, place] as const];
     }),

@@ -10,7 +10,6 @@ import {
   autoEntry,
   configured,
   isLocal,
-  isServerPlaceKnown,
   isVirtual,
   standbyPlaces,
   type StandbyPlace,
@@ -28,7 +27,7 @@ export const replicationRules: readonly Rule[] = [
     needs: [],
     wanted: "application_name = the node's name",
     fix: "Set application_name in primary_conninfo: every check looks the node up by it.",
-    check: perPlace((place, node) => {
+    check: perPlace("primary_conninfo", (place, node) => {
       const conninfo = place.settings.primaryConninfo;
       if (conninfo === null) return [];
       const name = conninfo.values.get("application_name");
@@ -49,7 +48,7 @@ export const replicationRules: readonly Rule[] = [
     needs: [],
     wanted: "primary_slot_name = the node's slot",
     fix: "Set primary_slot_name: without it WAL may be recycled too early, with another's that node is shut out.",
-    check: perPlace((place, node) => {
+    check: perPlace("primary_slot_name", (place, node) => {
       const slot = place.settings.primarySlotName;
       if (slot === node.declared.slot) return [];
       if (place.settings.primaryConninfo === null) return [];
@@ -69,7 +68,7 @@ export const replicationRules: readonly Rule[] = [
     needs: [],
     wanted: "the own address of another node",
     fix: "Name the upstream's own address as host: a virtual one can become this node's.",
-    check: perPlace((place, node, view) =>
+    check: perPlace("primary_conninfo", (place, node, view) =>
       hostsOf(place).flatMap((host): readonly Finding[] => {
         const what = isVirtual(view, host)
           ? "a virtual address"
@@ -89,7 +88,7 @@ export const replicationRules: readonly Rule[] = [
     needs: [],
     wanted: "address and port of a declared node",
     fix: "Correct host and port in primary_conninfo.",
-    check: perPlace((place, node, view) =>
+    check: perPlace("primary_conninfo", (place, node, view) =>
       hostsOf(place).flatMap((host): readonly Finding[] => {
         // Said by upstream-not-self; a name may mean any address.
         if (parseIp(host) === null || isVirtual(view, host)) return [];
@@ -118,7 +117,7 @@ export const replicationRules: readonly Rule[] = [
     wanted: "recovery_target_timeline = 'latest'",
     fix: "Set recovery_target_timeline = 'latest': without it the node can't follow a promoted one.",
     check: together(
-      perPlace((place) => {
+      perPlace("recovery_target_timeline", (place) => {
         const value = place.settings.recoveryTargetTimeline;
         if (value === "latest" || (value === null && !place.isRecoveryConf)) return [];
         return [
@@ -142,7 +141,7 @@ export const replicationRules: readonly Rule[] = [
     needs: ["vendor"],
     wanted: "one address, the host's",
     fix: "Take the other address out, or write a name: a recovery puts the primary's address in the place of every one.",
-    check: perPlace((place) => {
+    check: perPlace("primary_conninfo", (place) => {
       if (!place.isRecoveryConf) return null;
       const hosts = hostsOf(place);
       const literals = place.file.text.match(/\b\d{1,3}(?:\.\d{1,3}){3}\b/g) ?? [];
@@ -319,13 +318,16 @@ export const replicationRules: readonly Rule[] = [
   },
 ];
 
-/** Every place that has the settings of a standby, by its file. */
+/** Every place that has the settings of a standby, by its file, where it is known what it says of this one. */
 function perPlace(
+  name: string,
   judge: (place: StandbyPlace, node: NodeView, view: ClusterView) => readonly Finding[] | null,
 ): Rule["check"] {
   return (view) =>
     view.nodes.flatMap((node) => {
-      const judged = standbyPlaces(node).flatMap((place): readonly Judgement[] => {
+      const isKnown = ["primary_conninfo", name].every((one) => configured(node, one) !== null);
+      const places = standbyPlaces(node).filter((place) => isKnown || place.isRecoveryConf);
+      const judged = places.flatMap((place): readonly Judgement[] => {
         const findings = judge(place, node, view);
         if (findings === null) return [];
         const part = place.file.short;
@@ -333,7 +335,7 @@ function perPlace(
         return [{ node: node.name, part, findings: keyed.slice(0, 1) }];
       });
       // The server's own files say nothing any more, or say it in the other one.
-      const files = isServerPlaceKnown(node) ? [node.conf, ...node.included, node.autoConf] : [];
+      const files = isKnown ? [node.conf, ...node.included, node.autoConf] : [];
       const own = files.flatMap((file) => file?.short ?? []);
       return [...judged, ...own.map((part) => ({ node: node.name, part, findings: [] }))];
     });

@@ -1,6 +1,7 @@
 import type { FileFacts } from "../domain/facts.ts";
 import { pathBeside } from "./posix-path.ts";
 import {
+  effective,
   type IncludeEntry,
   parseServerConf,
   type ServerConf,
@@ -144,6 +145,17 @@ export function readServerConfFiles(main: string, source: ConfSource): ServerCon
     isWhole,
     complaints,
   };
+}
+
+/** What the files of a node say of its server, *.auto.conf last, as far as it is certain. */
+export function settingsInFiles(
+  configFile: string,
+  files: readonly FileFacts[],
+): ServerConfFiles["settings"] {
+  const { settings } = readServerConfFiles(configFile, confSourceOf(files));
+  const auto = files.find(({ format }) => format === "auto-conf");
+  const lastOfAll = effective(parseServerConf(auto?.maskedText ?? "", auto?.path));
+  return new Map([...settings, ...lastOfAll]);
 }
 
 /** The server's files as their agent tells of them. */

@@ -4,7 +4,7 @@ import { parseIp } from "#shared/config-files/ip-address.ts";
 import { backends, parsePoolConf, type PoolConf } from "#shared/config-files/pool-conf.ts";
 import { poolSettings } from "#shared/config-files/pool-settings.ts";
 import { parseRecoveryConf, standbySettings } from "#shared/config-files/recovery-conf.ts";
-import { overlay, parseServerConf } from "#shared/config-files/server-conf.ts";
+import { settingsInFiles } from "#shared/config-files/server-conf-files.ts";
 import { isSameAddress } from "#shared/domain/addresses.ts";
 import type { NodeDeclaration, NodePaths, PoolPaths } from "#shared/domain/cluster.ts";
 import type { FileFormat, NodeFacts } from "#shared/domain/facts.ts";
@@ -179,11 +179,8 @@ export function conninfoOf(facts: NodeFacts): ReadonlyMap<string, string> | null
     const found = parseRecoveryConf(text).standby.primaryConninfo;
     if (found !== null) return found.values;
   }
-  const confs = facts.files
-    .filter((file) => file.format === "server-conf" || file.format === "auto-conf")
-    .flatMap((file) => file.maskedText ?? []);
-  const settings = overlay(confs.map((text) => parseServerConf(text)));
-  return standbySettings(settings).primaryConninfo?.values ?? null;
+  const configFile = facts.database.configFile ?? pathOf(facts, "server-conf") ?? "";
+  return standbySettings(settingsInFiles(configFile, facts.files)).primaryConninfo?.values ?? null;
 }
 
 function upstreamHost(facts: NodeFacts): string | null {
