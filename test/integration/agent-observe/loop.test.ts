@@ -46,7 +46,9 @@ test("facts come by themselves, fit their schema, and what did not change is the
   const [first, , , fourth] = bed.facts;
   expect(NodeFacts.safeParse(fourth)).toMatchObject({ success: true });
   expect(fourth?.database.role).toBe("primary");
-  expect(fourth?.host).toBe(first?.host);
+  // The host's schedule may fall among these looks: its clock has gone on then.
+  const isSameHost = JSON.stringify(fourth?.host) === JSON.stringify(first?.host);
+  expect(fourth?.host === first?.host).toBe(isSameHost);
   expect(fourth?.files).toBe(first?.files);
   expect(fourth?.guard.checks.map((check) => check.name)).toEqual(["rehash", "host", "guard"]);
   expect(bed.loop.facts()).toBe(bed.facts.at(-1));
