@@ -81,6 +81,10 @@ test("who acknowledges first is the one; the alert opens again only when there i
   });
   expect(store.acknowledgeAlert(id, { by: "wang@b", note: null }, 3)?.acknowledgedBy).toBe("li@a");
   expect(store.acknowledgeAlert(99, { by: "wang@b", note: null }, 3)).toBeNull();
+  // Who looks after it may say something else of it; who says nothing leaves the note.
+  store.acknowledgeAlert(id, { by: "li@a", note: "until noon" }, 3);
+  const again = store.acknowledgeAlert(id, { by: "li@a", note: null }, 3);
+  expect(again).toMatchObject({ note: "until noon", acknowledgedAt: 3 });
   // Seen again as it was, then milder: it stays acknowledged.
   expect(store.raiseAlert(drift, 4).state).toBe("acknowledged");
   expect(store.raiseAlert({ ...drift, severity: "info" }, 5).state).toBe("acknowledged");
@@ -97,6 +101,7 @@ test("who acknowledges first is the one; the alert opens again only when there i
   store.resolveAlert(drift.cause, 11);
   expect(changes.map(({ kind }) => kind)).toEqual([
     "opened",
+    "acknowledged",
     "acknowledged",
     "changed",
     "reopened",
