@@ -101,7 +101,8 @@ function readAssignment(logical: LogicalLine, arrays: ReadonlySet<string>): Read
   const content = hasBackslash ? logical.content.replace(/\\([^])/g, "$1") : logical.content;
   const nameAt = content.search(/[^ \t]/);
   const hash = content.indexOf("#");
-  const code = trimBlanks(hash === -1 ? content : content.slice(0, hash));
+  // "read" drops the blanks at the line's end; those before a "#" stay.
+  const code = hash === -1 ? trimBlanks(content) : content.slice(0, hash);
   if (nameAt === -1 || nameAt >= code.length) {
     if (!isJoined) return nothing;
     return ignored(0, "a backslash at its end joins this line with the next one", safeForm);
@@ -111,13 +112,10 @@ function readAssignment(logical: LogicalLine, arrays: ReadonlySet<string>): Read
     return ignored(nameAt, message, "End the last line with a newline.");
   }
   const equals = code.indexOf("=");
-  if (equals === -1) {
-    return ignored(nameAt, "this is no assignment and is ignored", "Write KEY=value.");
-  }
-  const name = code.slice(nameAt, equals);
-  const raw = code.slice(equals + 1);
-  if (name === "" || raw === "") return nothing;
+  const name = code.slice(nameAt, equals === -1 ? code.length : equals);
+  if (name === "" || equals === code.length - 1) return nothing;
 
+  const raw = trimBlanks(code.slice(equals + 1));
   const valueStart = line.start + equals + 1;
   const place = {
     line: line.number,
@@ -133,6 +131,7 @@ function readAssignment(logical: LogicalLine, arrays: ReadonlySet<string>): Read
     const value: HaValue = { kind: "unsafe", reason };
     return { assignment: { name, value, ...place }, complaint: { at, message, hint: safeForm } };
   };
+  if (equals === -1) return unsafe(nameAt, "the scripts take all of it for the name and the value");
   if (hasBackslash) return unsafe(nameAt, "backslashes are removed while the file is read");
   if (/^[A-Za-z_][A-Za-z0-9_]*[ \t]+$/.test(name)) {
     return ignored(nameAt, `${name.trim()} isn't set: a blank stands before "="`, safeForm);
@@ -140,7 +139,7 @@ function readAssignment(logical: LogicalLine, arrays: ReadonlySet<string>): Read
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
     return unsafe(nameAt, "before = stands no plain name");
   if (raw.endsWith("\r")) {
-    return unsafe(code.length - 1, "the carriage return becomes part of the value");
+    return unsafe(equals + raw.length, "the carriage return becomes part of the value");
   }
   const value = readShellValue(raw);
   switch (value.kind) {

@@ -13,7 +13,10 @@ export type ShellValue =
   | { readonly kind: "unsafe"; readonly at: number; readonly reason: string }
   | { readonly kind: "failing"; readonly at: number; readonly reason: string };
 
-/** `"a b"` is text, `(a "b c")` is an array of two words, `$(id)` is unsafe, `"a` is failing. */
+/**
+ * `"a b"` is text, `(a "b c")` is an array of two words, `$(id)` is unsafe, `"a` is failing. The scripts hand the
+ * line to the shell without quotes around it: of several blanks one is left, even inside quotes.
+ */
 export function readShellValue(text: string): ShellValue {
   const start = skipBlanks(text, 0);
   if (start > 0) return { kind: "unsafe", at: 0, reason: "the shell would run it as a command" };
@@ -40,7 +43,7 @@ export function readShellValue(text: string): ShellValue {
 
 /** Whether the value can be written between double quotes so that every reader understands the same. */
 export function isPlainText(value: string): boolean {
-  if (value === "" || /["$`\\#\u007f]/.test(value)) return false;
+  if (value === "" || /["$`\\#\u007f]|  /.test(value)) return false;
   for (let index = 0; index < value.length; index += 1) {
     if (value.charCodeAt(index) < 32) return false;
   }
@@ -68,7 +71,7 @@ function readWord(text: string, start: number): ReadWord {
       const body = text.slice(at + 1, end);
       const special = char === '"' ? body.search(/[$`\\]/) : -1;
       if (special !== -1) return unsafe(at + 1 + special, body[special]);
-      pieces.push(body);
+      pieces.push(body.replaceAll(/[ \t]+/g, " "));
       at = end + 1;
       continue;
     }
