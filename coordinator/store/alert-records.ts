@@ -96,8 +96,9 @@ export function alertRecords(db: Connection): AlertRecords {
       const isDone = db.transaction(() => {
         const { changes } = db.run(
           `UPDATE alert SET state = 'acknowledged', acknowledged_at = ?, acknowledged_by = ?, note = ?
-           WHERE id = ? AND state = 'open'`,
-          [now, by, note, id],
+           WHERE id = ? AND
+             (state = 'open' OR (state = 'acknowledged' AND acknowledged_by = ? AND ? IS NOT NULL))`,
+          [now, by, note, id, by, note],
         );
         if (changes > 0) mark(id, "acknowledged", now);
         return changes > 0;

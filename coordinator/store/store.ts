@@ -78,7 +78,7 @@ export type Store = Disposable & {
   raiseAlert(alert: AlertInput, now: number): AlertRecord;
   /** Open or acknowledged, it is over. */
   resolveAlert(cause: string, now: number): void;
-  /** Only an open one; answers the alert as it stands then, null for none of this id. */
+  /** An open one, or with another note one's own; answers the alert as it stands then, null for none of this id. */
   acknowledgeAlert(
     id: number,
     acknowledgement: { readonly by: string; readonly note: string | null },
