@@ -176,6 +176,7 @@ function present(view: AgentView | null): RuleFacts | null {
 
 function alertOf(breach: AlertedBreach): AlertInput {
   const { cause, rule, node, file, line, found, wanted, fix, places } = breach;
+  const about = places.length > 1 ? rule.sentence : node;
   const place = file === null ? "" : `\nfile: ${file}${line === null ? "" : `:${line}`}`;
   return {
     cause,
@@ -185,7 +186,7 @@ function alertOf(breach: AlertedBreach): AlertInput {
     file,
     line,
     fix,
-    summary: `${node === null ? "" : `${node}: `}${found}`.slice(0, mostSummary),
+    summary: `${about === null ? "" : `${about}: `}${found}`.slice(0, mostSummary),
     detail: `rule: ${rule.sentence} [${rule.id}]\nfound: ${found}\nwanted: ${[wanted + place, ...places].join("\n")}`,
   };
 }

@@ -33,7 +33,7 @@ function gathered(cluster: string, rule: Rule, breaches: readonly Breach[]): Ale
     node: nodes.length === 1 ? first.node : null,
     file: null,
     line: null,
-    found: `${first.found}, and so in ${breaches.length} places on ${nodes.join(", ")}`,
+    found: `not so in ${breaches.length} places on ${nodes.join(", ")}`,
     wanted: rule.wanted,
     fix: rule.fix,
     places: breaches.length <= mostPlaces ? places : [...places, `- and ${breaches.length - mostPlaces} more`], // prettier-ignore

@@ -199,7 +199,8 @@ test("a rule that is mended as one piece of work is one alert, which lists its p
   expect(state.open.get(cause)).toMatchObject({
     node: null,
     file: null,
-    summary: "no line for 192.168.4.200, and so in 4 places on srv127, srv129",
+    summary:
+      "Every node lets the virtual addresses in for replication: not so in 4 places on srv127, srv129",
   });
 
   // Some of it is mended: no news for who looks after it.
