@@ -162,11 +162,17 @@ export function settingsInFiles(
 export function confSourceOf(files: readonly FileFacts[]): ConfSource {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const included = files.filter(({ origin }) => origin !== undefined);
+  const parsed = new Map<string, ServerConf>();
   return {
     file: (path) => {
+      const known = parsed.get(path);
+      if (known !== undefined) return known;
       const { state, maskedText = null } = byPath.get(path) ?? {};
       if (state === "absent") return "missing";
-      return maskedText === null ? "unknown" : parseServerConf(maskedText, path);
+      if (maskedText === null) return "unknown";
+      const conf = parseServerConf(maskedText, path);
+      parsed.set(path, conf);
+      return conf;
     },
     folder: (path) => {
       // There may be more of them than are watched.
