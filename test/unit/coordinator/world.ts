@@ -140,6 +140,21 @@ export function changePool(
   );
 }
 
+type SpareRow = { readonly id: number; readonly hostname: string };
+
+/** A row for the node that is to come, which the pool runs with though nothing answers there yet. */
+export function loadRow(world: World, node: string, { id, hostname }: SpareRow): void {
+  const rows = world.facts.get(node)?.pool?.rows ?? [];
+  const row = { id, hostname, port: 5432, status: "down", role: "standby", weight: 0 };
+  changePool(world, node, { rows: [...rows, row] });
+}
+
+/** The same row in the pool's file. */
+export function writeRow(world: World, node: string, { id, hostname }: SpareRow): void {
+  const lines = `backend_hostname${id} = '${hostname}'\nbackend_port${id} = 5432\n`;
+  changeFile(world, node, "pgpool.conf", (text) => text + lines);
+}
+
 export function situationOf(world: World, request: Partial<AddNodeRequest> = {}): Situation {
   const cluster: LoadedCluster = {
     file: "/var/lib/castellan/clusters/ESHA.yaml",

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { forecastCopy } from "#coordinator/operations/add-node/forecast.ts";
 import { printBytes, printSeconds } from "#coordinator/operations/add-node/print-units.ts";
 import { slotBudgetBytes } from "#shared/domain/slot-budget.ts";
+import { directories, target } from "../preflight/cases/edits.ts";
 import {
   change,
   changeDatabase,
@@ -65,22 +66,7 @@ test("a slot beyond its budget is refused with both figures", () => {
 
 test("a target that is too small is refused with what it would need", () => {
   const world = createWorld();
-  world.probe = (probes) => ({
-    ...probes,
-    target:
-      probes.target?.answer == null
-        ? null
-        : {
-            answer: {
-              ...probes.target.answer,
-              directories: probes.target.answer.directories.map((d) => ({
-                ...d,
-                freeBytes: gibibyte,
-              })),
-            },
-            problem: null,
-          },
-  });
+  directories({ freeBytes: gibibyte })(world);
   expect(forecastCopy(situationOf(world))?.refusals.join()).toMatch(/srv159 has 1\.0 GiB free/);
 });
 
@@ -90,22 +76,13 @@ test("a tablespace on a filesystem of its own needs room there, not in the data 
     databases: [{ name: "app", bytes: 10 * gibibyte, encoding: "UTF8", collate: "C" }],
     tablespaces: [{ oid: 1, name: "ts", location: "/srv/ts", bytes: 9 * gibibyte }],
   });
-  world.probe = (probes) => ({
-    ...probes,
-    target:
-      probes.target?.answer == null
-        ? null
-        : {
-            answer: {
-              ...probes.target.answer,
-              directories: probes.target.answer.directories.map((d) => ({
-                ...d,
-                freeBytes: d.path === "/srv/ts" ? 5 * gibibyte : 2 * gibibyte,
-              })),
-            },
-            problem: null,
-          },
-  });
+  target((answer) => ({
+    ...answer,
+    directories: answer.directories.map((d) => ({
+      ...d,
+      freeBytes: d.path === "/srv/ts" ? 5 * gibibyte : 2 * gibibyte,
+    })),
+  }))(world);
   expect(forecastCopy(situationOf(world))?.refusals).toEqual([
     "srv159 has 5.0 GiB free at /srv/ts; the tablespace needs 9.0 GiB.",
   ]);

@@ -10,11 +10,11 @@ import type { WorldOptions } from "../declared-node.ts";
 import {
   change,
   changeDatabase,
-  changePool,
-  changeFile,
   createWorld,
+  loadRow,
   situationOf,
   type World,
+  writeRow,
 } from "../world.ts";
 import { planText } from "./plan-text.ts";
 
@@ -119,23 +119,10 @@ function backupOf(plan: Plan) {
 
 test("a prepared row that every pool runs with is only attached", () => {
   const world = createWorld({ pool: true });
+  const row = { id: 2, hostname: "192.168.4.159" };
   for (const node of ["srv127", "srv129"]) {
-    const rows = world.facts.get(node)?.pool?.rows ?? [];
-    const row = {
-      id: 2,
-      hostname: "192.168.4.159",
-      port: 5432,
-      status: "down",
-      role: "standby",
-      weight: 0,
-    };
-    changePool(world, node, { rows: [...rows, row] });
-    changeFile(
-      world,
-      node,
-      "pgpool.conf",
-      (text) => `${text}backend_hostname2 = '192.168.4.159'\nbackend_port2 = 5432\n`,
-    );
+    loadRow(world, node, row);
+    writeRow(world, node, row);
   }
   const plan = planOf(world);
   expect(plan.steps.some(({ kind }) => kind === "append-backend")).toBe(false);

@@ -4,7 +4,16 @@ import {
   relocateInText,
   relocationBetween,
 } from "#coordinator/operations/add-node/relocate.ts";
-import { change, changeFile, changePool, createWorld, situationOf } from "../world.ts";
+import { dataDirectory } from "../preflight/cases/edits.ts";
+import {
+  change,
+  changeFile,
+  changePool,
+  createWorld,
+  loadRow,
+  situationOf,
+  writeRow,
+} from "../world.ts";
 
 test("what is not given follows the newest standby", () => {
   const { newcomer, like, source } = situationOf(createWorld({ pool: true }));
@@ -46,41 +55,17 @@ test("a node or source that the cluster doesn't have is named", () => {
 
 test("the row's number is above every number that any file, pool or declaration knows", () => {
   const world = createWorld({ pool: true });
-  changeFile(
-    world,
-    "srv129",
-    "pgpool.conf",
-    (text) => `${text}backend_hostname7 = '10.0.0.7'\nbackend_port7 = 5432\n`,
-  );
+  writeRow(world, "srv129", { id: 7, hostname: "10.0.0.7" });
   expect(situationOf(world).registration).toMatchObject({ row: { id: 8 } });
   const running = createWorld({ pool: true });
-  const rows = running.facts.get("srv127")?.pool?.rows ?? [];
-  const spare = {
-    id: 4,
-    hostname: "10.0.0.9",
-    port: 5432,
-    status: "down",
-    role: "standby",
-    weight: 0,
-  };
-  changePool(running, "srv127", { rows: [...rows, spare] });
+  loadRow(running, "srv127", { id: 4, hostname: "10.0.0.9" });
   expect(situationOf(running).registration).toMatchObject({ row: { id: 5 } });
 });
 
 test("a row that running pools kept from an undone registration is taken up again, file and all", () => {
   const world = createWorld({ pool: true });
-  const row = {
-    id: 2,
-    hostname: "192.168.4.159",
-    port: 5432,
-    status: "down",
-    role: "standby",
-    weight: 0,
-  };
-  for (const node of ["srv127", "srv129"]) {
-    const rows = world.facts.get(node)?.pool?.rows ?? [];
-    changePool(world, node, { rows: [...rows, row] });
-  }
+  const row = { id: 2, hostname: "192.168.4.159" };
+  for (const node of ["srv127", "srv129"]) loadRow(world, node, row);
   expect(situationOf(world).registration).toMatchObject({
     way: "reload-and-attach",
     row: { id: 2 },
@@ -110,22 +95,9 @@ test("the weight of the new row is the like-node's in the file, not its share in
 
 test("a row that only one pool has loaded is not a prepared one", () => {
   const world = createWorld({ pool: true });
-  const rows = world.facts.get("srv127")?.pool?.rows ?? [];
-  const row = {
-    id: 2,
-    hostname: "192.168.4.159",
-    port: 5432,
-    status: "down",
-    role: "standby",
-    weight: 0,
-  };
-  changePool(world, "srv127", { rows: [...rows, row] });
-  changeFile(
-    world,
-    "srv127",
-    "pgpool.conf",
-    (text) => `${text}backend_hostname2 = '192.168.4.159'\nbackend_port2 = 5432\n`,
-  );
+  const row = { id: 2, hostname: "192.168.4.159" };
+  loadRow(world, "srv127", row);
+  writeRow(world, "srv127", row);
   expect(situationOf(world).registration).toMatchObject({
     way: "reload-and-attach",
     row: { id: 2 },
@@ -134,19 +106,7 @@ test("a row that only one pool has loaded is not a prepared one", () => {
 
 test("a data directory that is a mount point is copied into directly", () => {
   const world = createWorld();
-  world.probe = (probes) => ({
-    ...probes,
-    target:
-      probes.target?.answer == null
-        ? null
-        : {
-            answer: {
-              ...probes.target.answer,
-              dataDirectory: { ...probes.target.answer.dataDirectory, isMountPoint: true },
-            },
-            problem: null,
-          },
-  });
+  dataDirectory({ isMountPoint: true })(world);
   expect(situationOf(world).stagingDirectory).toBe("/var/lib/postgresql/15/main");
 });
 

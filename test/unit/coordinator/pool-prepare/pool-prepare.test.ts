@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { poolPrepare } from "#coordinator/operations/pool-prepare/request.ts";
-import { changeFile, changePool, createWorld } from "../world.ts";
+import { changePool, createWorld, loadRow, writeRow } from "../world.ts";
 import { createFakePorts } from "../fake-ports.ts";
 
 const request = {
@@ -31,23 +31,10 @@ test("every pool gets the same row, and nothing is attached", async () => {
 
 test("a row that every pool runs with leaves nothing to do", async () => {
   const world = createWorld({ pool: true });
+  const row = { id: 2, hostname: request.address };
   for (const node of ["srv127", "srv129"]) {
-    const rows = world.facts.get(node)?.pool?.rows ?? [];
-    const row = {
-      id: 2,
-      hostname: request.address,
-      port: 5432,
-      status: "down",
-      role: "standby",
-      weight: 0,
-    };
-    changePool(world, node, { rows: [...rows, row] });
-    changeFile(
-      world,
-      node,
-      "pgpool.conf",
-      (text) => `${text}backend_hostname2 = '192.168.4.159'\nbackend_port2 = 5432\n`,
-    );
+    loadRow(world, node, row);
+    writeRow(world, node, row);
   }
   const ports = createFakePorts(world);
   const { plan } = await poolPrepare(ports, ports.start, "ESHA", { ...request, dryRun: true });
