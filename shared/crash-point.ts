@@ -21,7 +21,8 @@ export function crashPoint(point: string, kind?: string, phase?: string): void {
   if (typeof CASTELLAN_CRASH_POINTS !== "undefined" && CASTELLAN_CRASH_POINTS) {
     // Put together here, so that nothing of it is left at the call in production.
     const name = [point, phase, shortened(kind)].filter((p) => p !== undefined).join(":");
-    const scope = scopes?.getStore();
+    // Whichever step or look comes first keeps a version: it is nobody's in particular.
+    const scope = kind !== undefined && keptVersion.test(kind) ? undefined : scopes?.getStore();
     // `agent:applied:create-slot` says already what is being done.
     const isSaid = scope === undefined || name.endsWith(scope.slice(scope.indexOf(":")));
     const longest = isSaid ? name : `${name}/${scope}`;
@@ -40,10 +41,13 @@ export function crashPoint(point: string, kind?: string, phase?: string): void {
   }
 }
 
+/** An earlier version of a watched file: `<folder>/<the file's path>/<when>-…`. */
+const keptVersion = /\/\d{15}-[^/]*$/;
+
 function shortened(kind: string | undefined): string | undefined {
   if (kind?.startsWith("/") !== true) return kind?.split(":", 1)[0];
   const [above = "", folder = "", file = ""] = kind.split("/").slice(-3);
-  if (/^\d{15}-/.test(file)) return above; // an earlier version that is kept
+  if (keptVersion.test(kind)) return above;
   return (/\.json$|[0-9a-f]{16}/.test(file) ? folder : file).replace(/op-\w+/, "op");
 }
 

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, readdir, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { crashScope } from "#shared/crash-point.ts";
 import type { FileSnapshot, FileVersions } from "../ports.ts";
 import { temporaryName, writeAtomically } from "./atomic-write.ts";
 import { fileFailure, orNull } from "./file-failure.ts";
@@ -47,8 +46,6 @@ export async function createPreviousVersions(
   const directoryOf = (path: string): string => join(folder, fileNameFor(path));
 
   async function keep(path: string, version: FileSnapshot): Promise<void> {
-    // Whichever step or look was there first: what is being done here is this.
-    crashScope("keep", "version");
     const directory = directoryOf(path);
     const name = [
       String(now()).padStart(15, "0"),
