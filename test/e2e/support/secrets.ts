@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
-import type { TestCluster } from "#test/harness/cluster.ts";
 
 /** A secret as it could stand somewhere, and what it is called in a report. */
 export type Spelling = { readonly name: string; readonly text: string };
 
 /** Every password of the cluster, and what else is named, in every spelling that a program could give it. */
 export function secretSpellings(
-  { passwords }: Pick<TestCluster, "passwords">,
+  { passwords }: { readonly passwords: Readonly<Record<string, string>> },
   more: Readonly<Record<string, string>> = {},
 ): readonly Spelling[] {
   const found = new Map<string, string>();

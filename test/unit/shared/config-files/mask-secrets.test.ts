@@ -30,12 +30,13 @@ test.each(["HAmodule.conf", "recovery.conf", "kingbasecluster.conf", "cluster_pa
   },
 );
 
-test.each(["postgresql-15.conf", "postgresql-18.conf", "pgpool-4.3.conf", "kes/sys_hba.conf"])(
-  "%s holds no secret and is shown as it is",
-  (name) => {
-    expect(maskSecrets(name, fixture(name))).toBe(fixture(name));
-  },
-);
+test.each([
+  ...["postgresql-10.conf", "postgresql-15.conf", "postgresql-18.conf", "recovery-10.conf"],
+  ...["pg_hba-10.conf", "pg_hba-15.conf", "pg_hba-18.conf", "kes/sys_hba.conf", "kes/ident.conf"],
+  ...["pgpool-4.3.conf", "pool_hba-4.3.conf", "kes/KINGBASECRON", "kes/kingbase.conf"],
+])("%s holds no secret and is shown as it is", (name) => {
+  expect(maskSecrets(name, fixture(name))).toBe(fixture(name));
+});
 
 describe("a secret is hidden wherever it may stand", () => {
   test.each([
@@ -165,6 +166,24 @@ describe("a secret is hidden wherever it may stand", () => {
       runs,
     );
   });
+});
+
+test.each([
+  ["server-conf", "archive_command = 'test ! -f /a/%f && cp %p /a/%f' # to /a"],
+  ["server-conf", "archive_command = 'PGPASSFILE=/home/a/.pgpass rsync -u %p b@h:/a/%f'"],
+  ["server-conf", "password_encryption = 'scram-sha-256'"],
+  ["server-conf", "shared_preload_libraries = 'passwordcheck'"],
+  ["server-conf", "ssl_passphrase_command_supports_reload = on"],
+  ["recovery-conf", "primary_conninfo = 'host=a port=1 user=b passfile=''/home/a b/.pgpass'''"],
+  ["recovery-conf", "primary_conninfo = 'postgresql://u@h:5432,i:5433/db?application_name=x'"],
+  ["recovery-conf", "restore_command = 'curl -o %p http://h:8080/%f'"],
+  ["pool-conf", "failover_command = '/a/f.sh %d %h %p %D %m %H %M %P \"%r\" %R'"],
+  ["pool-conf", "# Password of the user; empty: looked up in pool_passwd"],
+  ["ha-module", "KB_ALL_IP=(10.0.0.1 10.0.0.2) # KB_PASS stands below"],
+  ["hba", 'host "a b" all 10.0.0.0/8 password # was md5'],
+  ["cron", "*/1 * * * * kingbase . /etc/profile; /a/network_rewind.sh"],
+])("%s: %s has no secret and is shown as it is", (format, line) => {
+  expect(maskSecrets(format, line)).toBe(line);
 });
 
 test.each([
