@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { findPcpPass, parsePcpPass } from "#shared/config-files/pcp-pass.ts";
+import { parsePcpPass } from "#shared/config-files/pcp-pass.ts";
 import { configText, fixture, runs } from "./fixture.ts";
 
 test("an entry says who logs in where, never with which password", () => {
@@ -11,16 +11,12 @@ test("an entry says who logs in where, never with which password", () => {
   expect(JSON.stringify(pass)).not.toContain("pass:word");
 });
 
-test("the first entry that fits is the one the client uses", () => {
-  const pass = parsePcpPass(String.raw`# comment
-a\:b:9898:x:p
-*:9898:kingbase:p
-*:*:*:`);
-  const find = (host: string, user: string): number | undefined =>
-    findPcpPass(pass, { host, port: 9898, user })?.line;
-  expect(find("a:b", "x")).toBe(2);
-  expect(find("10.0.0.1", "kingbase")).toBe(3);
-  expect(findPcpPass(pass, { host: "h", port: 1, user: "u" })?.hasPassword).toBe(false);
+test("a backslash takes the meaning from a colon, and a password may be empty", () => {
+  const { entries } = parsePcpPass("# comment\na\\:b:9898:x:p\n*:*:*:");
+  expect(entries).toEqual([
+    { host: "a:b", port: "9898", user: "x", hasPassword: true, line: 2 },
+    { host: "*", port: "*", user: "*", hasPassword: false, line: 3 },
+  ]);
 });
 
 test("a line that is no entry is a complaint with its line and without its text", () => {
