@@ -1,7 +1,7 @@
-import { decodeBase64, encodeBase64 } from "./base64.ts";
+import { isConninfoUri, readConninfoUri } from "./conninfo-uri.ts";
 import { freeSecrets, mergeSpans } from "./free-secrets.ts";
 import { isSecretName } from "./secret-names.ts";
-import { applyEdits, decodeUtf8, encodeUtf8 } from "./text-file.ts";
+import { applyEdits } from "./text-file.ts";
 
 /** A libpq connection string, e.g. the value of primary_conninfo. Column numbers are for the caller to add. */
 export type Conninfo = {
@@ -23,11 +23,13 @@ type ConninfoPair = {
   readonly valueEnd: number;
 };
 
-/** How a password is kept: KingbaseES V8R3 wants base64 in recovery.conf, PostgreSQL clear text. */
-export type PasswordEncoding = "clear" | "base64";
-
-/** `host=10.0.0.1 application_name='a b'` gives two pairs. The URI form is reported as a problem. */
+/** `host=10.0.0.1 application_name='a b'` gives two pairs. Of a URI there are values only. */
 export function parseConninfo(text: string): Conninfo {
+  if (isConninfoUri(text)) {
+    const values = readConninfoUri(text);
+    const problem = values === null ? { at: 0, message: "the URI can't be read" } : null;
+    return { text, pairs: [], values: values ?? new Map(), problem };
+  }
   const pairs: ConninfoPair[] = [];
   let problem: Conninfo["problem"] = null;
   let at = skipBlanks(text, 0);
@@ -79,32 +81,6 @@ function readPair(text: string, keyStart: number): ReadPair {
 /** One blank between pairs and quotes only where they are needed: the vendor's scripts cut at blanks and quotes. */
 export function printConninfo(values: ReadonlyMap<string, string>): string {
   return [...values].map(([key, value]) => `${key}=${quoteConninfo(value)}`).join(" ");
-}
-
-/** Changes the value that counts where it stands, or appends the pair. */
-export function setConninfoValue(text: string, key: string, value: string): string {
-  const conninfo = parseConninfo(text);
-  const pair = conninfo.pairs.findLast((p) => p.key === key);
-  if (pair === undefined) {
-    const separator = text === "" || isBlank(text.at(-1)) ? "" : " ";
-    return `${text}${separator}${key}=${quoteConninfo(value)}`;
-  }
-  if (pair.value === value) return text;
-  const edit = { start: pair.valueStart, end: pair.valueEnd, text: quoteConninfo(value) };
-  return applyEdits(text, [edit]);
-}
-
-/** `password` is text as a person types it; the result stays a Latin-1 string. */
-export function withPassword(text: string, password: string, encoding: PasswordEncoding): string {
-  const stored = encoding === "base64" ? encodeBase64(password) : encodeUtf8(password);
-  return setConninfoValue(text, "password", stored);
-}
-
-/** The password as a person types it; null when there is none, or when it isn't base64 where it should be. */
-export function readPassword(conninfo: Conninfo, encoding: PasswordEncoding): string | null {
-  const stored = conninfo.values.get("password");
-  if (stored === undefined) return null;
-  return encoding === "base64" ? decodeBase64(stored) : decodeUtf8(stored);
 }
 
 /** For showing: secret values become `[secret]`, in URIs as well. In a broken string all from a secret on is hidden. */

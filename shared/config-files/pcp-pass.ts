@@ -34,22 +34,6 @@ export function parsePcpPass(text: string, file = ""): PcpPass {
   return { entries, complaints };
 }
 
-/** The first entry that the client would use. */
-export function findPcpPass(
-  pass: PcpPass,
-  login: { readonly host: string; readonly port: number; readonly user: string },
-): PcpPassEntry | null {
-  const fits = (pattern: string, value: string): boolean => pattern === "*" || pattern === value;
-  return (
-    pass.entries.find(
-      (entry) =>
-        fits(entry.host, login.host) &&
-        fits(entry.port, String(login.port)) &&
-        fits(entry.user, login.user),
-    ) ?? null
-  );
-}
-
 function splitFields(line: string): readonly string[] {
   const fields: string[] = [];
   let field: string[] = [];
