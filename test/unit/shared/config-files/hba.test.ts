@@ -74,6 +74,7 @@ describe("reading", () => {
     ["host all all db.example.com/24 md5", 14, "db.example.com/24 is no address range"],
     ["local all all md5,trust", 15, "a rule takes one method"],
     ["host all all 10.0.0.1,10.0.0.2 md5", 14, "a rule takes one address"],
+    ["include a b", 1, '"include" is no connection type'],
     ["local all all md6", 15, "md6 is no authentication method"],
     ["host all all all peer", 18, "peer is for local connections only"],
     ["local all all gss", 15, "gss is not for local connections"],
@@ -131,6 +132,7 @@ describe("which line lets a connection in", () => {
     ["host all all all md5", "10.0.0.1", 1],
     ["host all all 010.0.0.0/8 md5", "8.1.2.3", 1],
     ["host all all 10.1/32 md5", "10.0.0.1", 1],
+    ["host all all fe80::1%lo/64 md5", "fe80::2", 1],
     ["host all all 0x0a000001 255.0 md5", "10.0.0.2", 1],
   ])("%s and a client at %s", (text, address, line) => {
     expect(ask(text, { ...ordinary, address })).toBe(line);
