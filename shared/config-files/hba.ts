@@ -63,7 +63,7 @@ export function parseHba(text: string, options: HbaParseOptions = {}): HbaConf {
     const first = fields[0];
     if (first === undefined) continue;
     const firstWord = first.tokens[0]?.value ?? "";
-    if (/^include(?:_if_exists|_dir)?$/.test(firstWord)) {
+    if (fields.length === 2 && /^include(?:_if_exists|_dir)?$/.test(firstWord)) {
       includes.push({ line: line.number, text: content.trim() });
       continue;
     }

@@ -17,7 +17,8 @@ export function parseIp(text: string): IpAddress | null {
 
 /** As the C library takes it, and PostgreSQL's hba files with it: `10.1` is 10.0.0.1, `010.0.0.1` is 8.0.0.1. */
 export function parseNumericHost(text: string): IpAddress | null {
-  if (text.includes(":")) return parseIp(text);
+  // A zone does not count when addresses are compared.
+  if (text.includes(":")) return parseIp(text.replace(/%[A-Za-z0-9_.-]+$/, ""));
   const parts = text.length > 45 ? [] : text.split(".");
   if (parts.length < 1 || parts.length > 4) return null;
   let bits = 0n;
