@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { mostIncludedFiles } from "#shared/config-files/server-conf-files.ts";
 import { commandKinds, type CommandKind } from "#shared/domain/commands.ts";
 import { NodePaths, PoolKind, PoolPaths, ProductId } from "#shared/domain/cluster.ts";
 import { AbsolutePath, Address, Identifier, Name, Port } from "#shared/domain/names.ts";
@@ -78,6 +79,8 @@ export const AgentSettings = z.strictObject({
     reconnectFirstMs: z.int().positive(),
     reconnectMostMs: z.int().positive(),
     watchedFileBytes: z.int().positive(),
+    /** Files that the server's configuration includes; more are not watched, which is an alert. */
+    includedFiles: z.int().min(mostIncludedFiles).default(mostIncludedFiles),
     /** Former contents of each watched file that are kept on this host, and how much they may be together. */
     keptFileVersions: z.int().positive().default(20),
     keptFileBytes: Bytes.default(128 * 1024 * 1024),
@@ -101,6 +104,7 @@ export const defaultLimits: AgentSettings["limits"] = {
   // After an outage alerts wait for it. Fifty agents that try so often are some thirty connections a second.
   reconnectMostMs: 2_000,
   watchedFileBytes: 10 * 1024 * 1024,
+  includedFiles: mostIncludedFiles,
   keptFileVersions: 20,
   keptFileBytes: 128 * 1024 * 1024,
   keptResults: 500,

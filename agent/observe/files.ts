@@ -2,7 +2,7 @@ import type { FileFacts, FileFormat } from "#shared/domain/facts.ts";
 import { asFailure } from "#shared/errors.ts";
 import { formatOfKind } from "#shared/config-files/file-format.ts";
 import { maskSecrets } from "#shared/config-files/mask-secrets.ts";
-import { type IncludedFile, mostIncludedFiles } from "#shared/config-files/server-conf-files.ts";
+import type { IncludedFile } from "#shared/config-files/server-conf-files.ts";
 import { fileSignature, sameSignature, type FileSignature } from "../adapters/local-system.ts";
 import { userNameOf } from "../adapters/user-names.ts";
 import type { Ports } from "../ports.ts";
@@ -13,7 +13,7 @@ export type WatchedFile = {
   readonly path: string;
   readonly format: FileFormat;
   /** How the server's configuration draws it in; none for a file that the product has by itself. */
-  readonly origin?: IncludedFile["origin"];
+  readonly origin?: IncludedFile["origin"] | undefined;
 };
 
 export type FileObserver = {
@@ -21,8 +21,10 @@ export type FileObserver = {
   watched(): readonly WatchedFile[];
   /** Directories of `include_dir`. */
   includeDirectories(): readonly string[];
-  /** Looks whether the configuration includes more than is watched. Answers what came to it. */
-  discover(): Promise<readonly WatchedFile[]>;
+  /** Whether the configuration includes more than is watched, by what was last looked at. */
+  discover(options?: { readonly again?: boolean }): Promise<void>;
+  /** Does it include more than `limits.includedFiles`? */
+  isCut(): boolean;
   /** Included files that an earlier process knew. */
   remember(files: readonly IncludedFile[]): void;
   /** Read only if its status moved since the last read, or `again`. The same object while nothing changed. */
@@ -43,12 +45,13 @@ type FilePorts = Pick<Ports, "settings" | "product" | "clock" | "files" | "log">
 const settledMs = 100;
 
 export function createFileObserver(ports: FilePorts): FileObserver {
-  const { paths, pool } = ports.settings;
+  const { paths, pool, limits } = ports.settings;
   const watched: WatchedFile[] = [...ports.product.watchedFiles(paths, pool)];
   const looks = new Map<string, Look>();
   let directories: readonly string[] = [];
   let isCut = false;
-  let hasDiscovered = false;
+  /** What the last discovery went by. */
+  let basis: readonly unknown[] = [];
   let all: readonly FileFacts[] = [];
 
   async function look(
@@ -73,46 +76,51 @@ export function createFileObserver(ports: FilePorts): FileObserver {
     return facts;
   }
 
-  function add(files: readonly IncludedFile[]): readonly WatchedFile[] {
+  function add(files: readonly IncludedFile[]): void {
     const known = new Set(watched.map(({ path }) => path));
     const fresh = files
       .filter(({ path }) => !known.has(path))
-      .slice(0, Math.max(0, mostIncludedFiles - watched.filter((file) => file.origin).length))
+      .slice(0, Math.max(0, limits.includedFiles - watched.filter((file) => file.origin).length))
       .map(({ path, origin }): WatchedFile => ({ path, format: "server-conf", origin }));
     watched.push(...fresh);
-    return fresh;
   }
 
-  async function discover(): Promise<readonly WatchedFile[]> {
-    hasDiscovered = true;
-    const found = await includedFiles(paths.configFile, async (path) => {
-      const file = watched.find((one) => one.path === path) ?? { path, format: "server-conf" };
-      return look(file);
-    });
+  async function discover({ again = false } = {}): Promise<void> {
+    const now = await basisNow();
+    if (!again && now.length === basis.length && now.every((one, at) => one === basis[at])) return;
+    // Taken before the look: what comes meanwhile is found by the next one.
+    basis = now;
+    const found = await includedFiles(
+      paths.configFile,
+      limits.includedFiles,
+      async (file) => looks.get(file.path)?.facts ?? look({ ...file, format: "server-conf" }),
+    );
     directories = found.folders;
-    if (found.isCut && !isCut) {
-      ports.log.warn(
-        { configFile: paths.configFile, watched: mostIncludedFiles },
-        "The server's configuration includes more files than are watched.",
-      );
-    }
     isCut = found.isCut;
-    return add(found.included);
+    add(found.included);
+  }
+
+  async function basisNow(): Promise<readonly unknown[]> {
+    const confs = watched.filter(({ format }) => format === "server-conf");
+    const folders = await Promise.all(directories.map(fileSignature));
+    return [
+      ...confs.map(({ path }) => looks.get(path)?.facts),
+      ...folders.map((folder) => folder?.changedNs),
+    ];
   }
 
   return {
     watched: () => watched,
     includeDirectories: () => directories,
     discover,
-    remember: (files) => void add(files),
+    isCut: () => isCut,
+    remember: add,
     look,
     observe: async ({ now }) => {
-      if (now || !hasDiscovered) await discover();
+      if (now) for (const file of [...watched]) await look(file);
+      if (now || basis.length === 0) await discover();
       const found: FileFacts[] = [];
-      for (const file of watched) {
-        const before = now ? undefined : looks.get(file.path);
-        found.push(before?.facts ?? (await look(file)));
-      }
+      for (const file of watched) found.push(looks.get(file.path)?.facts ?? (await look(file)));
       const isSame = found.length === all.length && found.every((facts, i) => facts === all[i]);
       if (!isSame) all = found;
       return all;

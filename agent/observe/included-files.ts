@@ -1,5 +1,7 @@
 import {
   type ConfContent,
+  type ConfSource,
+  type IncludedFile,
   readServerConfFiles,
   type ServerConfFiles,
 } from "#shared/config-files/server-conf-files.ts";
@@ -9,26 +11,31 @@ import { namesIn } from "../adapters/local-system.ts";
 
 const mostNames = 1_000;
 
+/** The configuration file itself, or one with how it is drawn in. */
+type Source = Pick<IncludedFile, "path"> & Partial<IncludedFile>;
+
 const includesOf = new WeakMap<FileFacts, ConfContent>();
 
 /** What the server's configuration file draws in, each read with `look`; files that are missing too. */
 export async function includedFiles(
   configFile: string,
-  look: (path: string) => Promise<FileFacts>,
+  most: number,
+  look: (file: Source) => Promise<FileFacts>,
 ): Promise<Pick<ServerConfFiles, "included" | "folders" | "isCut">> {
   const files = new Map<string, ConfContent>();
   const folders = new Map<string, readonly string[]>();
   // Each round looks at what the one before could only name; the levels of includes are limited.
   for (;;) {
-    const found = readServerConfFiles(configFile, {
+    const source: ConfSource = {
       file: (path) => files.get(path) ?? "unknown",
       folder: (path) => folders.get(path) ?? "unknown",
-    });
-    const paths = [configFile, ...found.included.map(({ path }) => path)];
-    const newFiles = paths.filter((path) => !files.has(path));
+    };
+    const found = readServerConfFiles(configFile, source, most);
+    const all: readonly Source[] = [{ path: configFile }, ...found.included];
+    const newFiles = all.filter(({ path }) => !files.has(path));
     const newFolders = found.folders.filter((path) => !folders.has(path));
     if (newFiles.length === 0 && newFolders.length === 0) return found;
-    for (const path of newFiles) files.set(path, includes(await look(path)));
+    for (const file of newFiles) files.set(file.path, includes(await look(file)));
     for (const path of newFolders) folders.set(path, (await namesIn(path, mostNames)) ?? []);
   }
 }

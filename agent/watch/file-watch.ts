@@ -46,6 +46,8 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
   /** What was reported last in this process: after a restart, or new baselines, drift is told again. */
   const reported = new Map<string, FileFacts>();
   const seen = new Map<string, FileFacts>();
+  /** With what is accepted and expected now. */
+  const compared = new Set<string>();
   /** Records that could not be written: tried again by every poll. */
   const unsaved = new Map<string, string>();
   const troubles = await createWatchTroubles(ports, options.onHostEvent);
@@ -81,16 +83,20 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
       for (const file of wanted) {
         if (isClosed) return;
         const facts = await files.look(file, { again });
-        if (seen.get(file.path) !== facts) hasChanged = true;
+        const isAsBefore = seen.get(file.path) === facts;
+        if (isAsBefore && compared.has(file.path)) continue;
+        if (!isAsBefore) hasChanged = true;
         seen.set(file.path, facts);
         await compare(file.path, facts);
+        compared.add(file.path);
       }
     };
     await begin();
     await lookAtEach(
       files.watched().filter(({ path }) => paths === "all" || paths.has(path) || !seen.has(path)),
     );
-    await files.discover();
+    const isNew = paths !== "all" && [...paths].some((path) => !seen.has(path));
+    await files.discover({ again: again || isNew });
     await lookAtEach(await begin());
     if (hasChanged) options.onChange();
   }
@@ -169,6 +175,7 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
   });
   // On disk before the look that needs it, so that a restart in between raises nothing.
   expected.onExpect((path) => {
+    compared.delete(path);
     const record = records.get(path);
     if (record !== undefined) void inTurn(() => keep(records.get(path) ?? record));
   });
@@ -184,6 +191,7 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
       baselines = new Map(accepted.map((baseline) => [baseline.path, baseline]));
       for (const { path, hash } of accepted) ports.files.versions.pin(path, hash);
       reported.clear();
+      compared.clear();
       expected.forgetBefore(ports.clock.elapsedMs() - acceptWithinMs);
       void inTurn(() => lookAt("all"));
     },
@@ -198,7 +206,9 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
           if (record !== undefined) await save(record);
         }
       });
+      const { includedFiles } = ports.settings.limits;
       await troubles.tell("not-told", directories.problems());
+      await troubles.tell("too-many-files", files.isCut() ? [`watched: ${includedFiles}`] : []);
       await troubles.tell("not-recorded", [...unsaved.values()]);
     },
     [Symbol.asyncDispose]: async () => {

@@ -24,7 +24,7 @@ export type ServerConfFiles = {
   readonly included: readonly IncludedFile[];
   /** A file that appears in one of these belongs to the configuration from then on. */
   readonly folders: readonly string[];
-  /** More than `mostIncludedFiles`: the rest is not looked at. */
+  /** More than `most`: the rest is not looked at. */
   readonly isCut: boolean;
   /**
    * What counts, by lower-case name: the last line wins, wherever it stands. Only what is certain: nothing that stands
@@ -37,7 +37,8 @@ export type ServerConfFiles = {
   readonly complaints: readonly Complaint[];
 };
 
-export const mostIncludedFiles = 50;
+/** Of an agent, where it is not set to more. */
+export const mostIncludedFiles = 200;
 /** PostgreSQL's own limit: files that include each other in a circle end here (guc-file.l). */
 const maxDepth = 10;
 /** Ours: what a few files that include each other could unfold to has no end in sight. */
@@ -48,7 +49,11 @@ const maxEntries = 1_000_000;
  * A server's configuration file and each `include` where it stands. Order, paths and limits are those of PostgreSQL's
  * guc-file.l. The server reads *.auto.conf after all of it.
  */
-export function readServerConfFiles(main: string, source: ConfSource): ServerConfFiles {
+export function readServerConfFiles(
+  main: string,
+  source: ConfSource,
+  most = mostIncludedFiles,
+): ServerConfFiles {
   const included = new Map<string, IncludedFile>();
   const folders = new Set<string>();
   const settings = new Map<string, SettingEntry>();
@@ -127,7 +132,7 @@ export function readServerConfFiles(main: string, source: ConfSource): ServerCon
   /** Does the file exist, as far as is known? */
   function draw(file: IncludedFile, depth: number): boolean {
     const isNew = file.path !== main && !included.has(file.path);
-    if (isNew && included.size >= mostIncludedFiles) {
+    if (isNew && included.size >= most) {
       isCut = true;
       forget();
       return true;

@@ -148,3 +148,35 @@ test("a state directory that can't be written is told, ends when it can, and hid
   await bed.watch.poll();
   expect(told().slice(1)).toMatchObject([{ kind: "guard-cleared", severity: "info" }]);
 });
+
+test("more included files than the limit are told, and how it is raised; the others are watched", async () => {
+  await using bed = await createBed();
+  const { limits } = bed.node.ports.settings;
+  Object.assign(limits, { includedFiles: 2 });
+  const conf = join(bed.folder, "data/conf.d");
+  mkdirSync(conf);
+  for (const name of ["a", "b", "c"]) writeFileSync(join(conf, `${name}.conf`), "fsync = on\n");
+  appendFileSync(bed.conf, "include_dir 'conf.d'\n");
+  await bed.watch.poll();
+  const told = () => bed.events.filter(({ cause }) => cause === "watch:too-many-files");
+  expect(told()).toMatchObject([{ kind: "guard-finding", severity: "warning" }]);
+  expect(told()[0]?.detail).toContain("limits.includedFiles");
+  expect(bed.files.watched().filter(({ origin }) => origin)).toHaveLength(2);
+  rmSync(join(conf, "c.conf"));
+  await bed.watch.poll();
+  expect(told()[1]).toMatchObject({ kind: "guard-cleared", severity: "info" });
+});
+
+test("a file that was included long before it is first seen is told as included", async () => {
+  await using bed = await createBed();
+  const long = new Date(Date.now() - 60_000);
+  const extra = join(bed.folder, "data/extra.conf");
+  writeFileSync(extra, "work_mem = 4MB\n");
+  utimesSync(extra, long, long);
+  const { clock } = bed.node.ports;
+  Object.assign(bed.node.ports, { clock: { ...clock, now: () => clock.now() + 60_000 } });
+  appendFileSync(bed.conf, "include 'extra.conf'\n");
+  await bed.watch.poll();
+  const facts = await bed.files.observe({ now: true });
+  expect(facts.find(({ path }) => path === extra)).toMatchObject({ origin: "include" });
+});

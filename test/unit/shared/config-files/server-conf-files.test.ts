@@ -4,6 +4,7 @@ import {
   confSourceOf,
   readServerConfFiles,
   type ServerConfFiles,
+  mostIncludedFiles,
 } from "#shared/config-files/server-conf-files.ts";
 import type { FileFacts } from "#shared/domain/facts.ts";
 import { configText, runs } from "./fixture.ts";
@@ -158,20 +159,20 @@ describe("nothing is said of what may be otherwise", () => {
 
   test("a folder of more files than are watched", () => {
     const files: Record<string, Told> = { [main]: "port = 1\ninclude_dir 'd'\nfsync = on" };
-    for (let i = 10; i < 59; i += 1) files[`/etc/pg/d/${i}.conf`] = "";
+    for (let i = 1; i < mostIncludedFiles; i += 1) files[`/etc/pg/d/${i}.conf`] = "";
     expect(read(files).isWhole).toBe(true);
-    files["/etc/pg/d/59.conf"] = "";
+    files["/etc/pg/d/one-more.conf"] = "";
     expect(read(files).isWhole).toBe(false);
     expect([...read(files).settings.keys()]).toEqual(["fsync"]);
   });
 });
 
 test("of more includes than are watched the rest is left out, and that is said", () => {
-  const names = Array.from({ length: 51 }, (_, i) => `/etc/pg/${i}.conf`);
+  const names = Array.from({ length: mostIncludedFiles + 1 }, (_, i) => `/etc/pg/${i}.conf`);
   const lines = names.map((name) => `include '${name}'`).join("\n");
   const files = Object.fromEntries(names.map((name) => [name, ""]));
   const { included, isCut, isWhole } = read({ [main]: `port = 1\n${lines}`, ...files });
-  expect([included.length, isCut, isWhole]).toEqual([50, true, false]);
+  expect([included.length, isCut, isWhole]).toEqual([mostIncludedFiles, true, false]);
 });
 
 test("files that unfold to more than can be read come to an end, and nothing is certain", () => {
