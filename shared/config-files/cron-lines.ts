@@ -1,4 +1,4 @@
-import { applyEdits, type Complaint, type Line, printLines, splitLines } from "./text-file.ts";
+import { applyEdits, type Complaint, type Line, splitLines } from "./text-file.ts";
 
 /** The two scripts that the product's cron file starts every minute. */
 export type VendorJob = "network-rewind" | "restart-cluster";
@@ -46,10 +46,6 @@ export function parseCron(text: string, file = ""): CronFile {
     complaints.push({ file, line: last.number, column: 1, message, hint });
   }
   return { lines, vendor, complaints };
-}
-
-export function printCron(cron: CronFile): string {
-  return printLines(cron.lines);
 }
 
 /** One `#` before every active line of the job. */

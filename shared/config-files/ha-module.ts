@@ -1,6 +1,6 @@
 import { haModuleKey } from "./ha-module-keys.ts";
 import { readShellValue, type ShellWord } from "./shell-value.ts";
-import { type Complaint, type Line, printLines, splitLines } from "./text-file.ts";
+import { type Complaint, type Line, splitLines } from "./text-file.ts";
 
 /**
  * HAmodule.conf, read by the vendor's rules (public vendor scripts, build B0290): line by line with the shell's `read`,
@@ -179,10 +179,6 @@ function trimBlanks(text: string): string {
   let end = text.length;
   while (text[end - 1] === " " || text[end - 1] === "\t") end -= 1;
   return text.slice(0, end);
-}
-
-export function printHaModuleText(module: HaModule): string {
-  return printLines(module.lines);
 }
 
 /** The assignment that counts: the last one. */

@@ -1,7 +1,7 @@
 import { type HbaAddress, type HbaProblem, readHbaAddress } from "./hba-address.ts";
 import { readHbaFields, type HbaField, type HbaToken } from "./hba-fields.ts";
 import { methodProblem } from "./hba-method.ts";
-import { byteOrderMark, type Complaint, type Line, printLines, splitLines } from "./text-file.ts";
+import { byteOrderMark, type Complaint, type Line, splitLines } from "./text-file.ts";
 
 /** sys_hba.conf, pg_hba.conf, cluster_hba.conf, pool_hba.conf. */
 export type HbaConf = {
@@ -91,10 +91,6 @@ function withoutReturns(line: Line | undefined): string {
   let end = text.length;
   while (text[end - 1] === "\r") end -= 1;
   return text.slice(0, end);
-}
-
-export function printHba(conf: HbaConf): string {
-  return printLines(conf.lines);
 }
 
 /** Equal for rules that mean the same, whatever blanks stand between the fields. */

@@ -6,7 +6,7 @@ export type PcpPass = {
   readonly complaints: readonly Complaint[];
 };
 
-export type PcpPassEntry = {
+type PcpPassEntry = {
   /** `*` stands for every host; the same for port and user. */
   readonly host: string;
   readonly port: string;

@@ -5,7 +5,6 @@ import {
   type Complaint,
   type Edit,
   type Line,
-  printLines,
   removeLines,
   splitLines,
 } from "./text-file.ts";
@@ -124,10 +123,6 @@ function afterHashes(line: string): number | null {
     else if (char !== " " && char !== "\t") break;
   }
   return seen ? at : null;
-}
-
-export function printServerConf(conf: ServerConf): string {
-  return printLines(conf.lines);
 }
 
 /** What the file itself says, by lower-case name: the last setting wins. `server-conf-files.ts` follows its includes. */

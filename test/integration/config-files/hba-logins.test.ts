@@ -47,7 +47,7 @@ test("the line that we say decides is the one that decides about real logins", a
   const admin = `host postgres ${server.superuser} 127.0.0.1/32 trust`;
   let decided = 0;
   let asked = 0;
-  for (const { lines, logins } of samples(situation, 0.03)) {
+  for (const { lines, logins } of samples(situation, 0.02)) {
     const text = [admin, ...lines, ""].join("\n");
     await load(server, text);
     const conf = parseHba(text);

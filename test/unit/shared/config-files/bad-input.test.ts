@@ -1,16 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { formatOfPath } from "#shared/config-files/file-format.ts";
 import { haAssignment, parseHaModule } from "#shared/config-files/ha-module.ts";
-import { hbaRuleKey, parseHba, printHba } from "#shared/config-files/hba.ts";
+import { hbaRuleKey, parseHba } from "#shared/config-files/hba.ts";
 import { parsePasswordHashes } from "#shared/config-files/password-hashes.ts";
 import { semanticDiff } from "#shared/config-files/semantic-diff.ts";
-import {
-  effective,
-  parseServerConf,
-  printServerConf,
-  setParameter,
-} from "#shared/config-files/server-conf.ts";
-import { byteOrderMark } from "#shared/config-files/text-file.ts";
+import { effective, parseServerConf, setParameter } from "#shared/config-files/server-conf.ts";
+import { printLines, byteOrderMark } from "#shared/config-files/text-file.ts";
 import { fixture } from "./fixture.ts";
 
 /** Latin-1 strings of bytes: a comment in Chinese as UTF-8 and as GBK, and bytes that are neither. */
@@ -28,7 +23,7 @@ describe.each(samples)("%s", (name) => {
 
   test("with CRLF it says the same, and an edit writes CRLF", () => {
     const crlf = text.replaceAll("\n", "\r\n");
-    expect(printServerConf(parseServerConf(crlf))).toBe(crlf);
+    expect(printLines(parseServerConf(crlf).lines)).toBe(crlf);
     expect(values(crlf)).toEqual(values(text));
     expect(parseServerConf(crlf).complaints).toEqual([]);
     expect(setParameter(crlf, "castellan.test", "1").replaceAll("\r\n", "")).not.toContain("\n");
@@ -38,7 +33,7 @@ describe.each(samples)("%s", (name) => {
   test.each(Object.entries(comments))("with a comment in %s it says the same", (_, comment) => {
     const commented = text.replaceAll(/^#/gm, `${comment}#`);
     expect(commented.length).toBeGreaterThan(text.length);
-    expect(printServerConf(parseServerConf(commented))).toBe(commented);
+    expect(printLines(parseServerConf(commented).lines)).toBe(commented);
     expect(values(commented)).toEqual(values(text));
     expect(semanticDiff(name, text, commented)).toMatchObject([{ kind: "no-effect" }]);
   });
@@ -55,7 +50,7 @@ test("hba rules are the same with CRLF, with comments of any encoding, and joine
   const keys = (source: string): readonly string[] => parseHba(source).rules.map(hbaRuleKey);
   const crlf = text.replaceAll("\n", "\r\n");
   expect(keys(crlf)).toEqual(keys(text));
-  expect(printHba(parseHba(crlf))).toBe(crlf);
+  expect(printLines(parseHba(crlf).lines)).toBe(crlf);
   // GBK has characters whose second byte is a backslash: a server from 14 on joins the next line, 10 does not.
   const gbk = `${comments.GBK}${text}`;
   expect(parseHba(gbk, { continuations: false }).rules.map(hbaRuleKey)).toEqual(keys(text));

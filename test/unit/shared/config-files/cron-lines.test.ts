@@ -3,10 +3,10 @@ import { describe, expect, test } from "vitest";
 import {
   commentVendorLine,
   parseCron,
-  printCron,
   printVendorLine,
   uncommentVendorLine,
 } from "#shared/config-files/cron-lines.ts";
+import { printLines } from "#shared/config-files/text-file.ts";
 import { configText, fixture, runs } from "./fixture.ts";
 
 const file = fixture("kes/KINGBASECRON");
@@ -53,7 +53,7 @@ describe("reading", () => {
 
   test("any text is printed as it was read", () => {
     fc.assert(
-      fc.property(configText, (text) => printCron(parseCron(text)) === text),
+      fc.property(configText, (text) => printLines(parseCron(text).lines) === text),
       runs,
     );
   });

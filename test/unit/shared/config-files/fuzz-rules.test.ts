@@ -2,19 +2,14 @@ import { expect } from "vitest";
 import {
   commentVendorLine,
   parseCron,
-  printCron,
   uncommentVendorLine,
 } from "#shared/config-files/cron-lines.ts";
-import {
-  haArray,
-  haText,
-  parseHaModule,
-  printHaModuleText,
-} from "#shared/config-files/ha-module.ts";
+import { haArray, haText, parseHaModule } from "#shared/config-files/ha-module.ts";
 import { appendToArray, removeFromArray, setScalar } from "#shared/config-files/ha-module-edit.ts";
-import { parseHba, printHba } from "#shared/config-files/hba.ts";
-import { insertRules, takeOutRules } from "#shared/config-files/hba-access.ts";
+import { parseHba } from "#shared/config-files/hba.ts";
+import { insertRules, judgeRules, takeOutRules } from "#shared/config-files/hba-access.ts";
 import { appendRules, removeRules } from "#shared/config-files/hba-edit.ts";
+import { printLines } from "#shared/config-files/text-file.ts";
 import { changesOneLine, onlyAdds, onlyRemoves, touchedLines } from "./edits-touch.ts";
 import { fuzzFormat, unlessRefused } from "./fuzz-format.ts";
 
@@ -38,7 +33,7 @@ fuzzFormat({
   ],
   reprint: (text) => {
     const conf = parseHba(text);
-    return { text: printHba(conf), complaints: conf.complaints };
+    return { text: printLines(conf.lines), complaints: conf.complaints };
   },
   edits: [
     (text) => {
@@ -50,6 +45,7 @@ fuzzFormat({
       for (const continuations of [true, false]) {
         const grown = insertRules(text, [rule], "castellan 1", { continuations });
         onlyAdds(touchedLines(text, grown), ours, 2);
+        expect(judgeRules(grown, [rule], { continuations })).toMatchObject([{ works: true }]);
         expect(takeOutRules(grown, [rule], "castellan 1")).toBe(text);
       }
     },
@@ -67,7 +63,7 @@ fuzzFormat({
   samples: ["kes/HAmodule.conf"],
   reprint: (text) => {
     const module = parseHaModule(text);
-    return { text: printHaModuleText(module), complaints: module.complaints };
+    return { text: printLines(module.lines), complaints: module.complaints };
   },
   edits: [
     (text) => {
@@ -94,7 +90,7 @@ fuzzFormat({
   samples: ["kes/KINGBASECRON"],
   reprint: (text) => {
     const cron = parseCron(text);
-    return { text: printCron(cron), complaints: cron.complaints };
+    return { text: printLines(cron.lines), complaints: cron.complaints };
   },
   edits: [commentVendorLine, uncommentVendorLine].map((edit) => (text: string) => {
     const { removed, added } = touchedLines(text, edit(text, "network-rewind"));

@@ -6,16 +6,16 @@ import {
   commentParameter,
   effective,
   parseServerConf,
-  printServerConf,
   removeParameter,
   type ServerConf,
   setParameter,
 } from "#shared/config-files/server-conf.ts";
+import { printLines } from "#shared/config-files/text-file.ts";
 import { changesOneLine, onlyAdds, onlyRemoves, touchedLines } from "./edits-touch.ts";
 import { fuzzFormat, unlessRefused } from "./fuzz-format.ts";
 
 const reprint = (conf: ServerConf) => ({
-  text: printServerConf(conf),
+  text: printLines(conf.lines),
   complaints: conf.complaints,
 });
 

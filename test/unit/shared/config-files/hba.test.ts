@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseHba, printHba } from "#shared/config-files/hba.ts";
+import { parseHba } from "#shared/config-files/hba.ts";
 import {
   appendRules,
   type HbaRuleInput,
@@ -8,18 +8,19 @@ import {
   removeRules,
 } from "#shared/config-files/hba-edit.ts";
 import { firstMatch, type HbaMatchOptions, type HbaQuery } from "#shared/config-files/hba-match.ts";
+import { printLines } from "#shared/config-files/text-file.ts";
 import { configText, fixture, runs } from "./fixture.ts";
 
 const samples = ["pg_hba-10.conf", "pg_hba-15.conf", "pg_hba-18.conf", "pool_hba-4.3.conf"];
 
 test.each(samples)("%s is printed unchanged", (name) => {
-  expect(printHba(parseHba(fixture(name)))).toBe(fixture(name));
+  expect(printLines(parseHba(fixture(name)).lines)).toBe(fixture(name));
 });
 
 test("any text is printed as it was read", () => {
   fc.assert(
     fc.property(configText, fc.boolean(), (text, continuations) => {
-      expect(printHba(parseHba(text, { continuations }))).toBe(text);
+      expect(printLines(parseHba(text, { continuations }).lines)).toBe(text);
     }),
     runs,
   );

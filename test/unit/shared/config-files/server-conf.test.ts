@@ -5,11 +5,11 @@ import {
   effective,
   overlay,
   parseServerConf,
-  printServerConf,
   quoteValue,
   removeParameter,
   setParameter,
 } from "#shared/config-files/server-conf.ts";
+import { printLines } from "#shared/config-files/text-file.ts";
 import { configText, fixture, runs } from "./fixture.ts";
 
 const value = (text: string, name: string): string | undefined =>
@@ -30,7 +30,7 @@ const samples = [
 test.each(samples)("%s is understood without complaint and printed unchanged", (name) => {
   const conf = parseServerConf(fixture(name), name);
   expect(conf.complaints).toEqual([]);
-  expect(printServerConf(conf)).toBe(fixture(name));
+  expect(printLines(conf.lines)).toBe(fixture(name));
   expect(conf.entries.length).toBeGreaterThan(3);
 });
 
@@ -38,7 +38,7 @@ test("any text is printed as it was read, and every value stands where its entry
   fc.assert(
     fc.property(configText, (text) => {
       const conf = parseServerConf(text);
-      expect(printServerConf(conf)).toBe(text);
+      expect(printLines(conf.lines)).toBe(text);
       for (const entry of conf.entries) {
         expect(text.startsWith(entry.raw, entry.valueStart)).toBe(true);
       }
