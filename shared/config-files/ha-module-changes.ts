@@ -1,13 +1,13 @@
 import type { ConfigChange } from "./config-change.ts";
 import type { HaAssignment, HaModule } from "./ha-module.ts";
-import { settingChanges, type SettingLine } from "./setting-changes.ts";
+import { settingChanges, type NamedValue } from "./setting-changes.ts";
 
 /** Key by key: what the scripts would read before and after. */
 export function haModuleChanges(before: HaModule, after: HaModule): readonly ConfigChange[] {
   return settingChanges(linesOf(before), linesOf(after));
 }
 
-function linesOf(module: HaModule): readonly SettingLine[] {
+function linesOf(module: HaModule): readonly NamedValue[] {
   const active = module.assignments.map((assignment) => ({
     name: assignment.name,
     value: printValue(module, assignment),

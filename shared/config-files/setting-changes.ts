@@ -4,7 +4,7 @@ import { sequenceChanges, type SequenceItem } from "./sequence-changes.ts";
 import type { ServerConf } from "./server-conf.ts";
 
 /** One `name = value`, of whichever format. */
-export type SettingLine = {
+export type NamedValue = {
   readonly name: string;
   /** Quotes resolved. */
   readonly value: string;
@@ -14,8 +14,8 @@ export type SettingLine = {
 
 /** Name by name; of several lines the last active one counts. */
 export function settingChanges(
-  before: readonly SettingLine[],
-  after: readonly SettingLine[],
+  before: readonly NamedValue[],
+  after: readonly NamedValue[],
 ): readonly ConfigChange[] {
   const old = standingOf(before);
   const current = standingOf(after);
@@ -53,15 +53,15 @@ function includesOf(conf: ServerConf): readonly SequenceItem[] {
 
 type Standing = {
   /** The one that counts. */
-  readonly active: SettingLine | null;
+  readonly active: NamedValue | null;
   readonly activeCount: number;
-  readonly comment: SettingLine | null;
+  readonly comment: NamedValue | null;
   readonly commentCount: number;
 };
 
 const nowhere: Standing = { active: null, activeCount: 0, comment: null, commentCount: 0 };
 
-function standingOf(lines: readonly SettingLine[]): ReadonlyMap<string, Standing> {
+function standingOf(lines: readonly NamedValue[]): ReadonlyMap<string, Standing> {
   const standing = new Map<string, Standing>();
   for (const line of lines) {
     const known = standing.get(line.name) ?? nowhere;

@@ -48,7 +48,7 @@ const readAll = `for module in modules/*; do /bin/bash --norc reader "$module"; 
 test("HAmodule.conf means to us what it means to the shell", async () => {
   const folder = await mkdtemp(join(tmpdir(), "castellan-ha-module-"));
   try {
-    const texts = samples(fc.array(line, { minLength: 1, maxLength: 4 }), 0.5).map((l) =>
+    const texts = samples(fc.array(line, { minLength: 1, maxLength: 4 }), 0.3).map((l) =>
       l.join(""),
     );
     await mkdir(join(folder, "modules"));
