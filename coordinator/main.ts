@@ -1,14 +1,15 @@
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline/promises";
 import { CommanderError } from "commander";
 import { createLogUpdate } from "log-update";
 import { asFailure, Failure, failures } from "#shared/errors.ts";
+import { ask } from "./cli/ask.ts";
 import { createApiClient } from "./cli/client.ts";
 import { createCommandLine } from "./cli/command-line.ts";
 import { addCoordinatorCommands } from "./cli/commands/coordinator.ts";
 import { addStoreCommands } from "./cli/commands/store.ts";
 import type { CliContext, Terminal } from "./cli/context.ts";
+import { printable } from "./cli/render/printable.ts";
 import { runDaemon } from "./daemon.ts";
 import { initCoordinator } from "./init.ts";
 import { finishInterruptedRestore, offlineStore } from "./offline-store.ts";
@@ -24,7 +25,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const interrupt = new AbortController();
   let exitCode = 0;
   const terminal = createTerminal();
-  const context = createContext(terminal, interrupt.signal, {
+  const context = createContext(terminal, interrupt, {
     options: () => program.opts<{ socket?: string; stateDir: string }>(),
     setExitCode: (code) => {
       exitCode = code;
@@ -45,14 +46,20 @@ async function main(argv: readonly string[]): Promise<number> {
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
-  process.stdout.on("error", () => process.exit(0)); // `castellan … | head`
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0); // `castellan … | head`
+    terminal.printError([`castellan: The answer can't be written: ${error.message}`]);
+    process.exit(failures.RESOURCE_MISSING.exitCode);
+  });
   try {
     await program.parseAsync([...argv]);
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (interrupt.signal.aborted) {
-      terminal.printError(["Interrupted. What had begun goes on: castellan operation list"]);
+      const isKnown = error instanceof Failure && error.code === "INTERRUPTED";
+      const unknown = "Interrupted. What had begun goes on: castellan operation list";
+      terminal.printError([isKnown ? error.message : unknown]);
       return 130;
     }
     // Commander has told a person already; a program reads it here.
@@ -94,7 +101,7 @@ async function runUntilStopped(stateDirectory: string, stopped: AbortSignal): Pr
 
 function createContext(
   terminal: Terminal,
-  interrupted: AbortSignal,
+  interrupt: AbortController,
   wiring: {
     readonly options: () => { socket?: string; stateDir: string };
     readonly setExitCode: (code: number) => void;
@@ -107,35 +114,26 @@ function createContext(
         wiring.options().socket ??
           process.env["CASTELLAN_SOCKET"] ??
           join(stateDirectory(), "api.sock"),
-        interrupted,
+        interrupt.signal,
       ),
     terminal,
     requestedBy: `${process.env["SUDO_USER"] ?? userInfo().username}@${hostname()}`,
     stateDirectory,
     now: () => Date.now(),
     elapsedMs: () => performance.now(),
-    interrupted,
+    interrupted: interrupt.signal,
     setExitCode: wiring.setExitCode,
-    ask: async (question) => {
-      if (!process.stdin.isTTY) return null;
-      const lines = createInterface({ input: process.stdin, output: process.stderr });
-      // On a terminal readline takes Ctrl-C for itself; at the end of input (Ctrl-D) it never answers.
-      const closed = new Promise<string>((resolve) => {
-        lines.once("close", () => resolve(""));
-      });
-      try {
-        return await Promise.race([lines.question(question), closed]);
-      } finally {
-        lines.close();
-      }
-    },
+    ask: async (question) =>
+      process.stdin.isTTY
+        ? ask(question, process.stdin, process.stderr, () => interrupt.abort())
+        : null,
   };
 }
 
 function createTerminal(): Terminal {
   const live = createLogUpdate(process.stdout);
   const write = (stream: NodeJS.WriteStream) => (lines: readonly string[]) => {
-    if (lines.length > 0) stream.write(`${lines.join("\n")}\n`);
+    if (lines.length > 0) stream.write(`${printable(lines.join("\n"), stream.isTTY)}\n`);
   };
   return {
     isInteractive: process.stdout.isTTY === true,
@@ -143,7 +141,11 @@ function createTerminal(): Terminal {
     printError: write(process.stderr),
     draw: (lines) => {
       live(
-        lines.map((line) => line.slice(0, Math.max(20, process.stdout.columns ?? 120))).join("\n"),
+        lines
+          .map((line) =>
+            printable(line, true).slice(0, Math.max(20, process.stdout.columns ?? 120)),
+          )
+          .join("\n"),
       );
     },
     drawDone: () => {
