@@ -50,6 +50,7 @@ export type DriftItem = {
   readonly node: string;
   readonly path: string;
   readonly what: string;
+  readonly state: FileVersionRecord["state"];
   /** Names this difference for accept and revert. */
   readonly shown: string;
   readonly seenAt: number;
@@ -61,13 +62,15 @@ export type DriftItem = {
   readonly isBroken: boolean;
 };
 
+/** A rule between nodes and files that is broken; `id` is that of its alert. */
+export type RuleBreach = Pick<AlertRecord, "id" | "rule" | "severity" | "node" | "summary">;
+
 export type DriftAnswer = {
   readonly at: number;
   readonly files: readonly DriftItem[];
   /** Settings that stand in a file and are not in force. */
   readonly settings: readonly (FileSetting & { readonly node: string })[];
-  /** Rules between nodes and files that are broken. */
-  readonly breaches: readonly Pick<AlertRecord, "id" | "rule" | "node" | "summary">[];
+  readonly breaches: readonly RuleBreach[];
   /** Nodes whose agents are away: theirs is what they told last. */
   readonly away: readonly string[];
 };
@@ -82,6 +85,10 @@ export type DriftShown = DriftItem & {
   readonly settings: readonly FileSetting[];
   /** One sentence on whether the server uses it yet; null where nobody can tell. */
   readonly inForce: string | null;
+  /** Of rules that are broken in this file. */
+  readonly breaches: readonly RuleBreach[];
+  /** No agent is connected: this is what it told last. */
+  readonly isAway: boolean;
 };
 
 export type DriftAccepted = {

@@ -4,7 +4,7 @@ import type { AcceptDriftRequest, DriftAccepted } from "../api/drift-contract.ts
 import { createEvents } from "../events.ts";
 import { alertCause } from "../hub/host-events.ts";
 import type { CoordinatorPorts } from "../ports.ts";
-import { baselineSide, diffLines } from "./describe-drift.ts";
+import { baselineSide, diffLines, isUnread } from "./describe-drift.ts";
 import { fileStates, isAtBaseline, shownHash, type WatchedFileState } from "./file-states.ts";
 import { findFile } from "./find-file.ts";
 
@@ -24,12 +24,14 @@ export async function acceptDrift(
   const state = agreedState(ports, node, path, shown);
   refuseWhileReverted(ports, node, path);
   const { baseline, current } = state;
-  if (current.state !== "present" && current.state !== "absent") {
+  if (isUnread(current)) {
     throw new Failure("REFUSED", `${path} on ${node} can't be read: there is nothing to accept.`, {
       hint: "Make it a readable file again, or remove it.",
     });
   }
-  const complaints = newComplaints(current, baseline.maskedText);
+  const complaints = newComplaints(current, baseline.maskedText).filter(
+    ({ isDoubt }) => isDoubt !== true,
+  );
   if (complaints.length > 0 && !force) {
     throw new Failure("REFUSED", `${path} on ${node} can't be parsed any more.`, {
       hint: "Mend it, or accept it all the same with --force.",

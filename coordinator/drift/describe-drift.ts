@@ -18,7 +18,8 @@ export function driftItem(state: WatchedFileState, cluster: string | null): Drif
     who: whoOf(current),
     acceptedAt: baseline.acceptedAt,
     acceptedBy: baseline.acceptedBy,
-    isBroken: newComplaints(current, baseline.maskedText).length > 0,
+    state: current.state,
+    isBroken: newComplaints(current, baseline.maskedText).some(({ isDoubt }) => isDoubt !== true),
   };
 }
 
@@ -74,6 +75,7 @@ function attributeLines(before: Side, after: Side): readonly string[] {
 
 function textLines(path: string, before: Side, after: Side): readonly string[] {
   if (before.hash === after.hash && (after.state ?? "present") === "present") return [];
+  if (isUnread(before) || isUnread(after)) return ["there is no text to compare"];
   const isMissing = (side: Side): boolean => side.hash !== null && side.maskedText === null;
   if (before.isCut === true || after.isCut === true) {
     return ["its text is too long to be kept here; compare it on the host"];
@@ -86,6 +88,11 @@ function textLines(path: string, before: Side, after: Side): readonly string[] {
   return before.hash === null || after.hash === null
     ? ["there is no text to compare"]
     : ["only secret values differ; they are not shown"];
+}
+
+/** There is something, and nobody knows what: its text is not empty. */
+export function isUnread({ state }: Pick<Side, "state">): boolean {
+  return state !== undefined && state !== "present" && state !== "absent";
 }
 
 export function baselineSide({ hash, mode, owner, maskedText }: BaselineRecord): Side {

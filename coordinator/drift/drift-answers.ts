@@ -3,9 +3,10 @@ import { newComplaints } from "#shared/config-files/file-complaints.ts";
 import { formatOfKind } from "#shared/config-files/file-format.ts";
 import { semanticDiff } from "#shared/config-files/semantic-diff.ts";
 import { Failure } from "#shared/errors.ts";
-import type { DriftAnswer, DriftItem, DriftShown } from "../api/drift-contract.ts";
+import type { DriftAnswer, DriftItem, DriftShown, RuleBreach } from "../api/drift-contract.ts";
 import type { CoordinatorPorts } from "../ports.ts";
-import { baselineSide, diffLines, driftItem } from "./describe-drift.ts";
+import type { AlertRecord } from "../store/store.ts";
+import { baselineSide, diffLines, driftItem, isUnread } from "./describe-drift.ts";
 import { fileStates, isAtBaseline, type WatchedFileState } from "./file-states.ts";
 import { findFile } from "./find-file.ts";
 import { inForce, settingsOfFile } from "./in-force.ts";
@@ -33,7 +34,7 @@ export function listDrift(ports: Ports, cluster: string | null): DriftAnswer {
         ({ rule, node, cause }) =>
           rule !== null && (cluster === null || isOf(cluster, of, node, cause)),
       ) // prettier-ignore
-      .map(({ id, rule, node, summary }) => ({ id, rule, node, summary })),
+      .map(breach),
     away: nodes.filter((node) => fleet.agent(node)?.connected !== true),
   };
 }
@@ -66,11 +67,21 @@ export function showDrift(ports: Ports, node: string, file: string): DriftShown 
     complaints: newComplaints(current, baseline.maskedText),
     settings: settingsOfFile(ports.fleet.agent(node)?.facts ?? null, current.path),
     inForce: inForce(ports.fleet.agent(node)?.facts ?? null, current),
+    breaches: ports.store
+      .alerts({ open: true })
+      .filter((alert) => alert.rule !== null && alert.node === node && alert.file === current.path)
+      .map(breach),
+    isAway: ports.fleet.agent(node)?.connected !== true,
   };
+}
+
+function breach({ id, rule, severity, node, summary }: AlertRecord): RuleBreach {
+  return { id, rule, severity, node, summary };
 }
 
 /** What the change means, as far as both texts are known. */
 function meaningOf({ baseline, current }: WatchedFileState): readonly string[] {
+  if (isUnread(current)) return [];
   const before = baseline.hash === null ? "" : baseline.maskedText;
   const after = current.hash === null ? "" : current.maskedText;
   if (before === null || after === null || before === after) return [];

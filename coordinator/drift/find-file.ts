@@ -27,12 +27,12 @@ export function findFile(
   if (path !== undefined && found.length === 1) return path;
   if (path !== undefined) {
     throw new Failure("USAGE", `${file} may be any of ${found.length} watched files of ${node}.`, {
-      hint: "Name more of its path.",
+      hint: "Name one of these, or as much of its end as no other has.",
       evidence: found,
     });
   }
   throw new Failure("NOT_FOUND", `${node} has no watched file ${file}.`, {
-    hint: "These are watched:",
+    hint: "Name one of these, or the end of its path.",
     evidence: paths,
   });
 }

@@ -76,7 +76,7 @@ export function mayBeInUse({
 
 /** What can be typed now. */
 export function choicesOf(operation: OperationRecord): readonly Choice[] {
-  const { id, state, subject } = operation;
+  const { id, state, subject, kind, cluster } = operation;
   const type = (words: string, does: string): Choice => ({ command: `castellan ${words}`, does });
   const look = type("status", `is ${subject} a node in use?`);
   const resume = type(
@@ -114,7 +114,11 @@ export function choicesOf(operation: OperationRecord): readonly Choice[] {
     case "succeeded":
     case "rolled-back":
     case "cancelled":
-      return [type("status", "the cluster as it is now")];
+      return [
+        kind === "revert-file"
+          ? type(`drift list ${cluster}`, "what is not as accepted, or waits for a restart")
+          : type("status", "the cluster as it is now"),
+      ];
   }
 }
 

@@ -59,7 +59,8 @@ export function haKeyComplaints(module: HaModule): readonly Complaint[] {
       return [{ file, line, column, message, hint: "Take it out." }];
     }
     const message = `${decodeUtf8(name)} is no key that the scripts read`;
-    return [{ file, line, column, message, hint: "Compare its spelling with another node's." }];
+    const hint = "Compare its spelling with another node's.";
+    return [{ file, line, column, message, hint, isDoubt: true }];
   });
   return [...unknown, ...repeatedKeys(assignments, file)];
 }
@@ -76,6 +77,6 @@ function repeatedKeys(keys: readonly Key[], file: string): readonly Complaint[] 
     if (count === 1) return [];
     const message = `${decodeUtf8(last.name)} is set ${count} times`;
     const hint = `Line ${last.line} counts: take out the others.`;
-    return { file, line: last.line, column: last.column, message, hint };
+    return { file, line: last.line, column: last.column, message, hint, isDoubt: true };
   });
 }

@@ -24,6 +24,8 @@ export type Complaint = {
   readonly message: string;
   /** What would be right, or what to do. */
   readonly hint: string;
+  /** It reads well and is likely a mistake all the same. */
+  readonly isDoubt?: true;
 };
 
 /** `"a\r\nb"` gives two lines, the second without an end; `"a\n"` gives one line; `""` gives none. */

@@ -34,7 +34,7 @@ export function planRevertFile(cluster: LoadedCluster, state: WatchedFileState):
       },
     ],
     notes: [
-      `What is accepted is what ${baseline.acceptedBy} accepted ${new Date(baseline.acceptedAt).toISOString()}.`,
+      `What comes back was accepted by ${baseline.acceptedBy}, ${new Date(baseline.acceptedAt).toISOString()}.`,
       "What stands there now is kept on that host, and comes back with an abort of the operation.",
     ],
     digest: shownHash(state),

@@ -63,7 +63,7 @@ test("with --json standard output holds nothing but the answer, even where a pla
   const asked = ["node", "add", "ESHA", "srv159", "--address", "10.0.0.159", "--json"];
   await expect(program.parseAsync(["node", "castellan", ...asked])).rejects.toThrow(/no terminal/);
   expect(said.out).toEqual([]);
-  expect(said.err.join("\n")).toContain("Preflight");
+  expect(said.err.join("\n")).toContain("Steps");
 });
 
 test("what was typed wrongly is shown beside what would be right", async () => {

@@ -239,6 +239,20 @@ test("a setting that stands there twice is pointed out, and accepted like any ot
   expect(listDrift(lab.ports, null).files).toEqual([]);
 });
 
+test("a difference names the rules that are broken in its file, and that its agent is away", async () => {
+  await using lab = await startLab();
+  await lab.edited(world);
+  const rule = { rule: "hba-trust-world", node: "srv127", severity: "critical", summary: "srv127: line 2", detail: "" } as const; // prettier-ignore
+  lab.ports.store.raiseAlert({ ...rule, cause: "rule:ESHA:x", file: path }, 1);
+  lab.ports.store.raiseAlert({ ...rule, cause: "rule:ESHA:y", file: "/data/other" }, 1);
+  lab.agent[Symbol.dispose]();
+  await waitFor(() => lab.ports.fleet.agent("srv127")?.connected === false);
+  const shown = showDrift(lab.ports, "srv127", path);
+  expect(shown).toMatchObject({ isAway: true });
+  expect(shown.breaches.map(({ rule: id, severity }) => [id, severity])).toContainEqual(["hba-trust-world", "critical"]); // prettier-ignore
+  expect(shown.breaches.filter(({ id }) => lab.ports.store.alert(id)?.file !== path)).toEqual([]);
+});
+
 test("an agent that is away can't be looked at: nothing is accepted", async () => {
   await using lab = await startLab();
   await lab.edited(world);

@@ -19,6 +19,7 @@ test("a setting that stands there twice is named at the line that counts", () =>
       column: 1,
       message: "port is set 2 times",
       hint: "Line 3 counts: take out the others.",
+      isDoubt: true,
     },
   ]);
 });
