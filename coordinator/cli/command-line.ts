@@ -26,9 +26,7 @@ export function createCommandLine(context: CliContext): Command {
     )
     .option("--state-dir <directory>", "the coordinator's state directory", defaultStateDirectory)
     .enablePositionalOptions()
-    .showHelpAfterError("(castellan --help lists what there is)")
-    .addHelpText("after", "\nExit status: docs/errors.md lists them all; 0 is success.")
-    .exitOverride();
+    .addHelpText("after", "\nExit status: docs/errors.md lists them all; 0 is success.");
   addTokenCommands(program, context);
   addClusterCommands(program, context);
   addStatusCommands(program, context);
@@ -41,10 +39,12 @@ export function createCommandLine(context: CliContext): Command {
   addNodeCommands(program, context);
   addOperationCommands(program, context);
   addCompletionCommand(program, context);
-  for (const command of allCommands(program)) command.exitOverride();
+  finish(program, "castellan");
   return program;
 }
 
-function allCommands(command: Command): Command[] {
-  return command.commands.flatMap((child) => [child, ...allCommands(child)]);
+/** A command that was typed wrong names its own help, not that of the whole program. */
+function finish(command: Command, words: string): void {
+  command.exitOverride().showHelpAfterError(`(${words} --help says what it takes)`);
+  for (const child of command.commands) finish(child, `${words} ${child.name()}`);
 }

@@ -29,6 +29,20 @@ export function durationOption(text: string): number {
   return ms;
 }
 
+/** Of a difference, as `drift show` printed it. */
+export function hashOption(text: string): string {
+  if (/^[0-9a-f]{16}$/.test(text)) return text;
+  throw new InvalidArgumentError("the 16 hexadecimal digits of drift show are wanted.");
+}
+
+/** Under the help of a command. */
+export function withExamples(command: Command, ...lines: readonly string[]): Command {
+  return command.addHelpText(
+    "after",
+    ["", "Examples:", ...lines.map((line) => `  castellan ${line}`)].join("\n"),
+  );
+}
+
 /** What a person typed as the request's schema wants it, or a USAGE failure naming the option. */
 export function parseRequest<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);

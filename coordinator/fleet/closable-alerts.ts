@@ -36,7 +36,7 @@ export function isClosable({ cause }: Pick<AlertRecord, "cause">): boolean {
   return closable.some(({ part }) => part.test(cause));
 }
 
-/** For `alert list`: what there is to do with it. */
+/** For `alert show`: what there is to do with it. */
 export function closingHint({ cause, id }: Pick<AlertRecord, "cause" | "id">): string | null {
   const found = closable.find(({ part }) => part.test(cause));
   return found === undefined ? null : `when ${found.closesWhen}: castellan alert close ${id}`;

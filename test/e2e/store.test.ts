@@ -124,7 +124,7 @@ test("an old journal commands nobody: what was under way in it is held, and noth
   expect(await castellan.json<readonly unknown[]>(["operation", "list"])).toEqual([]);
   await waitFor(
     async () => {
-      const told = await castellan.cli(["alert", "list"]);
+      const told = await castellan.cli(["alert", "list", "--json"]);
       return [`srv127 has worked for an operation`, id, "slot_srv159"].every((words) =>
         told.stdout.includes(words),
       );

@@ -1,13 +1,13 @@
-import type { Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 import type { SinkTest } from "../../alerts/alerting.ts";
 import { MuteRequest } from "../../api/contract.ts";
 import type { AlertRecord, MuteRecord } from "../../store/store.ts";
 import { printResult, type CliContext } from "../context.ts";
-import { durationOption, parseRequest, withJson } from "../options.ts";
+import { durationOption, parseRequest, withExamples, withJson } from "../options.ts";
 import {
   renderAlert,
-  renderAlertEntry,
   renderAlertList,
+  renderAlertState,
   renderMutes,
   renderSinkTest,
 } from "../render/alerts.ts";
@@ -16,9 +16,13 @@ type Json = { readonly json?: boolean };
 
 export function addAlertCommands(program: Command, context: CliContext): void {
   const { requestedBy } = context;
-  const alert = program
-    .command("alert")
-    .description("drift, broken rules, guard findings, lost redundancy");
+  const alert = withExamples(
+    program.command("alert").description("drift, broken rules, guard findings, lost redundancy"),
+    "alert show 12",
+    'alert ack 12 --note "changing the port, back by 14:00"',
+    "alert mute 'node:srv159:*' --for 8h --note \"new disks\"",
+    "alert test ops",
+  );
   withJson(
     alert
       .command("list")
@@ -45,7 +49,7 @@ export function addAlertCommands(program: Command, context: CliContext): void {
     const path = `/alerts/${encodeURIComponent(id)}/acknowledge`;
     const body = { requestedBy, note: options.note ?? null };
     const acknowledged = await context.client().post<AlertRecord>(path, body);
-    printResult(context, options.json, acknowledged, renderAlertEntry(acknowledged));
+    printResult(context, options.json, acknowledged, renderAlertState(acknowledged));
   });
   withJson(
     alert
@@ -55,7 +59,7 @@ export function addAlertCommands(program: Command, context: CliContext): void {
   ).action(async (id: string, options: Json) => {
     const path = `/alerts/${encodeURIComponent(id)}/close`;
     const closed = await context.client().post<AlertRecord>(path, { requestedBy });
-    printResult(context, options.json, closed, renderAlertEntry(closed));
+    printResult(context, options.json, closed, renderAlertState(closed));
   });
   addMuteCommands(alert, context);
   withJson(
@@ -70,6 +74,13 @@ export function addAlertCommands(program: Command, context: CliContext): void {
   });
 }
 
+/** What the coordinator would refuse, said of the option that was typed. */
+function muteOption(text: string): number {
+  const parsed = MuteRequest.shape.forMs.safeParse(durationOption(text));
+  if (parsed.success) return parsed.data;
+  throw new InvalidArgumentError(`${parsed.error.issues[0]?.message ?? "not valid"}.`);
+}
+
 function addMuteCommands(alert: Command, context: CliContext): void {
   const { requestedBy } = context;
   withJson(
@@ -77,13 +88,14 @@ function addMuteCommands(alert: Command, context: CliContext): void {
       .command("mute")
       .description("record alerts, but send them nowhere for a while")
       .argument("<cause-pattern|id>", "causes, * for anything (quote it); or one alert's number")
-      .requiredOption("--for <duration>", "30m, 12h, 7d; at most 30d", durationOption)
+      .requiredOption("--for <duration>", "30m, 12h, 7d; at most 30d", muteOption)
       .option("--note <text>", "why"),
   ).action(async (what: string, options: { for: number; note?: string } & Json) => {
     const { for: forMs, note = null } = options;
     const request = parseRequest(MuteRequest, { what, forMs, note, requestedBy });
     const mute = await context.client().post<MuteRecord>("/mutes", request);
-    printResult(context, options.json, mute, renderMutes([mute]));
+    const end = `To end it: castellan alert unmute ${mute.id}`;
+    printResult(context, options.json, mute, [...renderMutes([mute]), end]);
   });
   withJson(
     alert

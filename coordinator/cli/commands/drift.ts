@@ -10,7 +10,7 @@ import {
 } from "../../api/drift-contract.ts";
 import { confirm } from "../confirm.ts";
 import { printResult, type CliContext } from "../context.ts";
-import { parseRequest, withJson } from "../options.ts";
+import { hashOption, parseRequest, withExamples, withJson } from "../options.ts";
 import { renderAccepted, renderDrift, renderDriftShown } from "../render/drift.ts";
 import { renderPlan } from "../render/plan.ts";
 import { watchOperation } from "../watch-operation.ts";
@@ -27,7 +27,13 @@ const fileHelp = "its path, or the end of it, e.g. pg_hba.conf";
 const hashHelp = "only if it is still the difference with this hash, as drift show printed it; asks nothing"; // prettier-ignore
 
 export function addDriftCommands(program: Command, context: CliContext): void {
-  const drift = program.command("drift").description("files that are not as accepted");
+  const drift = withExamples(
+    program.command("drift").description("files that are not as accepted"),
+    "drift list ESHA",
+    "drift show srv127 sys_hba.conf",
+    "drift revert srv127 db/etc/HAmodule.conf --dry-run",
+    "drift accept srv127 sys_hba.conf --hash 0123456789abcdef",
+  );
   withJson(
     drift
       .command("list")
@@ -54,7 +60,7 @@ export function addDriftCommands(program: Command, context: CliContext): void {
       .description("take what stands on the host for right from now on")
       .argument("<node>")
       .argument("<file>", fileHelp)
-      .option("--hash <hash>", hashHelp)
+      .option("--hash <hash>", hashHelp, hashOption)
       .option("--force", "also a file that can't be parsed any more")
       .option("--yes", "whatever stands there now; asks nothing"),
   ).action((node: string, file: string, options: DriftOptions) =>
@@ -66,7 +72,7 @@ export function addDriftCommands(program: Command, context: CliContext): void {
       .description("put the file back to what is accepted, and reload where a reload suffices")
       .argument("<node>")
       .argument("<file>", fileHelp)
-      .option("--hash <hash>", hashHelp)
+      .option("--hash <hash>", hashHelp, hashOption)
       .option("--dry-run", "print what would change back; change nothing")
       .option("--yes", "whatever stands there now; asks nothing"),
   ).action((node: string, file: string, options: DriftOptions) =>
@@ -94,7 +100,8 @@ async function accept(
   const shown = await agreed(options, async () => {
     const found = await show(context, node, file);
     printForPerson(context, options, renderDriftShown(found));
-    await confirm(context, nameOf(found.path));
+    const { shown: hash } = found;
+    await confirm(context, nameOf(found.path), `repeat with --hash ${hash} for this difference, or with --yes for any`); // prettier-ignore
     return found.shown;
   });
   const request = parseRequest(AcceptDriftRequest, {
@@ -134,8 +141,9 @@ async function revert(
   const shown = await agreed(options, async () => {
     const { plan } = await post(true, null);
     printForPerson(context, options, renderPlan(plan));
-    await confirm(context, nameOf(file));
-    return plan.digest ?? "";
+    const { digest = "" } = plan;
+    await confirm(context, nameOf(file), `repeat with --hash ${digest} for this difference, or with --yes for any`); // prettier-ignore
+    return digest;
   });
   const { operation } = await post(false, shown);
   if (operation === null) {

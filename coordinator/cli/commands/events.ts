@@ -3,6 +3,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { asFailure } from "#shared/errors.ts";
 import type { EventRecord } from "../../store/store.ts";
 import type { CliContext } from "../context.ts";
+import { withExamples } from "../options.ts";
 import { renderEvent } from "../render/events.ts";
 
 type Options = { readonly after?: number; readonly follow?: boolean; readonly json?: boolean };
@@ -13,9 +14,13 @@ const shownAtOnce = 50;
 const askAgainMs = 500;
 
 export function addEventsCommand(program: Command, context: CliContext): void {
-  program
-    .command("events")
-    .description(`what has happened, oldest first; the last ${shownAtOnce} without --after`)
+  withExamples(
+    program
+      .command("events")
+      .description(`what has happened, oldest first; the last ${shownAtOnce} without --after`),
+    "events --follow",
+    "events --after 1234 --json",
+  )
     .option("--after <number>", "those after this one; 0 for all that are kept", sequenceOption)
     .option("--follow", "go on with those that come, until Ctrl-C")
     .option("--json", "one JSON object a line")

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from "commander";
 import type { FileDiff, FileHistory, FileShown } from "../../api/drift-contract.ts";
 import { printResult, type CliContext } from "../context.ts";
-import { withJson } from "../options.ts";
+import { withExamples, withJson } from "../options.ts";
 import { renderFile, renderFileDiff, renderHistory } from "../render/file.ts";
 
 type Json = { readonly json?: boolean };
@@ -11,7 +11,13 @@ const fileHelp = "its path, or the end of it, e.g. pg_hba.conf";
 export function addFileCommands(program: Command, context: CliContext): void {
   const get = <T>(path: string, query: Readonly<Record<string, string>>): Promise<T> =>
     context.client().get<T>(`/files/${path}?${new URLSearchParams(query).toString()}`);
-  const file = program.command("file").description("watched files and what they have been");
+  const file = withExamples(
+    program.command("file").description("watched files and what they have been"),
+    "file history srv127 sys_hba.conf",
+    "file show srv127 sys_hba.conf --version 3 > /tmp/sys_hba.conf",
+    "file diff srv127:3 srv127 sys_hba.conf",
+    "file diff srv127 srv129 db/etc/HAmodule.conf",
+  );
   withJson(
     file
       .command("show")

@@ -1,13 +1,17 @@
 import type { Command } from "commander";
 import type { RuleAnswer } from "../../api/contract.ts";
 import { printResult, type CliContext } from "../context.ts";
-import { withJson } from "../options.ts";
+import { withExamples, withJson } from "../options.ts";
 import { renderRule, renderRules } from "../render/rules.ts";
 
 export function addRuleCommands(program: Command, context: CliContext): void {
-  const rules = program
-    .command("rules")
-    .description("what has to agree across the files, servers and hosts of a cluster");
+  const rules = withExamples(
+    program
+      .command("rules")
+      .description("what has to agree across the files, servers and hosts of a cluster"),
+    "rules list",
+    "rules explain vip-mask",
+  );
   withJson(rules.command("list").description("every rule, the broken ones first")).action(
     async (options: { json?: boolean }) => {
       const answer = await context.client().get<RuleAnswer[]>("/rules");

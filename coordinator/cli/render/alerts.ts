@@ -2,25 +2,30 @@ import type { SinkTest } from "../../alerts/alerting.ts";
 import { closingHint } from "../../fleet/closable-alerts.ts";
 import { countAlerts, severities, type AlertCounts } from "../../fleet/severity.ts";
 import type { AlertRecord, MuteRecord } from "../../store/store.ts";
-import { indent, renderTable } from "./table.ts";
+import { bySeverity } from "./severity.ts";
+import { renderTable } from "./table.ts";
 import { renderTime } from "./units.ts";
 
-/** The worst first, what is over last; of a long detail the beginning. */
+/** A line each, the worst first, what is over last. */
 export function renderAlertList(alerts: readonly AlertRecord[]): readonly string[] {
   const standing = alerts.filter(({ state }) => state !== "resolved");
-  const sorted = [
-    ...severities
-      .toReversed()
-      .flatMap((severity) => standing.filter((a) => a.severity === severity)),
-    ...alerts.filter(({ state }) => state === "resolved"),
-  ];
+  const over = alerts.filter(({ state }) => state === "resolved");
+  const sum = renderCounts(countAlerts(standing)) ?? "Nothing stands.";
+  if (alerts.length === 0) return [sum];
+  const rows = [...bySeverity(standing), ...over].map((alert) => [
+    String(alert.id),
+    alert.severity,
+    stateOf(alert),
+    renderTime(alert.firstSeenAt),
+    alert.node ?? "-",
+    about(alert).replace(`${alert.node}: `, ""),
+  ]);
   return [
-    renderCounts(countAlerts(standing)) ?? "Nothing stands.",
-    ...sorted.flatMap((alert) => renderAlertEntry(alert, mostDetailLines)),
+    sum,
+    ...renderTable(["ALERT", "SEVERITY", "STATE", "SINCE", "NODE", "WHAT"], rows),
+    "What it rests on, and what to do: castellan alert show ALERT",
   ];
 }
-
-const mostDetailLines = 8;
 
 /** `3 alerts: 1 critical, 2 info`; null for none. */
 export function renderCounts(counts: AlertCounts): string | null {
@@ -31,28 +36,31 @@ export function renderCounts(counts: AlertCounts): string | null {
   return `${all} alert${all === 1 ? "" : "s"}: ${parts}`;
 }
 
-/** As it stands in a list. */
-export function renderAlertEntry(alert: AlertRecord, mostDetail = Infinity): readonly string[] {
-  const lines = detail(alert);
-  const shown = lines.length <= mostDetail ? lines : [...lines.slice(0, mostDetail - 1), `… ${lines.length - mostDetail + 1} lines more: castellan alert show ${alert.id}`]; // prettier-ignore
-  return [
-    `${alert.severity.padEnd(8)}  ${alert.state.padEnd(12)}  ${alert.node ?? "-"}  ${alert.summary}  [${alert.id}]${alert.isMuted ? "  (muted)" : ""}`,
-    `          since ${renderTime(alert.firstSeenAt)}, last seen ${renderTime(alert.lastSeenAt)}, cause ${alert.cause}`,
-    ...indent(
-      [...facts(alert).map(([label, text]) => `${label}: ${text}`), ...shown],
-      "          ",
-    ),
-    ...closing(alert).map((line) => `          ${line}`),
-  ];
+/** After `alert ack` and `alert close`. */
+export function renderAlertState(alert: AlertRecord): readonly string[] {
+  const note = alert.note === null ? "" : ` (note: ${alert.note})`;
+  return [`Alert ${alert.id} is ${stateOf(alert)}${note}: ${about(alert)}`];
+}
+
+function stateOf({ state, isMuted }: AlertRecord): string {
+  return isMuted ? `${state}, muted` : state;
+}
+
+/** What a breach says is short: its rule says what it is about. */
+function about({ rule, summary }: AlertRecord): string {
+  return rule === null ? summary : `${rule}: ${summary}`;
 }
 
 export function renderAlert(alert: AlertRecord): readonly string[] {
   const rows = [
-    ["alert", `${alert.id}, ${alert.severity}, ${alert.state}${alert.isMuted ? ", muted" : ""}`],
+    ["alert", `${alert.id}, ${alert.severity}, ${stateOf(alert)}`],
     ["node", alert.node ?? "-"],
     ["cause", alert.cause],
     ["first seen", renderTime(alert.firstSeenAt)],
-    ["last seen", `${renderTime(alert.lastSeenAt)}, ${alert.count} times`],
+    [
+      "last seen",
+      `${renderTime(alert.lastSeenAt)}, ${alert.count === 1 ? "once" : `${alert.count} times`}`,
+    ],
     ...facts(alert),
   ];
   return [

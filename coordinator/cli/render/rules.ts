@@ -1,4 +1,5 @@
 import type { RuleAnswer } from "../../api/contract.ts";
+import { bySeverity } from "./severity.ts";
 import { indent, renderTable } from "./table.ts";
 import { renderTime } from "./units.ts";
 import { wrap } from "./wrap.ts";
@@ -30,15 +31,18 @@ export function renderRule(rule: RuleAnswer): readonly string[] {
     "",
     ...(rule.alerts.length === 0
       ? ["It is broken nowhere, as far as the agents that are there can see."]
-      : rule.alerts.flatMap((alert) => [
-          `${alert.severity}  ${alert.state}  ${alert.summary}  [${alert.id}]`,
+      : bySeverity(rule.alerts).flatMap((alert) => [
+          `${alert.severity}  ${alert.state}  ${alert.summary}  [alert ${alert.id}]`,
           ...indent(
             [
               `since ${renderTime(alert.firstSeenAt)}, cause ${alert.cause}`,
               ...(alert.file === null
                 ? []
                 : [`${alert.file}${alert.line === null ? "" : `:${alert.line}`}`]),
-              ...(alert.fix === null ? [] : wrap(`fix: ${alert.fix}`, width)),
+              // Most say what the rule does.
+              ...(alert.fix === null || alert.fix === rule.fix
+                ? []
+                : wrap(`fix: ${alert.fix}`, width)),
             ],
             "  ",
           ),
@@ -46,7 +50,8 @@ export function renderRule(rule: RuleAnswer): readonly string[] {
   ];
 }
 
-const width = 100;
+/** A terminal that nobody has widened, less the labels. */
+const width = 66;
 const needs: Readonly<Record<RuleAnswer["needs"][number], string>> = {
   vendor: "KingbaseES V8R3",
   pool: "clusters with a pool",

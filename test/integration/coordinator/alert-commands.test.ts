@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, test } from "vitest";
@@ -95,9 +95,7 @@ test("alerts are acknowledged by one, muted for a while, and shown with all that
   expect((await cli(["alert", "mute", "1", "--for", "31d"])).stderr).toContain("30 days");
   expect((await cli(["alert", "mute", "1", "--for", "soon"])).exitCode).toBe(2);
   expect((await cli(["alert", "mute", "77", "--for", "1d"])).exitCode).toBe(8);
-  expect((await cli(["alert", "list"])).stdout).toMatch(
-    /srv129 {2}\/f differs {2}\[2\] {2}\(muted\)/,
-  );
+  expect((await cli(["alert", "list"])).stdout).toMatch(/^2 +warning +open, muted .* srv129 +\/f differs$/m); // prettier-ignore
   await lab.restart();
   expect((await cli(["alert", "mutes"])).stdout).toMatch(/node:srv129:\*.*disk/);
   expect((await cli(["alert", "unmute", "node:srv129:*"])).exitCode).toBe(0);
@@ -128,10 +126,8 @@ test("what a file or an alert holds can't steer the terminal, and an answer that
     "+# \\u001b]0;owned\\u0007\\u001b[2J \\u009b31m \\u202e \u4e2d\u6587\tend",
   );
   expect((await lab.json<AlertRecord>(["alert", "show", "3"])).detail).toBe(hostile);
-  const full = openSync("/dev/full", "w");
-  const args = [bundle, "--state-dir", lab.folder.path, "alert", "list"];
-  const cut = await execa(process.execPath, args, { reject: false, stdout: full });
-  closeSync(full);
+  const args = [process.execPath, bundle, "--state-dir", lab.folder.path, "alert", "list"];
+  const cut = await execa("sh", ["-c", 'exec "$@" >/dev/full', "sh", ...args], { reject: false });
   expect(cut.exitCode).toBe(failures.RESOURCE_MISSING.exitCode);
   expect(cut.stderr).toContain("ENOSPC");
 }, 90_000);
@@ -197,7 +193,7 @@ test("`alert test` shows what a sink answers, and the trouble; the secrets of a 
   expect(none).toMatchObject({ exitCode: 8, stderr: expect.stringContaining("good, bad, away, pager, unset") }); // prettier-ignore
   // What stands is told in earnest, too, to the one that takes it.
   await waitFor(() => receiver.received.filter(({ path, body }) => path.startsWith("/good") && body.includes('"test":false')).length === 2); // prettier-ignore
-  await waitFor(async () => (await lab.cli(["alert", "list"])).stdout.includes("sink:bad:lagging"), { timeoutMs: 60_000 }); // prettier-ignore
+  await waitFor(async () => (await lab.cli(["alert", "list"])).stdout.includes("sink bad does not take alerts"), { timeoutMs: 60_000 }); // prettier-ignore
   const answers = [
     ...runs.flatMap(({ stdout, stderr }) => [stdout, stderr]),
     (await lab.cli(["alert", "list", "--all", "--json"])).stdout,

@@ -51,5 +51,7 @@ test("a rule is told with the place of what breaks it and what to do", () => {
   expect(text).toContain("applies to  KingbaseES V8R3");
   expect(text).toContain("HAmodule.conf:21");
   expect(text).toContain("fix: Make KB_ALL_IP the same list in all copies.");
+  const alerts = broken.alerts.map((alert) => ({ ...alert, fix: broken.fix }));
+  expect(renderRule({ ...broken, alerts }).join("\n")).not.toContain("fix:"); // once is enough
   expect(renderRule(kept).join("\n")).toContain("broken nowhere");
 });
