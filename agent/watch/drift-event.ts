@@ -117,7 +117,8 @@ function diffOf(file: FileFacts, accepted: Accepted): string {
     return "its content is not shown: it holds secrets";
   }
   // Something is there, and nobody knows what: its text is not empty.
-  if (file.state !== "present" && file.state !== "absent") return "there is nothing to compare with";
+  if (file.state !== "present" && file.state !== "absent")
+    return "there is nothing to compare with";
   if (accepted.hash !== null && accepted.text === null) {
     return "no diff: this agent never saw the accepted content";
   }

@@ -11,7 +11,7 @@ test.each([
   ["too-large", null],
 ] as const)("of a file that is %s the diff says %j", (state, removed) => {
   const file = { ...nothing, path: "/data/pg_hba.conf", format: "hba", state } as const;
-  const { detail, line } = driftEvent(file, accepted, 0);
+  const { detail, line } = driftEvent(file, accepted, [], 0);
   if (removed !== null) expect(detail).toContain(removed);
   else expect({ detail, line }).toEqual({ detail: "there is nothing to compare with", line: null });
 });
