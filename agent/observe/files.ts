@@ -68,7 +68,7 @@ export function createFileObserver(ports: FilePorts): FileObserver {
       return before.facts;
     }
     const lookedAt = ports.clock.now();
-    const seen = await read(ports, file, signature);
+    const seen = await read(ports, file, signature, before?.facts);
     // Asked for again: the watch and the observers look side by side.
     const known = looks.get(file.path)?.facts;
     const facts = JSON.stringify(known) === JSON.stringify(seen) && known ? known : seen;
@@ -132,6 +132,7 @@ async function read(
   ports: Pick<Ports, "settings" | "files" | "log">,
   { path, format, origin }: WatchedFile,
   signature: FileSignature | null,
+  before: FileFacts | undefined,
 ): Promise<FileFacts> {
   const nothing: FileFacts = {
     path,
@@ -157,16 +158,23 @@ async function read(
       ports.log.warn({ error, path }, "Its bytes could not be kept: it can't be put back to them.");
     });
     const owner = `${file.uid}:${file.gid}`;
+    const content =
+      before?.hash === file.hash && before.format === format
+        ? before
+        : {
+            ...nothing,
+            maskedText: maskedText(format, file.text),
+            ...passwordNotes(maskableAs(format), file.text),
+          };
     return {
-      ...nothing,
+      ...content,
+      ...(origin === undefined ? {} : { origin }),
       state: "present",
       hash: file.hash,
       owner,
       ownerName: await userNameOf(owner),
       mode: file.mode & 0o7777,
       modifiedAt: Math.round(file.modifiedAt),
-      maskedText: maskedText(format, file.text),
-      ...passwordNotes(maskableAs(format), file.text),
     };
   } catch (error) {
     // Anything but "too large" (it grew meanwhile) is a file that this user may not read.
