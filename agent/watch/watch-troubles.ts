@@ -16,11 +16,6 @@ const troubles = {
     over: "Every file that the server's configuration includes is watched",
     fix: "Raise limits.includedFiles in agent.yaml and restart the agent.",
   },
-  "no-answer": {
-    is: "A file system does not answer: files there are not watched",
-    over: "Every watched file can be read again",
-    fix: "Look for a network file system that hangs, or a disk that fails (kernel log).",
-  },
   "not-recorded": {
     is: "The state directory can't be written: after a restart of the agent diffs may be poorer and alerts stay open",
     over: "The state directory can be written again",
