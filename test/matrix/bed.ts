@@ -57,12 +57,12 @@ export type Bed = {
 /** By process; the coordinator's name is `coordinatorName`. */
 export type Environments = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
-export async function createBed(lab: Lab, product: Product): Promise<Bed> {
+export async function createBed(lab: Lab, product: Product, hasPools: boolean): Promise<Bed> {
   const cluster = await createCluster(lab, {
     product,
     nodes: ["srv127", "srv129"],
     newNode: "srv159",
-    pool: true,
+    pool: hasPools,
     // A busy machine is no dead database: what the pools think of one is not what is looked at here.
     poolSettings: { health_check_timeout: "30", health_check_max_retries: "10" },
     synchronous: product === "postgresql",

@@ -40,6 +40,21 @@ export function chooseStrikes({ run, undo, preflightKinds }: Recording): readonl
   ]);
 }
 
+/** Of a short operation: every point of every process in every mode. */
+export function everyPoint({ run, undo }: Recording): readonly Strike[] {
+  const forward = occurrences(run);
+  const known = new Set(forward.map(({ process, point }) => `${process} ${point}`));
+  const back = occurrences(undo).filter(({ process, point }) => !known.has(`${process} ${point}`));
+  return inOrder([
+    ...forward.flatMap((point) => [strikeAt(point, "resume"), strikeAt(point, "abort")]),
+    ...back.map((point) => strikeAt(point, "undo")),
+    ...forward.flatMap((point) => [
+      { ...strikeAt(point, "power-off"), occurrence: 1 },
+      { ...strikeAt(point, "power-off-abort"), occurrence: 1 },
+    ]),
+  ]);
+}
+
 /** Every nth of them, spread over modes, processes and points alike. */
 export function everyNth(strikes: readonly Strike[], n: number): readonly Strike[] {
   return strikes.filter((_, index) => index % n === 0);

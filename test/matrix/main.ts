@@ -1,12 +1,16 @@
 import { writeFile } from "node:fs/promises";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { chooseStrikes, everyNth, spread } from "./choose.ts";
+import { addNode } from "./add-node.ts";
+import { everyNth, spread } from "./choose.ts";
+import type { Course } from "./course.ts";
 import { isGood, renderResult, renderSummary, renderTable, summary, type Part } from "./report.ts";
+import { revertFile } from "./revert-file.ts";
 import { missingIn, sourcePoints, unreachedPoints } from "./source-points.ts";
 import { strikeName, type Mode, type Product, type Strike } from "./strike.ts";
 import { createWorker } from "./worker.ts";
 
 type Options = {
+  readonly operation: Course["operation"];
   readonly product?: Product;
   readonly workers: number;
   readonly every: number;
@@ -20,9 +24,19 @@ type Options = {
 
 const products: readonly Product[] = ["postgresql", "kingbase-v8r3"];
 
+const courses: Readonly<Record<Course["operation"], Course>> = {
+  "add-node": addNode,
+  "revert-file": revertFile,
+};
+
 const options = new Command("npm run test:matrix --")
   .description(
-    "Kills the coordinator and the agents at every point of an addition, and looks how it ends. As root.",
+    "Kills the coordinator and the agents at every point of an operation, and looks how it ends. As root.",
+  )
+  .addOption(
+    new Option("--operation <name>", "the operation")
+      .choices(Object.keys(courses))
+      .default("add-node"),
   )
   .addOption(new Option("--product <name>", "this one only").choices([...products]))
   .option("--workers <n>", "runs at a time; each has hosts of its own", positive, 2)
@@ -53,6 +67,7 @@ const say = (line: string): void => {
   (options.json === true ? process.stderr : process.stdout).write(`${line}\n`);
 };
 
+const course = courses[options.operation];
 const parts: Part[] = [];
 for (const [index, product] of products.entries()) {
   if (options.product !== undefined && product !== options.product) continue;
@@ -69,22 +84,25 @@ process.exitCode = parts.every(isGood) ? 0 : 1;
 
 async function runPart(product: Product, every: number): Promise<Part> {
   const startedAt = performance.now();
-  const first = createWorker(product);
+  const { operation } = course;
+  const first = createWorker(course, product);
   const workers = [first];
   try {
     const recording = await first.record();
-    const missing = missingIn(sourcePoints(), [recording.run, recording.undo]);
+    // An addition comes to nearly all of them.
+    const names = course === addNode ? sourcePoints() : [];
+    const missing = missingIn(names, [recording.run, recording.undo]);
     const unexplained = missing.filter((name) => unreachedPoints[name] === undefined);
     for (const name of missing)
       say(`${product}: ${name} is not reached: ${unreachedPoints[name] ?? "nobody says why"}`);
-    const chosen = everyNth(chooseStrikes(recording), every).filter(isWanted);
+    const chosen = everyNth(course.choose(recording), every).filter(isWanted);
     say(`${product}: ${chosen.length} runs`);
     if (options.list === true) {
       for (const strike of chosen) say(`  ${strikeName(strike)}`);
-      return { product, unexplained, results: [], seconds: 0 };
+      return { operation, product, unexplained, results: [], seconds: 0 };
     }
     const more = Math.min(options.workers, chosen.length) - 1;
-    workers.push(...Array.from({ length: Math.max(0, more) }, () => createWorker(product)));
+    workers.push(...Array.from({ length: Math.max(0, more) }, () => createWorker(course, product)));
     const queue = [...spread(chosen)];
     const results: Part["results"][number][] = [];
     await Promise.all(
@@ -97,7 +115,7 @@ async function runPart(product: Product, every: number): Promise<Part> {
         }
       }),
     );
-    return { product, unexplained, results, seconds: (performance.now() - startedAt) / 1000 }; // prettier-ignore
+    return { operation, product, unexplained, results, seconds: (performance.now() - startedAt) / 1000 }; // prettier-ignore
   } finally {
     for (const worker of workers) await worker[Symbol.asyncDispose]();
   }

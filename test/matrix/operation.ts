@@ -1,31 +1,6 @@
-import type { AddNodeAnswer, AddNodeRequest } from "#coordinator/api/contract.ts";
 import type { OperationRecord } from "#coordinator/store/store.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import type { Bed } from "./bed.ts";
-
-/** The operation that every run is about. @throws what the coordinator refuses, or that it went away */
-export async function addNode({ api, cluster, newNode }: Bed): Promise<OperationRecord> {
-  const request: AddNodeRequest = {
-    node: newNode.name,
-    address: newNode.address,
-    port: null,
-    dataDirectory: null,
-    nic: null,
-    like: null,
-    source: null,
-    maxRateBytesPerSecond: null,
-    verify: "counts",
-    onFailure: "pause",
-    dryRun: false,
-    // No ssh between the hosts of the test bed.
-    acceptNotPromotable: cluster.lane.product === "kingbase-v8r3",
-    plan: null,
-    requestedBy: "the crash matrix",
-  };
-  const { operation } = await api.post<AddNodeAnswer>(`/clusters/${cluster.name}/nodes`, request);
-  if (operation === null) throw new Error("only a dry run answers without an operation");
-  return operation;
-}
 
 export async function newestOperation({ api }: Bed): Promise<OperationRecord | null> {
   const [newest] = await api.get<readonly { readonly id: string }[]>("/operations");

@@ -1,20 +1,27 @@
 import { readFile } from "node:fs/promises";
 import { commands } from "#shared/domain/commands.ts";
-import { takeSnapshot, type Snapshot } from "#test/harness/snapshot.ts";
+import type { Snapshot } from "#test/harness/snapshot.ts";
 import { pointFolder, type Bed, type Environments } from "./bed.ts";
+import type { Course } from "./course.ts";
 import { likeness } from "./likeness.ts";
-import { addNode, atRest } from "./operation.ts";
-import { abortStopped, lastPoint, untilStopped } from "./stopped.ts";
+import { atRest } from "./operation.ts";
+import { snapshotOf } from "./snapshot-of.ts";
+import { untilStopped } from "./stopped.ts";
 import { coordinatorName, type PointLists, type Recording } from "./strike.ts";
 
-/** What an undisturbed run reached, and what the cluster is like after it. */
-export type Undisturbed = Pick<Recording, "run" | "preflightKinds"> & { readonly added: Snapshot };
+/** What an undisturbed run reached, and what the cluster is like before and after it. */
+export type Undisturbed = Pick<Recording, "run" | "preflightKinds"> & {
+  readonly before: Snapshot;
+  readonly after: Snapshot;
+};
 
 /** Runs the operation to its end on a fresh bed. A new step or a new point is in the record by itself. */
-export async function recordRun(bed: Bed): Promise<Undisturbed> {
+export async function recordRun(course: Course, bed: Bed): Promise<Undisturbed> {
   await bed.begin(logging(bed));
+  await course.prepare(bed);
+  const before = await snapshotOf(course, bed);
   const atStart = await reached(bed);
-  const { id, plan } = await addNode(bed);
+  const { id, plan } = await course.start(bed);
   const done = await atRest(bed, id);
   if (done.state !== "succeeded")
     throw new Error(`the undisturbed run is ${done.state}: ${done.failure?.message ?? ""}`);
@@ -22,26 +29,28 @@ export async function recordRun(bed: Bed): Promise<Undisturbed> {
   // As after a strike: nothing of theirs has lived through the run.
   await bed.restart(Object.fromEntries(processes(bed).map((name) => [name, {}])));
   await Promise.all(processes(bed).map((name) => hostOf(bed, name).exec(["rm", logFile])));
-  const added = likeness(await takeSnapshot(bed.cluster, bed.castellan));
+  const after = likeness(await snapshotOf(course, bed));
   const planned = new Set(plan.steps.map(({ kind }) => kind.toString()));
   const preflightKinds = Object.entries(commands).flatMap(([kind, { effect }]) =>
     effect === "read" && !planned.has(kind) ? [kind] : [],
   );
-  return { run, preflightKinds, added };
+  return { run, preflightKinds, before, after };
 }
 
 /** Aborts it in its last step, on a fresh bed: what is reached from there on. */
-export async function recordUndo(bed: Bed): Promise<PointLists> {
+export async function recordUndo(course: Course, bed: Bed): Promise<PointLists> {
   const environments = logging(bed);
+  const { process, point } = course.last;
   await bed.begin({
     ...environments,
-    [coordinatorName]: { ...environments[coordinatorName], CASTELLAN_STOP_AT: lastPoint },
+    [process]: { ...environments[process], CASTELLAN_STOP_AT: point },
   });
+  await course.prepare(bed);
   const atStart = await reached(bed);
-  const { id } = await addNode(bed);
-  await untilStopped(bed.process(coordinatorName), lastPoint);
+  const { id } = await course.start(bed);
+  await untilStopped(bed.process(process), point);
   const before = await reached(bed);
-  await abortStopped(bed, id);
+  await course.abortAtLast(bed, id);
   const { state } = await atRest(bed, id);
   if (state !== "rolled-back") throw new Error(`the aborted run is ${state}`);
   const since = Object.entries(await reached(bed)).map(([name, lines]) => [

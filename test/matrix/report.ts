@@ -1,8 +1,10 @@
+import type { Course } from "./course.ts";
 import type { Product, Strike } from "./strike.ts";
 import { strikeName } from "./strike.ts";
 import type { StrikeResult } from "./worker.ts";
 
 export type Part = {
+  readonly operation: Course["operation"];
   readonly product: Product;
   /** Crash points of the sources that nothing reached, and nothing explains. */
   readonly unexplained: readonly string[];
@@ -19,7 +21,7 @@ export function renderResult(result: StrikeResult, number: number, of: number): 
 }
 
 /** Points down, modes across, in each cell how the operation ended and the seconds that it took. */
-export function renderTable({ product, results }: Part): readonly string[] {
+export function renderTable({ operation, product, results }: Part): readonly string[] {
   const modes = [...new Set(results.map(({ strike }) => strike.mode))];
   const rows = new Map<string, Map<string, string>>();
   for (const { strike, state, seconds, complaints } of results) {
@@ -30,7 +32,7 @@ export function renderTable({ product, results }: Part): readonly string[] {
   }
   const sorted = [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
   return [
-    `## ${product}`,
+    `## ${operation}, ${product}`,
     "",
     `| point | ${modes.join(" | ")} |`,
     `| --- |${" --- |".repeat(modes.length)}`,
@@ -42,12 +44,13 @@ export function renderTable({ product, results }: Part): readonly string[] {
 }
 
 export function renderSummary(parts: readonly Part[]): readonly string[] {
-  return parts.flatMap(({ product, results, seconds }) => {
+  return parts.flatMap((part) => {
+    const { operation, product, results, seconds } = part;
     const bad = results.filter(({ complaints }) => complaints.length > 0);
     const points = new Set(results.map(({ strike }) => `${strike.process} ${strike.point}`)).size;
     return [
-      `${product}: ${results.length} runs at ${points} points in ${Math.round(seconds / 60)} min, ${bad.length} failed`,
-      ...bad.map(({ strike }) => `  again: ${commandFor(product, strike)}`),
+      `${operation}, ${product}: ${results.length} runs at ${points} points in ${Math.round(seconds / 60)} min, ${bad.length} failed`,
+      ...bad.map(({ strike }) => `  again: ${commandFor(part, strike)}`),
     ];
   });
 }
@@ -59,7 +62,8 @@ export function isGood({ results, unexplained }: Part): boolean {
 export function summary(parts: readonly Part[]): object {
   return {
     ok: parts.every(isGood),
-    parts: parts.map(({ product, unexplained, results, seconds }) => ({
+    parts: parts.map(({ operation, product, unexplained, results, seconds }) => ({
+      operation,
       product,
       unexplained,
       runs: results.length,
@@ -70,7 +74,7 @@ export function summary(parts: readonly Part[]): object {
   };
 }
 
-function commandFor(product: Product, strike: Strike): string {
+function commandFor({ operation, product }: Part, strike: Strike): string {
   const pattern = strikeName(strike).replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
-  return `npm run test:matrix -- --product ${product} --only '^${pattern}$'`;
+  return `npm run test:matrix -- --operation ${operation} --product ${product} --only '^${pattern}$'`;
 }

@@ -1,12 +1,15 @@
 import { Failure } from "#shared/errors.ts";
 import type { OperationRecord } from "#coordinator/store/store.ts";
-import { differences, takeSnapshot, type Snapshot } from "#test/harness/snapshot.ts";
+import { differences } from "#test/harness/snapshot.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import type { Bed } from "./bed.ts";
+import type { Course } from "./course.ts";
 import { likeness } from "./likeness.ts";
-import { addNode, atRest, isAtRest, newestOperation } from "./operation.ts";
+import { atRest, isAtRest, newestOperation } from "./operation.ts";
 import { powerCycle } from "./power-cycle.ts";
-import { abortStopped, lastPoint, untilStopped } from "./stopped.ts";
+import type { Undisturbed } from "./record.ts";
+import { snapshotOf } from "./snapshot-of.ts";
+import { untilStopped } from "./stopped.ts";
 import { coordinatorName, type Mode, type Strike } from "./strike.ts";
 
 /** How a run ended. */
@@ -20,19 +23,26 @@ export type RunEnd = {
 };
 
 /** One strike on a bed that is as it was after the installation. */
-export async function performStrike(bed: Bed, strike: Strike, added: Snapshot): Promise<RunEnd> {
-  const end = await courses[strike.mode](bed, strike);
-  if (end === null) return judge(bed, "refused", "as before", added);
+export async function performStrike(
+  course: Course,
+  bed: Bed,
+  strike: Strike,
+  undisturbed: Undisturbed,
+): Promise<RunEnd> {
+  const end = await modes[strike.mode](course, bed, strike);
+  const judged = (state: string, wanted: "after" | "before") =>
+    judge(course, bed, state, wanted, undisturbed);
+  if (end === null) return judged("refused", "before");
   const { failure, resumedAfter } = end;
-  const wanted = end.state === "succeeded" ? "added" : "as before";
+  const wanted = end.state === "succeeded" ? "after" : "before";
   const state =
     resumedAfter === undefined ? end.state : `${end.state} (resumed after: ${resumedAfter})`;
-  const judged = await judge(bed, state, wanted, added);
+  const verdict = await judged(state, wanted);
   const isAllowed = allowed[strike.mode].includes(end.state);
   const said = failure === null ? "" : `: ${failure.message} ${failure.evidence.join(" | ")}`;
   return isAllowed
-    ? judged
-    : { ...judged, complaints: [`it ended ${state}${said}`, ...judged.complaints.slice(0, 10)] };
+    ? verdict
+    : { ...verdict, complaints: [`it ended ${state}${said}`, ...verdict.complaints.slice(0, 10)] };
 }
 
 const allowed: Readonly<Record<Mode, readonly string[]>> = {
@@ -43,53 +53,41 @@ const allowed: Readonly<Record<Mode, readonly string[]>> = {
   // An agent may be back before anybody has noticed.
   preflight: ["succeeded"],
   "power-off": ["succeeded"],
-  "power-off-abort": ["rolled-back"],
+  "power-off-abort": ["rolled-back", "cancelled", "succeeded"],
 };
 
 type End = OperationRecord & { readonly resumedAfter?: string };
-type Course = (bed: Bed, strike: Strike) => Promise<End | null>;
 
-const courses: Readonly<Record<Mode, Course>> = {
-  resume: async (bed, strike) => {
-    const isBegun = await strikeDown(bed, strike);
+const modes: Readonly<
+  Record<Mode, (course: Course, bed: Bed, strike: Strike) => Promise<End | null>>
+> = {
+  resume: async (course, bed, strike) => {
+    const isBegun = await strikeDown(course, bed, strike);
     await bed.launch(strike.process);
     if (!isBegun) return null;
     return goneOn(bed, await operationAfter(bed));
   },
-  abort: async (bed, strike) => {
-    const isBegun = await strikeDown(bed, strike);
-    if (strike.process !== coordinatorName) {
-      // Before it is heard of again: it is aborted in the state that the strike has left.
-      await bed.launch(strike.process);
-      if (!isBegun) return null;
-      return abort(bed, await operationAfter(bed));
-    }
-    // Nothing goes on before the abort is there.
-    const agents = bed.agents.map((name) => bed.process(name));
-    for (const agent of agents) agent.kill("SIGSTOP");
-    await bed.launch(coordinatorName);
-    const id = await operationAfter(bed);
-    const isInTime = await askToAbort(bed, id);
-    for (const agent of agents) agent.kill("SIGCONT");
-    return aborted(await atRest(bed, id), isInTime);
+  abort: async (course, bed, strike) => {
+    if (await strikeDown(course, bed, strike)) return launchedToAbort(bed, strike.process);
+    await bed.launch(strike.process);
+    return null;
   },
-  undo: async (bed, strike) => {
-    const stop = { CASTELLAN_STOP_AT: lastPoint };
+  undo: async (course, bed, strike) => {
+    const { process, point } = course.last;
     const victim = { [strike.process]: crashAt(strike) };
-    await bed.begin({
-      ...victim,
-      [coordinatorName]: { ...stop, ...victim[coordinatorName] },
-    });
-    const { id } = await addNode(bed);
-    await untilStopped(bed.process(coordinatorName), lastPoint);
-    await abortStopped(bed, id);
+    await bed.begin({ ...victim, [process]: { CASTELLAN_STOP_AT: point, ...victim[process] } });
+    await course.prepare(bed);
+    const { id } = await course.start(bed);
+    await untilStopped(bed.process(process), point);
+    await course.abortAtLast(bed, id);
     await untilDead(bed, strike);
     await bed.launch(strike.process);
     return atRest(bed, id);
   },
-  preflight: async (bed, strike) => {
+  preflight: async (course, bed, strike) => {
     await bed.begin({ [strike.process]: crashAt(strike) });
-    const answer = await addNode(bed).catch((error: unknown) => error);
+    await course.prepare(bed);
+    const answer = await course.start(bed).catch((error: unknown) => error);
     await untilDead(bed, strike);
     await bed.launch(strike.process);
     await bed.connected();
@@ -97,21 +95,23 @@ const courses: Readonly<Record<Mode, Course>> = {
     if (answer instanceof Error) throw answer;
     return atRest(bed, await operationAfter(bed));
   },
-  "power-off": async (bed, strike) => {
-    await powerCycle(bed, strike);
+  "power-off": async (course, bed, strike) => {
+    await powerCycle(course, bed, strike);
+    await bed.launch(strike.process);
     return goneOn(bed, await operationAfter(bed));
   },
-  "power-off-abort": async (bed, strike) => {
-    await powerCycle(bed, strike);
-    return abort(bed, await operationAfter(bed));
+  "power-off-abort": async (course, bed, strike) => {
+    await powerCycle(course, bed, strike);
+    return launchedToAbort(bed, strike.process);
   },
 };
 
 /** Starts the operation with the victim's end built in, and waits for that. false where it came before there was one. */
-async function strikeDown(bed: Bed, strike: Strike): Promise<boolean> {
+async function strikeDown(course: Course, bed: Bed, strike: Strike): Promise<boolean> {
   await bed.begin({ [strike.process]: crashAt(strike) });
+  await course.prepare(bed);
   // The coordinator may be gone before it can answer.
-  const asking = addNode(bed).then(
+  const asking = course.start(bed).then(
     () => null,
     (error: unknown) => error,
   );
@@ -164,12 +164,16 @@ async function operationAfter(bed: Bed): Promise<string> {
   return newest.id;
 }
 
-async function abort(bed: Bed, id: string): Promise<OperationRecord> {
+/** Starts the victim again and aborts the operation in the state that the strike has left. */
+async function launchedToAbort(bed: Bed, victim: string): Promise<OperationRecord> {
+  // Nothing goes on before the abort is there; an agent is not heard of again so soon.
+  const held = victim === coordinatorName ? bed.agents.map((name) => bed.process(name)) : [];
+  for (const agent of held) agent.kill("SIGSTOP");
+  await bed.launch(victim);
+  const id = await operationAfter(bed);
   const isInTime = await askToAbort(bed, id);
-  return aborted(await atRest(bed, id), isInTime);
-}
-
-function aborted(operation: OperationRecord, isInTime: boolean): OperationRecord {
+  for (const agent of held) agent.kill("SIGCONT");
+  const operation = await atRest(bed, id);
   if (isInTime && operation.state === "succeeded") throw new Error("it was aborted, and succeeded");
   return operation;
 }
@@ -186,23 +190,26 @@ async function askToAbort({ api }: Bed, id: string): Promise<boolean> {
 }
 
 async function judge(
+  course: Course,
   bed: Bed,
   state: string,
-  wanted: "added" | "as before",
-  added: Snapshot,
+  wanted: "after" | "before",
+  undisturbed: Undisturbed,
 ): Promise<RunEnd> {
   await bed.connected();
   const { address, port } = bed.newNode;
+  const row = course.mayLeaveRow ? { loadedRow: { address, port } } : {};
   let left: readonly string[] = [];
   let isPristine = false;
   await waitFor(
     async () => {
-      const now = await takeSnapshot(bed.cluster, bed.castellan);
-      isPristine = differences(bed.baseline, now).length === 0;
+      const now = await snapshotOf(course, bed);
+      const { [course.operation]: _, ...snapshot } = now;
+      isPristine = differences(bed.baseline, snapshot).length === 0;
       left =
-        wanted === "added"
-          ? differences(added, likeness(now))
-          : differences(bed.baseline, now, { loadedRow: { address, port } });
+        wanted === "after"
+          ? differences(undisturbed.after, likeness(now))
+          : differences(undisturbed.before, now, row);
       return left.length === 0;
     },
     { timeoutMs: 15_000, what: "the wanted end" },

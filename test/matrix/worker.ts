@@ -1,4 +1,5 @@
 import { createLab, type Lab } from "#test/harness/lab.ts";
+import type { Course } from "./course.ts";
 import { createBed, matrixHosts, type Bed } from "./bed.ts";
 import { recordRun, recordUndo } from "./record.ts";
 import { NotReached, performStrike, type RunEnd } from "./run.ts";
@@ -24,10 +25,10 @@ type Stage = {
   readonly undisturbed: Awaited<ReturnType<typeof recordRun>>;
 };
 
-export function createWorker(product: Product): Worker {
+export function createWorker(course: Course, product: Product): Worker {
   let stage: Stage | null = null;
   const ready = async (): Promise<Stage> => {
-    stage ??= await setStage(product);
+    stage ??= await setStage(course, product);
     return stage;
   };
   const run = async (strike: Strike): Promise<StrikeResult> => {
@@ -36,7 +37,7 @@ export function createWorker(product: Product): Worker {
     const startedAt = performance.now();
     let end: RunEnd;
     try {
-      end = await performStrike(bed, strike, undisturbed.added);
+      end = await performStrike(course, bed, strike, undisturbed);
     } catch (error) {
       if (error instanceof NotReached && strike.occurrence > 1) {
         bed.leave(false);
@@ -58,7 +59,7 @@ export function createWorker(product: Product): Worker {
     record: async () => {
       const { bed, undisturbed } = await ready();
       const { run, preflightKinds } = undisturbed;
-      return { run, preflightKinds, undo: await recordUndo(bed) };
+      return { run, preflightKinds, undo: await recordUndo(course, bed) };
     },
     [Symbol.asyncDispose]: async () => {
       await stage?.lab[Symbol.asyncDispose]();
@@ -68,14 +69,14 @@ export function createWorker(product: Product): Worker {
 }
 
 /** Nothing is struck yet: a machine that is too busy for an undisturbed run says nothing about the product. */
-async function setStage(product: Product, triesLeft = 2): Promise<Stage> {
+async function setStage(course: Course, product: Product, triesLeft = 2): Promise<Stage> {
   const lab = await createLab({ hosts: matrixHosts });
   try {
-    const bed = await createBed(lab, product);
-    return { lab, bed, undisturbed: await recordRun(bed) };
+    const bed = await createBed(lab, product, course.hasPools);
+    return { lab, bed, undisturbed: await recordRun(course, bed) };
   } catch (error) {
     await lab[Symbol.asyncDispose]();
-    if (triesLeft > 0) return setStage(product, triesLeft - 1);
+    if (triesLeft > 0) return setStage(course, product, triesLeft - 1);
     throw error;
   }
 }

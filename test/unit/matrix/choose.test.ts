@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { chooseStrikes, everyNth, spread } from "#test/matrix/choose.ts";
+import { chooseStrikes, everyNth, everyPoint, spread } from "#test/matrix/choose.ts";
 import { strikeName, type Recording } from "#test/matrix/strike.ts";
 
 /** The course of one command, as an agent's log has it. */
@@ -92,4 +92,15 @@ test("the order of the runs begins with a little of everything and leaves none o
 
 test("no run is chosen twice", () => {
   expect(new Set(names).size).toBe(names.length);
+});
+
+test("of a short operation every point is struck in every mode, those of the rollback in its own", () => {
+  const all = everyPoint(recording).map(strikeName);
+  for (const mode of ["resume", "abort", "power-off", "power-off-abort"]) {
+    expect(all).toContain(`srv127 step:slot-made/run:create-slot@1 ${mode}`);
+    expect(all).toContain(`coordinator runner:operation-created@1 ${mode}`);
+  }
+  expect(all).toContain("coordinator runner:step-done:create-slot@2 abort");
+  expect(all).toContain("srv127 step:slot-dropped/undo:create-slot@1 undo");
+  expect(new Set(all).size).toBe(all.length);
 });
