@@ -103,13 +103,22 @@ export async function endsAs(
   coordinator: CrashCoordinator,
   state: OperationRecord["state"],
 ): Promise<OperationRecord> {
-  const record = await waitFor(
-    () => {
-      const found = lab.journal();
-      return found?.state === state && found;
-    },
-    { what: `operation in state ${state}`, timeoutMs: 20_000 },
-  );
+  const record = await Promise.race([
+    waitFor(
+      () => {
+        const found = lab.journal();
+        if (found?.state === state) return found;
+        const steps = found?.steps.map((step) => step.state).join(", ");
+        throw new Error(
+          `it is ${found?.state ?? "not in the journal"}; its steps: ${steps ?? "-"}`,
+        );
+      },
+      { what: `operation in state ${state}`, timeoutMs: 20_000 },
+    ),
+    coordinator.ended.then((how) => {
+      throw new Error(`the coordinator ended (${how}) before the operation was ${state}`);
+    }),
+  ]);
   coordinator.kill("SIGTERM");
   await coordinator.ended;
   return record;
