@@ -1,7 +1,6 @@
-import { watch, type FSWatcher } from "node:fs";
 import { basename, dirname, relative, sep } from "node:path";
+import { watch, type FSWatcher } from "chokidar";
 import { asFailure } from "#shared/errors.ts";
-import { errnoOf } from "../adapters/file-failure.ts";
 import { fileSignature } from "../adapters/local-system.ts";
 
 /**
@@ -30,16 +29,13 @@ export function watchDirectory(
     for (;;) {
       const { path, identity } = await nearestExisting(directory);
       if (isClosed || armed?.identity === identity) return;
-      disarm();
-      try {
-        armed = { identity, watcher: arm(path) };
-        problem = null;
-      } catch (error) {
-        // Gone between the two calls: its parent is watched for it.
-        if (errnoOf(error) === "ENOENT") continue;
-        problem = asFailure(error).message;
-        return;
-      }
+      await disarm();
+      const watcher = arm(path);
+      armed = { identity, watcher };
+      await readyOrFailed(watcher);
+      // It failed, or the directory is another one already, which is in the queue.
+      if (!isArmed(watcher)) return;
+      problem = null;
       onEvent(null);
       // Once more: a missing directory may have come before its parent was armed.
     }
@@ -49,24 +45,38 @@ export function watchDirectory(
     return arming;
   };
 
-  function disarm(): void {
-    armed?.watcher.close();
+  function isArmed(watcher: FSWatcher): boolean {
+    return armed?.watcher === watcher;
+  }
+
+  async function disarm(): Promise<void> {
+    const { watcher } = armed ?? {};
     armed = null;
+    await watcher?.close();
   }
 
   function arm(path: string): FSWatcher {
     const [next] = relative(path, directory).split(sep);
     const isWantedHere = (name: string): boolean => (path === directory ? isWanted(name) : name === next); // prettier-ignore
-    const watcher = watch(path, (_, name) => {
-      // The kernel gives what happens to the directory itself its own name: it may be another one now, with the same inode.
-      const isItself = name === null || name === basename(path);
-      if (isItself) disarm();
-      if (isItself || path !== directory) void rearmIfReplaced();
-      if (name !== null && isWantedHere(name)) onEvent(path === directory ? name : null);
+    const watcher = watch(path, {
+      depth: 0,
+      ignoreInitial: true,
+      atomic: false,
+      ignorePermissionErrors: true,
+      ignored: (entry) =>
+        entry !== path && !(dirname(entry) === path && isWantedHere(basename(entry))),
     });
     watcher.on("error", (error) => {
-      disarm();
-      problem = error.message;
+      problem = asFailure(error).message;
+      if (isArmed(watcher)) void disarm();
+    });
+    // Its own events are throttled: the second of two changes within 50 ms is only told by the kernel's.
+    watcher.on("raw", (_, name) => {
+      // The kernel gives what happens to the directory itself its own name: it may be another one now, with the same inode.
+      const isItself = name === basename(path);
+      if (isItself && isArmed(watcher)) void disarm();
+      if (isItself || path !== directory) void rearmIfReplaced();
+      if (isWantedHere(name)) onEvent(path === directory ? name : null);
     });
     return watcher;
   }
@@ -78,9 +88,16 @@ export function watchDirectory(
     [Symbol.asyncDispose]: async () => {
       isClosed = true;
       await arming;
-      disarm();
+      await disarm();
     },
   };
+}
+
+function readyOrFailed(watcher: FSWatcher): Promise<void> {
+  return new Promise((resolve) => {
+    watcher.on("ready", resolve);
+    watcher.on("error", () => resolve());
+  });
 }
 
 async function nearestExisting(

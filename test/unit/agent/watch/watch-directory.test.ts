@@ -4,13 +4,18 @@ import { expect, test, vi } from "vitest";
 import { watchDirectory } from "#agent/watch/watch-directory.ts";
 
 const kernel = vi.hoisted(() => ({ watches: 0, isExhausted: false }));
-// What the kernel does without a watch left can't be had on a machine that is shared.
-vi.mock("node:fs", async (original) => ({
-  ...(await original<typeof import("node:fs")>()),
+// The one library that asks the kernel: what it does without a watch left can't be had on a machine that is shared.
+vi.mock("chokidar", () => ({
   watch: () => {
-    if (kernel.isExhausted) throw new Error("ENOSPC: System limit for number of file watchers");
+    const watcher = Object.assign(new EventEmitter(), { close: () => Promise.resolve() });
     kernel.watches += 1;
-    return Object.assign(new EventEmitter(), { close: () => undefined });
+    queueMicrotask(() => {
+      if (kernel.isExhausted) {
+        watcher.emit("error", new Error("ENOSPC: System limit for number of file watchers"));
+      }
+      watcher.emit("ready");
+    });
+    return watcher;
   },
 }));
 
@@ -26,6 +31,7 @@ test("a directory that the kernel does not watch is known with the reason, and a
   kernel.isExhausted = false;
   await watching.rearmIfReplaced();
   expect(watching.problem()).toBeNull();
+  const { watches } = kernel;
   await watching.rearmIfReplaced();
-  expect(kernel.watches).toBe(1);
+  expect(kernel.watches).toBe(watches);
 });
