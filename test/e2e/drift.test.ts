@@ -1,60 +1,12 @@
 import { expect, test } from "vitest";
-import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
-import { createCluster } from "#test/harness/cluster.ts";
-import { testLab } from "#test/harness/test-lab.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
-import type { DriftAnswer, DriftShown, FileHistory } from "#coordinator/api/drift-contract.ts";
-import type { AlertRecord, OperationRecord } from "#coordinator/store/store.ts";
+import type { FileHistory } from "#coordinator/api/drift-contract.ts";
+import type { OperationRecord } from "#coordinator/store/store.ts";
 import { failures } from "#shared/errors.ts";
-
-const hosts = [
-  { name: "srv127", address: "192.168.4.127" },
-  { name: "srv129", address: "192.168.4.129" },
-  { name: "coord", address: "192.168.4.10" },
-];
-
-/** Of what only a slow machine makes slow. */
-const soon = { timeoutMs: 20_000, intervalMs: 50 };
-
-async function startBed(options: { readonly crashPoints?: boolean } = {}) {
-  const lab = await testLab({ hosts });
-  const cluster = await createCluster(lab, { product: "postgresql", nodes: ["srv127", "srv129"] });
-  const castellan = await installCastellan(cluster, {
-    coordinatorHost: lab.host("coord"),
-    ...options,
-  });
-  await castellan.cli(["cluster", "import", cluster.name]);
-  const { host, paths } = cluster.node("srv127");
-  const list = () => castellan.json<DriftAnswer>(["drift", "list"]);
-  const show = (file: string) => castellan.json<DriftShown>(["drift", "show", "srv127", file]);
-  await waitFor(async () => {
-    const known = await castellan.cli(["file", "history", "srv127", paths.hbaFile], { reject: false }); // prettier-ignore
-    return known.exitCode === 0 && (await list()).files.length === 0;
-  }, { ...soon, what: "the first sight of every file" }); // prettier-ignore
-  return {
-    cluster,
-    castellan,
-    host,
-    paths,
-    list,
-    show,
-    read: (path: string) => host.readFile(path),
-    write: (path: string, text: string) => host.writeFile(path, text),
-    drifted: (path: string) =>
-      waitFor(async () => (await list()).files.find((item) => item.path === path), {
-        ...soon,
-        what: `drift of ${path}`,
-      }),
-    alertOf: (cause: string) => alertOf(castellan, cause),
-    [Symbol.asyncDispose]: async () => {
-      await castellan[Symbol.asyncDispose]();
-      await cluster[Symbol.asyncDispose]();
-    },
-  };
-}
+import { soon, startDriftBed } from "./support/drift-bed.ts";
 
 test("an edit is an alert with its diff; shown, accepted, and from then on what is right", async () => {
-  await using bed = await startBed();
+  await using bed = await startDriftBed();
   const { castellan, paths } = bed;
   const { hbaFile } = paths;
   const cause = `node:srv127:file:${hbaFile}`;
@@ -93,7 +45,7 @@ test("an edit is an alert with its diff; shown, accepted, and from then on what 
 });
 
 test("a revert puts the bytes and the mode back and the settings in force, and is refused for what was not shown", async () => {
-  await using bed = await startBed();
+  await using bed = await startDriftBed();
   const { castellan, cluster, host, paths } = bed;
   const { configFile } = paths;
   const before = await bed.read(configFile);
@@ -134,7 +86,7 @@ test("a revert puts the bytes and the mode back and the settings in force, and i
 });
 
 test("what changed while the coordinator was down is told with the file's own time, and no secret with it", async () => {
-  await using bed = await startBed();
+  await using bed = await startDriftBed();
   const { castellan, host, paths } = bed;
   const auto = `${paths.dataDir}/postgresql.auto.conf`;
   const before = await bed.read(auto);
@@ -167,7 +119,7 @@ test("what changed while the coordinator was down is told with the file's own ti
 });
 
 test("killed in the middle of a revert the agent goes on with it, and the file is whole at every instant", async () => {
-  await using bed = await startBed({ crashPoints: true });
+  await using bed = await startDriftBed({ crashPoints: true });
   const { castellan, paths } = bed;
   const { hbaFile } = paths;
   const before = await bed.read(hbaFile);
@@ -189,8 +141,3 @@ test("killed in the middle of a revert the agent goes on with it, and the file i
     await waitFor(async () => (await bed.list()).files.length === 0, soon);
   }
 });
-
-async function alertOf(castellan: Castellan, cause: string): Promise<AlertRecord | undefined> {
-  const alerts = await castellan.json<readonly AlertRecord[]>(["alert", "list"]);
-  return alerts.find((alert) => alert.cause === cause);
-}
