@@ -138,6 +138,11 @@ describe("editing", () => {
     expect(setParameter("port='5'", "port", "5")).toBe("port='5'");
   });
 
+  test("a value that stands right behind its name does not become a part of it", () => {
+    expect(setParameter("port+5 # odd\n", "port", "6")).toBe("port 6 # odd\n");
+    expect(setParameter("port'5'\n", "port", "6")).toBe("port'6'\n");
+  });
+
   test("what was set is what is read, in any file and with any value", () => {
     fc.assert(
       fc.property(configText, anyValue, (text, wanted) => {
