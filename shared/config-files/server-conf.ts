@@ -152,7 +152,9 @@ export function setParameter(text: string, name: string, value: string): string 
   if (entry.value === value) return text;
   const raw = quoteSetting(value, entry.raw.startsWith("'"));
   const end = entry.valueStart + entry.raw.length;
-  return applyEdits(text, [{ start: entry.valueStart, end, text: raw }]);
+  // `port+5` is a name and its value to the server, `port6` is a name.
+  const isTight = /[^\s=]/.test(text.charAt(entry.valueStart - 1)) && !raw.startsWith("'");
+  return applyEdits(text, [{ start: entry.valueStart, end, text: isTight ? ` ${raw}` : raw }]);
 }
 
 /** Takes out every active line of that name; commented lines stay. */
