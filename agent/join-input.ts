@@ -5,11 +5,16 @@ import type { JoinInput, PoolInput } from "./join-settings.ts";
 import { productOf } from "#shared/products/product.ts";
 
 /** The options of `join` as an input; of the pool what its own configuration says is taken where no option does. */
-export function joinInput(flags: JoinFlags, readText: (path: string) => string | null): JoinInput {
+export function joinInput(
+  flags: JoinFlags,
+  home: string,
+  readText: (path: string) => string | null,
+): JoinInput {
   return {
     coordinator: flags.coordinator,
     node: flags.node,
     product: flags.product,
+    home,
     stateDirectory: flags.stateDir,
     root: flags.root ?? null,
     binDirectory: flags.binDir ?? null,

@@ -9,6 +9,8 @@ export type JoinInput = {
   readonly coordinator: { readonly host: string; readonly port: number };
   readonly node: string;
   readonly product: ProductId;
+  /** Of the database's OS user. */
+  readonly home: string;
   readonly stateDirectory: string;
   readonly root: string | null;
   readonly binDirectory: string | null;
@@ -114,10 +116,10 @@ function poolOf(pool: PoolInput, { root }: JoinInput): NonNullable<AgentSettings
   };
 }
 
-/** The node's own directories and files, and no other. */
+/** The node's own directories and the files that are watched, so that each can be put back, and no other. */
 function allowedPaths(input: JoinInput, paths: NodePaths, pool: AgentSettings["pool"]): string[] {
-  const { vendor } = productOf(input.product);
-  return unique([
+  const { vendor, watchedFiles } = productOf(input.product);
+  const places = [
     ...(paths.root === null ? [] : [paths.root]),
     paths.dataDirectory,
     // Where a base backup is copied to before it takes its place.
@@ -128,10 +130,13 @@ function allowedPaths(input: JoinInput, paths: NodePaths, pool: AgentSettings["p
       file.startsWith(`${paths.dataDirectory}/`) ? file : file.slice(0, file.lastIndexOf("/")),
     ),
     ...(vendor === null ? [] : [vendor.runFlagFile]),
-    ...(pool === null ? [] : [pool.configFile]),
-    ...(pool === null || pool.haModuleFile === null ? [] : [pool.haModuleFile]),
-    ...input.morePaths,
-  ]);
+  ];
+  const files = watchedFiles(paths, pool, input.home)
+    // Root's, and written by its helper.
+    .filter(({ format }) => format !== "cron")
+    .map(({ path }) => path)
+    .filter((path) => !places.some((place) => path.startsWith(`${place}/`)));
+  return unique([...places, ...files, ...input.morePaths]);
 }
 
 function unique(values: readonly string[]): string[] {

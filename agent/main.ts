@@ -61,13 +61,14 @@ const actions: Actions = {
     const token = flags.token === "-" ? await readOneLine(process.stdin) : flags.token;
     const isRoot = process.getuid?.() === 0;
     const user = flags.user ?? productOf(flags.product).defaults.osUser;
+    const osUser = isRoot ? await findOsUser(user) : null;
     const lines = await join({
-      input: joinInput(flags, readForDefaults),
+      input: joinInput(flags, osUser?.home ?? homedir(), readForDefaults),
       fingerprint: flags.fingerprint,
       token,
       configFile: flags.config,
       force: flags.force,
-      files: createJoinFiles(isRoot ? await findOsUser(user) : null),
+      files: createJoinFiles(osUser),
       exchange: exchangeToken,
       timeoutMs: 15_000,
     });

@@ -21,6 +21,8 @@ export type Ports = {
   readonly jobs: Jobs;
   /** Look at everything again now; the result is also reported. */
   readonly observe: () => Promise<NodeFacts>;
+  /** Of the agent's user, which is the database's. */
+  readonly home: string;
 };
 
 export type ProgramOptions = {
@@ -61,6 +63,7 @@ export type FileSnapshot = {
   readonly gid: number;
   readonly modifiedAt: number;
 };
+export type FileAttributes = Pick<FileSnapshot, "mode" | "uid" | "gid">;
 
 /** Bytes that watched files have had, on this host alone; bounded in number and size. */
 export type FileVersions = {
@@ -91,9 +94,12 @@ export type Files = {
    */
   restore(
     path: string,
-    to: Pick<FileSnapshot, "text" | "mode" | "uid" | "gid"> | null,
+    to: (FileAttributes & Pick<FileSnapshot, "text">) | null,
     from: string | null,
   ): Promise<void>;
+  /** Of a file whose content is not to be read, links followed; null where there is none. */
+  attributes(path: string): Promise<FileAttributes | null>;
+  setAttributes(path: string, to: FileAttributes): Promise<void>;
   readonly versions: FileVersions;
   /** Makes the directory and missing parents; one that is there gets the mode. Answers those that it made, outermost first. */
   makeDirectory(path: string, mode: number): Promise<readonly string[]>;

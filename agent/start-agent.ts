@@ -98,6 +98,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         home,
       }),
       observe: () => loop.observeNow(),
+      home,
     };
     const startedAt = clock.now();
     const wakefulness = createWakefulness({

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { constants, type BigIntStats } from "node:fs";
 import {
   chmod,
+  chown,
   lstat,
   mkdir,
   open,
@@ -144,6 +145,20 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
         if (isGone) await syncDirectory(dirname(entry));
       }),
     restore: (path, to, from) => naming("restored", path, () => restore(path, to, from)),
+    attributes: (path) =>
+      naming("looked at", path, async () => {
+        const found = await orNull(stat(path));
+        return found === null
+          ? null
+          : { mode: found.mode & 0o7777, uid: found.uid, gid: found.gid };
+      }),
+    setAttributes: (path, { mode, uid, gid }) =>
+      naming("changed", path, async () => {
+        const target = await allowed.target(path);
+        const found = await stat(target);
+        if (found.uid !== uid || found.gid !== gid) await chown(target, uid, gid);
+        await chmod(target, mode);
+      }),
     versions,
     makeDirectory: (path, mode) =>
       naming("made", path, async () => makeDirectories(await allowed.directory(path), mode)),

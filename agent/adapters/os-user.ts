@@ -2,7 +2,12 @@ import { readFileSync } from "node:fs";
 import { execa } from "execa";
 import { Failure } from "#shared/errors.ts";
 
-export type OsUser = { readonly name: string; readonly uid: number; readonly gid: number };
+export type OsUser = {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+};
 
 /** By `getent`, which asks directories (LDAP) too. @throws Failure NOT_FOUND */
 export async function findOsUser(name: string): Promise<OsUser> {
@@ -10,9 +15,9 @@ export async function findOsUser(name: string): Promise<OsUser> {
     reject: false,
     timeout: 10_000,
   });
-  const [found, , uid, gid] = (stdout ?? "").split(":");
-  if (found === name && uid !== undefined && gid !== undefined) {
-    return { name, uid: Number(uid), gid: Number(gid) };
+  const [found, , uid, gid, , home] = (stdout ?? "").split(":");
+  if (found === name && uid !== undefined && gid !== undefined && home !== undefined) {
+    return { name, uid: Number(uid), gid: Number(gid), home };
   }
   throw new Failure("NOT_FOUND", `this host has no OS user ${name}`, {
     hint: "Name the database's own OS user: --user NAME",

@@ -1,13 +1,14 @@
-import type { FileFacts, FileFormat } from "#shared/domain/facts.ts";
+import { unreadHash, type FileFacts, type FileFormat } from "#shared/domain/facts.ts";
 import { asFailure } from "#shared/errors.ts";
 import { formatOfKind } from "#shared/config-files/file-format.ts";
 import { maskSecrets } from "#shared/config-files/mask-secrets.ts";
 import type { IncludedFile } from "#shared/config-files/server-conf-files.ts";
 import { fileSignature, sameSignature, type FileSignature } from "../adapters/local-system.ts";
 import { userNameOf } from "../adapters/user-names.ts";
-import type { Ports } from "../ports.ts";
+import type { FileAttributes, Ports } from "../ports.ts";
 import { passwordNotes } from "./password-notes.ts";
 import { includedFiles } from "./included-files.ts";
+import { namedPasswordFiles, namesPasswordFiles } from "./named-password-files.ts";
 
 export type WatchedFile = {
   readonly path: string;
@@ -39,14 +40,14 @@ type Look = {
   readonly facts: FileFacts;
 };
 
-type FilePorts = Pick<Ports, "settings" | "product" | "clock" | "files" | "log">;
+type FilePorts = Pick<Ports, "settings" | "product" | "home" | "clock" | "files" | "log">;
 
 /** Two writes within the file system's clock tick leave the same times: a look this soon after a write isn't trusted. */
 const settledMs = 100;
 
 export function createFileObserver(ports: FilePorts): FileObserver {
   const { paths, pool, limits } = ports.settings;
-  const watched: WatchedFile[] = [...ports.product.watchedFiles(paths, pool)];
+  const watched: WatchedFile[] = [...ports.product.watchedFiles(paths, pool, ports.home)];
   const looks = new Map<string, Look>();
   let directories: readonly string[] = [];
   let isCut = false;
@@ -98,10 +99,13 @@ export function createFileObserver(ports: FilePorts): FileObserver {
     directories = found.folders;
     isCut = found.isCut;
     add(found.included);
+    const known = new Set(watched.map(({ path }) => path));
+    const named = watched.flatMap(({ path }) => namedPasswordFiles(looks.get(path)?.facts));
+    for (const path of new Set(named)) if (!known.has(path)) watched.push({ path, format: "pass" });
   }
 
   async function basisNow(): Promise<readonly unknown[]> {
-    const confs = watched.filter(({ format }) => format === "server-conf");
+    const confs = watched.filter(({ format }) => namesPasswordFiles(format));
     const folders = await Promise.all(directories.map(fileSignature));
     return [
       ...confs.map(({ path }) => looks.get(path)?.facts),
@@ -147,6 +151,17 @@ async function read(
   };
   if (signature === null) return nothing;
   if (signature.kind !== "file") return { ...nothing, state: "not-a-file" };
+  if (format === "pass") {
+    const attributes = await ports.files.attributes(path);
+    if (attributes === null) return nothing;
+    return {
+      ...nothing,
+      state: "present",
+      hash: unreadHash,
+      ...(await attributesOf(attributes)),
+      modifiedAt: Number(signature.modifiedNs / 1_000_000n),
+    };
+  }
   if (signature.size > BigInt(ports.settings.limits.watchedFileBytes)) {
     return { ...nothing, state: "too-large" };
   }
@@ -157,23 +172,20 @@ async function read(
     void ports.files.versions.keep(path, file).catch((error: unknown) => {
       ports.log.warn({ error, path }, "Its bytes could not be kept: it can't be put back to them.");
     });
-    const owner = `${file.uid}:${file.gid}`;
     const content =
       before?.hash === file.hash && before.format === format
         ? before
         : {
             ...nothing,
             maskedText: maskedText(format, file.text),
-            ...passwordNotes(maskableAs(format), file.text),
+            ...passwordNotes(formatOfKind[format], file.text),
           };
     return {
       ...content,
       ...(origin === undefined ? {} : { origin }),
       state: "present",
       hash: file.hash,
-      owner,
-      ownerName: await userNameOf(owner),
-      mode: file.mode & 0o7777,
+      ...(await attributesOf(file)),
       modifiedAt: Math.round(file.modifiedAt),
     };
   } catch (error) {
@@ -183,12 +195,15 @@ async function read(
   }
 }
 
-/** null for a format whose content never leaves this host. */
-export function maskedText(format: FileFormat, text: string): string | null {
-  const written = maskableAs(format);
-  return written === null ? null : maskSecrets(written, text);
+async function attributesOf({
+  mode,
+  uid,
+  gid,
+}: FileAttributes): Promise<Pick<FileFacts, "owner" | "ownerName" | "mode">> {
+  const owner = `${uid}:${gid}`;
+  return { owner, ownerName: await userNameOf(owner), mode: mode & 0o7777 };
 }
 
-function maskableAs(format: FileFormat): string | null {
-  return format === "pass" ? null : formatOfKind[format];
+export function maskedText(format: FileFormat, text: string): string {
+  return maskSecrets(formatOfKind[format], text);
 }

@@ -20,11 +20,7 @@ const wellKnown: readonly string[] = [
 ];
 
 /** Which lines hold a password that everybody knows, in clear, in base64 or as a hash of md5. Told without the password. */
-export function passwordNotes(
-  format: string | null,
-  text: string,
-): { readonly notes?: FileNote[] } {
-  if (format === null) return {};
+export function passwordNotes(format: string, text: string): { readonly notes?: FileNote[] } {
   const lines = splitLines(text);
   const numbers = secretsIn(format, text)
     .filter(({ line, secret }) => isWellKnown(secret, lines[line - 1]?.text ?? ""))

@@ -1,15 +1,16 @@
 import * as z from "zod";
 import type { CommandArgs, Evidence } from "#shared/domain/commands.ts";
+import { unreadHash } from "#shared/domain/facts.ts";
 import { Failure } from "#shared/errors.ts";
-import type { FileSnapshot, StepContext } from "../ports.ts";
+import type { FileAttributes, FileSnapshot, StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { reloadFor } from "./reload-for-file.ts";
 import type { ChangeStep } from "./step.ts";
+import { withoutContent } from "./without-content.ts";
 
 type Args = CommandArgs<"restore-file">;
-type Attributes = Pick<FileSnapshot, "mode" | "uid" | "gid">;
 
 const RestoreFacts = z.object({
   /** What stood there; null: nothing. Its bytes are among the kept versions. */
@@ -24,6 +25,19 @@ const RestoreFacts = z.object({
 export const restoreFile: ChangeStep<"restore-file"> = {
   check: async (args, context) => {
     await assertWatched(args, context);
+    return step.check(args, suited(args, context));
+  },
+  apply: (args, context) => step.apply(args, suited(args, context)),
+  verify: (args, context) => step.verify(args, suited(args, context)),
+  undo: (args, context) => step.undo(args, suited(args, context)),
+};
+
+function suited({ format }: Args, context: StepContext): StepContext {
+  return format === "pass" ? { ...context, files: withoutContent(context.files) } : context;
+}
+
+const step: ChangeStep<"restore-file"> = {
+  check: async (args, context) => {
     const found = await context.files.read(args.path);
     if (!isAt(found, args)) return null;
     const ours = await ownFacts(context, keyOf(args), RestoreFacts);
@@ -80,7 +94,7 @@ async function wanted(
   { path, to }: Args,
   hash: string,
   context: StepContext,
-): Promise<Attributes & { readonly text: string }> {
+): Promise<FileAttributes & { readonly text: string }> {
   const kept = await keptVersion(path, hash, context);
   const [uid, gid] = (to.owner ?? `${kept.uid}:${kept.gid}`).split(":").map(Number);
   return {
@@ -103,16 +117,22 @@ async function keptVersion(
   }); // prettier-ignore
 }
 
-/** Only what this host itself watches, however it was asked. */
-async function assertWatched({ path, from, to }: Args, context: StepContext): Promise<void> {
-  const { product, settings, files } = context;
-  const own = product.watchedFiles(settings.paths, settings.pool);
-  if (own.some((file) => file.path === path)) return;
+/** Only what this host itself watches, and as it watches it: asked for otherwise, a password file would be read. */
+async function assertWatched(
+  { path, format, from, to }: Args,
+  context: StepContext,
+): Promise<void> {
+  const { product, settings, files, home } = context;
+  const own = product.watchedFiles(settings.paths, settings.pool, home);
+  if (own.some((file) => file.path === path && file.format === format)) return;
   for (const hash of [from, to.hash]) {
     if (hash !== null && (await files.versions.find(path, hash)) !== null) return;
   }
   throw new Failure("REFUSED", `${path} is not watched on ${settings.node}`, {
-    hint: "Only what the agent has kept versions of can be put back.",
+    hint:
+      format === "pass"
+        ? `Of the password files only those in the user's home can be put back. By hand: chmod 0600 ${path}`
+        : "Only what the agent has kept versions of can be put back.",
   });
 }
 
@@ -125,14 +145,17 @@ function isAt(found: FileSnapshot | null, { to }: Args): boolean {
   );
 }
 
-function hasAttributes(found: FileSnapshot | null, wantedAttributes: Attributes | null): boolean {
+function hasAttributes(
+  found: FileSnapshot | null,
+  wantedAttributes: FileAttributes | null,
+): boolean {
   if (found === null || wantedAttributes === null)
     return found === null && wantedAttributes === null;
   const { mode, uid, gid } = wantedAttributes;
   return (found.mode & 0o7777) === (mode & 0o7777) && found.uid === uid && found.gid === gid;
 }
 
-function attributesOf({ mode, uid, gid }: Attributes): Attributes {
+function attributesOf({ mode, uid, gid }: FileAttributes): FileAttributes {
   return { mode: mode & 0o7777, uid, gid };
 }
 
@@ -150,7 +173,11 @@ function changedSince({ path, from }: Args, found: FileSnapshot | null): Failure
 }
 
 function report({ path, to }: Args, reloaded: readonly string[], alreadyDone: boolean): Evidence {
-  const line = to.hash === null ? `${path} is not there` : `${path} is as accepted (sha256 ${to.hash.slice(0, 12)})`; // prettier-ignore
+  const what =
+    to.hash === unreadHash
+      ? `mode ${(to.mode ?? 0).toString(8).padStart(4, "0")}, owner ${to.owner ?? "?"}`
+      : `sha256 ${to.hash?.slice(0, 12) ?? ""}`;
+  const line = to.hash === null ? `${path} is not there` : `${path} is as accepted (${what})`;
   return evidence([line, ...reloaded], { alreadyDone });
 }
 

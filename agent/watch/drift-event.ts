@@ -1,4 +1,5 @@
 import type { FileFacts } from "#shared/domain/facts.ts";
+import { passwordFileHarm } from "#shared/config-files/password-file.ts";
 import { newComplaints } from "#shared/config-files/file-complaints.ts";
 import { unifiedDiff } from "#shared/config-files/unified-diff.ts";
 import type { Baseline } from "#shared/protocol/messages.ts";
@@ -33,6 +34,7 @@ export function driftEvent(
     detail: [
       ...changed(file),
       ...attributes(file, accepted),
+      passwordFileHarm(file, accepted.owner ?? null) ?? "",
       ...complaints(file, accepted),
       ...overruled,
       diff,
@@ -113,9 +115,7 @@ function complaints(file: FileFacts, accepted: Accepted): readonly string[] {
 
 function diffOf(file: FileFacts, accepted: Accepted): string {
   if (file.state === "present" && file.hash === accepted.hash) return "";
-  if (file.state === "present" && file.maskedText === null) {
-    return "its content is not shown: it holds secrets";
-  }
+  if (file.format === "pass") return "its content is never read: it holds passwords";
   // Something is there, and nobody knows what: its text is not empty.
   if (file.state !== "present" && file.state !== "absent")
     return "there is nothing to compare with";

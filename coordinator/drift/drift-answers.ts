@@ -1,4 +1,5 @@
 import { printConfigChange } from "#shared/config-files/config-change.ts";
+import { passwordFileHarm } from "#shared/config-files/password-file.ts";
 import { newComplaints } from "#shared/config-files/file-complaints.ts";
 import { formatOfKind } from "#shared/config-files/file-format.ts";
 import { semanticDiff } from "#shared/config-files/semantic-diff.ts";
@@ -82,6 +83,8 @@ function breach({ id, rule, severity, node, summary }: AlertRecord): RuleBreach 
 /** What the change means, as far as both texts are known. */
 function meaningOf({ baseline, current }: WatchedFileState): readonly string[] {
   if (isUnread(current)) return [];
+  const harm = passwordFileHarm(current, baseline.owner);
+  if (harm !== null) return [harm];
   const before = baseline.hash === null ? "" : baseline.maskedText;
   const after = current.hash === null ? "" : current.maskedText;
   if (before === null || after === null || before === after) return [];

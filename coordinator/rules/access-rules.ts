@@ -1,5 +1,6 @@
 import type { HbaConf, HbaRule } from "#shared/config-files/hba.ts";
 import { parseIp } from "#shared/config-files/ip-address.ts";
+import { isIgnoredPasswordFile } from "#shared/config-files/password-file.ts";
 import type { FileFacts } from "#shared/domain/facts.ts";
 import { refusedForReplication } from "./evaluators.ts";
 import { at } from "./places.ts";
@@ -91,10 +92,15 @@ export const accessRules: readonly Rule[] = [
     wanted: "mode 0600, or 0640 for the group that needs it",
     fix: "Take the right to read from others.",
     check: perWatchedFile((file, short) => {
-      const holdsSecret = file.format === "pass" || file.maskedText?.includes("[secret") === true;
-      if (file.mode === null || !holdsSecret || (file.mode & 0o004) === 0) return [];
+      const isIgnored = isIgnoredPasswordFile(file);
+      const isForAll =
+        file.mode !== null &&
+        (file.mode & 0o004) !== 0 &&
+        file.maskedText?.includes("[secret") === true;
+      if (file.mode === null || (!isIgnored && !isForAll)) return [];
       const mode = file.mode.toString(8).padStart(4, "0");
-      return [{ found: `${short} has mode ${mode}`, fix: `chmod o-rwx ${file.path}` }];
+      const fix = `chmod ${isIgnored ? "0600" : "o-rwx"} ${file.path}`;
+      return [{ found: `${short} has mode ${mode}`, fix }];
     }),
   },
 ];

@@ -229,11 +229,14 @@ export const FileNote = z.strictObject({
 });
 export type FileNote = z.infer<typeof FileNote>;
 
+/** Of a file of format `pass` there is no other: from a hash of its content its password could be guessed. */
+export const unreadHash = "0".repeat(64);
+
 export const FileFacts = z.strictObject({
   path: z.string(),
   format: FileFormat,
   state: z.enum(["present", "absent", "unreadable", "not-a-file", "too-large"]),
-  /** sha256 of the bytes, hex. */
+  /** sha256 of the bytes, hex; `unreadHash` where they are not read. */
   hash: z.string().nullable(),
   /** `uid:gid` */
   owner: z.string().nullable(),

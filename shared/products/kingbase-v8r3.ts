@@ -54,7 +54,7 @@ export const kingbaseV8R3: Product = {
     port: 9999,
     socketDirectory: "/tmp",
   }),
-  watchedFiles: (paths, pool) => {
+  watchedFiles: (paths, pool, home) => {
     const root = paths.root ?? "/home/kingbase/cluster";
     return [
       { path: paths.configFile, format: "server-conf" },
@@ -66,6 +66,9 @@ export const kingbaseV8R3: Product = {
       { path: `${root}/db/etc/recovery.done`, format: "recovery-conf" },
       { path: `${root}/db/etc/HAmodule.conf`, format: "ha-module" },
       { path: "/etc/cron.d/KINGBASECRON", format: "cron" },
+      { path: `${home}/.kbpass`, format: "pass" },
+      // Every data node attaches itself to the pool (public vendor script, build B0290).
+      { path: `${home}/.pcppass`, format: "pass" },
       ...(pool === null
         ? []
         : ([

@@ -51,13 +51,14 @@ export const postgresql: Product = {
     port: 9999,
     socketDirectory: "/var/run/postgresql",
   }),
-  watchedFiles: (paths, pool) => [
+  watchedFiles: (paths, pool, home) => [
     { path: paths.configFile, format: "server-conf" },
     { path: `${paths.dataDirectory}/postgresql.auto.conf`, format: "auto-conf" },
     { path: paths.hbaFile, format: "hba" },
     { path: paths.identFile, format: "ident" },
     { path: `${paths.dataDirectory}/recovery.conf`, format: "recovery-conf" },
     { path: `${paths.dataDirectory}/standby.signal`, format: "signal" },
+    { path: `${home}/.pgpass`, format: "pass" },
     ...(pool === null
       ? []
       : ([
@@ -65,6 +66,7 @@ export const postgresql: Product = {
           { path: beside(pool.configFile, "pool_hba.conf"), format: "pool-hba" },
           { path: beside(pool.configFile, "pcp.conf"), format: "pcp-conf" },
           { path: beside(pool.configFile, "pool_passwd"), format: "pool-passwd" },
+          { path: `${home}/.pcppass`, format: "pass" },
         ] as const)),
   ],
   vendor: null,

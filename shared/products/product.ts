@@ -45,10 +45,11 @@ export type Product = {
     readonly versionNumber: number | null;
   }) => NodePaths;
   readonly poolLayout: (root: string | null) => PoolPaths;
-  /** Files whose change is drift, on any node and on those that run the pool. */
+  /** Files whose change is drift, on any node and on those that run the pool; `home` is that of the database's OS user. */
   readonly watchedFiles: (
     paths: NodePaths,
     pool: PoolPaths | null,
+    home: string,
   ) => readonly { readonly path: string; readonly format: FileFormat }[];
   /** Vendor machinery beside the server; null where the product has none. */
   readonly vendor: VendorMachinery | null;

@@ -1,3 +1,4 @@
+import { unreadHash } from "#shared/domain/facts.ts";
 import { decodeUtf8 } from "#shared/config-files/text-file.ts";
 import type {
   FileDiff,
@@ -17,9 +18,9 @@ export function renderFile(file: FileShown): readonly string[] {
   return [`${file.path} on ${file.node}, version ${file.version}: ${whyNoText(file)}`];
 }
 
-function whyNoText({ state, isCut, hash }: FileVersionLine): string {
+function whyNoText({ state, isCut }: FileVersionLine): string {
   if (isCut) return "its text is too long to be kept here.";
-  if (state === "present") return `its text never leaves its host (sha256 ${hash ?? "?"}).`;
+  if (state === "present") return "its text never leaves its host.";
   return state === "absent" ? "there was no such file." : `it could not be read (${state}).`;
 }
 
@@ -36,7 +37,7 @@ function cells(version: FileVersionLine): readonly string[] {
     version.who ?? "-",
     version.mode === null ? "-" : version.mode.toString(8).padStart(4, "0"),
     version.state,
-    version.hash?.slice(0, 12) ?? "-",
+    version.hash === unreadHash ? "-" : (version.hash?.slice(0, 12) ?? "-"),
     version.acceptedAt === null ? "no" : `${renderTime(version.acceptedAt)} by ${version.acceptedBy ?? "?"}`, // prettier-ignore
   ];
 }

@@ -113,5 +113,6 @@ async function wire({ settings, home, secrets: given }: z.infer<typeof Start>) {
       home,
     }),
     observe: () => Promise.reject(new Error("nothing is observed here")),
+    home,
   } satisfies Omit<StepContext, "operationId" | "stepId" | "signal" | "progress">;
 }

@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { unreadHash } from "#shared/domain/facts.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { createBed, folders, hashOf, inTime } from "./watch-bed.ts";
 
@@ -312,4 +313,34 @@ test("the accepted bytes of every watched file are kept on this host alone, secr
     const mode = statSync(join(entry.parentPath, entry.name)).mode & 0o777;
     expect(mode).toBe(entry.isDirectory() ? 0o700 : 0o600);
   }
+});
+
+test("of a password file another mode is told with what it means, another password is not looked at", async () => {
+  await using bed = await createBed();
+  const pass = join(bed.folder, ".pgpass");
+  const named = join(bed.folder, "named.pass");
+  for (const path of [pass, named]) writeFileSync(path, "*:*:*:*:one\n", { mode: 0o600 });
+  appendFileSync(bed.conf, `primary_conninfo = 'user=a passfile=${named}'\n`);
+  await bed.watch.poll();
+  const accepted = (await bed.files.observe({ now: true })).filter(({ format }) => format === "pass"); // prettier-ignore
+  expect(accepted.map(({ path, hash, mode, maskedText }) => ({ path, hash, mode, maskedText }))).toEqual([pass, named].map((path) => ({ path, hash: unreadHash, mode: 0o600, maskedText: null }))); // prettier-ignore
+  bed.watch.setBaselines(
+    accepted.map(({ path, hash, mode, owner }) => ({
+      path,
+      hash,
+      mode: mode ?? 0,
+      owner: owner ?? "",
+    })),
+  );
+  for (const path of [pass, named]) {
+    writeFileSync(path, "*:*:*:*:two\n");
+    await bed.watch.poll({ again: true });
+    expect(bed.drift(path)).toEqual([]);
+    chmodSync(path, 0o640);
+    const { detail } = await waitFor(() => bed.drift(path)[0], inTime);
+    expect(detail).toMatch(/mode 0600 became 0640\n.*stops at its next reconnect$/);
+  }
+  rmSync(pass);
+  const gone = await waitFor(() => bed.drift(pass)[1], inTime);
+  expect(gone.detail).toContain("it is gone: replication");
 });

@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { commandKinds } from "#shared/domain/commands.ts";
 import type { NodePaths } from "#shared/domain/cluster.ts";
 import { createLog } from "#shared/log.ts";
@@ -72,6 +73,7 @@ export async function createNodePorts(input: NodePortsInput): Promise<NodePorts>
     secrets,
     rootHelper: createRootHelper({ command: null, runner, clock, home: "/tmp" }),
     ledger: await createLedger(`${stateDirectory}/ledger`),
+    home: dirname(stateDirectory),
   };
   return {
     ports,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { restoreFile } from "#agent/steps/restore-file.ts";
 import type { CommandArgs } from "#shared/domain/commands.ts";
+import { unreadHash } from "#shared/domain/facts.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { runStep } from "./run-step.ts";
 import { createStepLab, type StepLab } from "./step-lab.ts";
@@ -183,4 +184,31 @@ test("bytes that this host has not kept, and files that it does not watch, are r
     message: expect.stringContaining("is not watched"),
   });
   expect(await readFile(path, "utf8")).toMatch(/^15/);
+});
+
+test("of a password file the mode alone is put back and comes back, and nothing of it is kept or removed", async () => {
+  const path = join(lab.folder, "n1", ".pgpass");
+  const owner = `${process.getuid?.()}:${process.getgid?.()}`;
+  const modeOf = async () => (await stat(path)).mode & 0o777;
+  await writeFile(path, "*:*:*:*:never-told-5ecret\n", { mode: 0o644 });
+  await chmod(path, 0o644);
+  const to = { hash: unreadHash, mode: 0o600, owner };
+  const args: Args = { path, format: "pass", from: unreadHash, to };
+  const { lines } = await runStep(restoreFile, args, agent);
+  expect(lines.join()).toContain("mode 0600");
+  expect(await modeOf()).toBe(0o600);
+  await restoreFile.undo(args, agent);
+  expect(await modeOf()).toBe(0o644);
+  // Nor is it read, and its hash told, when it is asked for as something else.
+  const asConf: Args = { ...args, format: "server-conf" };
+  await expect(runStep(restoreFile, asConf, agent)).rejects.toThrow("is not watched");
+  const removed: Args = { ...args, to: { hash: null, mode: null, owner: null } };
+  await expect(runStep(restoreFile, removed, agent)).rejects.toMatchObject({ code: "REFUSED" });
+  expect(await readFile(path, "latin1")).toContain("never-told");
+  const { hash } = (await agent.files.read(path)) ?? { hash: "" };
+  expect(await agent.files.versions.find(path, hash)).toBeNull();
+  await rm(path);
+  await expect(runStep(restoreFile, args, agent)).rejects.toMatchObject({ code: "REFUSED" });
+  await restoreFile.undo(args, agent);
+  await expect(runStep(restoreFile, { ...args, path: join(lab.folder, "n1", "other.pass") }, agent)).rejects.toThrow("is not watched"); // prettier-ignore
 });

@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createDatabases } from "#agent/adapters/databases.ts";
 import { createFiles } from "#agent/adapters/files.ts";
 import { createJobs } from "#agent/adapters/jobs.ts";
@@ -91,6 +91,7 @@ export async function createTestAgent(input: TestAgentInput): Promise<TestAgent>
       home: stateDirectory,
     }),
     observe: () => Promise.reject(new Error("nothing observes here")),
+    home: dirname(stateDirectory),
     operationId: input.operationId ?? "op-abcdefgh",
     stepId: "test",
     signal: input.signal ?? new AbortController().signal,

@@ -21,6 +21,7 @@ export const joinDefaults: JoinInput = {
   coordinator: { host: "127.0.0.1", port: 7443 },
   node: "srv159",
   product: "postgresql",
+  home: "/home/postgres",
   stateDirectory: "/var/lib/castellan-agent",
   root: null,
   binDirectory: null,
@@ -87,6 +88,7 @@ export async function openPorts(more: Partial<JoinInput> = {}): Promise<PortsHom
       home: homedir(),
     }),
     observe: () => Promise.reject(new Failure("DATABASE_UNREACHABLE", "nothing to observe here")),
+    home: folder,
   };
   return {
     folder,

@@ -5,6 +5,7 @@ import { joinSettings } from "#agent/join-settings.ts";
 import { parseSettings } from "#agent/load-settings.ts";
 import { AgentSettings } from "#agent/settings.ts";
 import { settingsText } from "#agent/settings-text.ts";
+import { productOf } from "#shared/products/product.ts";
 
 const line = ["--coordinator", "10.0.0.5:7443", "--node", "srv159", "--token", "t".repeat(20)];
 const pin = ["--fingerprint", "ab".repeat(32)];
@@ -30,8 +31,9 @@ async function parse(...more: string[]): Promise<JoinFlags> {
   return said;
 }
 
+const home = "/home/me";
 const settingsOf = async (...more: string[]): Promise<AgentSettings> =>
-  joinSettings(joinInput(await parse(...more), () => null));
+  joinSettings(joinInput(await parse(...more), home, () => null));
 
 test("the pasted line alone gives a KingbaseES node's settings, below its default root", async () => {
   const settings = await settingsOf();
@@ -74,6 +76,7 @@ test("a PostgreSQL node with its files outside the data directory may write besi
     "/srv/pg/main.castellan-copy",
     "/srv/pg/main.castellan-copy.castellan.json",
     "/etc/pg",
+    "/home/me/.pgpass",
     "/srv/tablespaces",
     "/srv/more",
   ]);
@@ -86,10 +89,26 @@ test("a PostgreSQL node with its files outside the data directory may write besi
   ]);
 });
 
+test.each([
+  ["kingbase-v8r3", "kingbasecluster"],
+  ["postgresql", "pgpool"],
+] as const)(
+  "of %s with %s every watched file may be put back, but root's",
+  async (product, pool) => {
+    const { allow, paths, pool: place } = await settingsOf("--product", product, "--pool", pool);
+    const watched = productOf(product).watchedFiles(paths, place, home);
+    const isAllowed = ({ path }: { readonly path: string }): boolean =>
+      allow.paths.some((allowed) => path === allowed || path.startsWith(`${allowed}/`));
+    expect(watched.filter((file) => !isAllowed(file)).map(({ format }) => format)).toEqual(
+      product === "kingbase-v8r3" ? ["cron"] : [],
+    );
+  },
+);
+
 test("of a pool what its own configuration says is taken, unless an option says otherwise", async () => {
   const conf = "port = 9998\npcp_port = 9897\nunix_socket_directories = '/run/a, /run/b'\n";
   const flags = await parse("--product", "postgresql", "--pool", "pgpool", "--pcp-port", "9000");
-  const { pool } = joinSettings(joinInput(flags, () => conf));
+  const { pool } = joinSettings(joinInput(flags, home, () => conf));
   expect(pool).toMatchObject({ port: 9998, pcpPort: 9000, socketDirectory: "/run/a" });
 });
 

@@ -71,7 +71,7 @@ export function baseFacts(
         : "postgres (PostgreSQL) 15.18 (Debian 15.18-1)",
     },
     files: product
-      .watchedFiles(node.paths, node.pool)
+      .watchedFiles(node.paths, node.pool, "/home/kingbase")
       .map(({ path, format }) => absentFile(path, format)),
   };
 }

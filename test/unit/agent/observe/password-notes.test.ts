@@ -23,7 +23,3 @@ test.each([
   const { notes = [] } = passwordNotes(format, text);
   expect(notes).toEqual(lines.map((line) => ({ line, code: "well-known-password" })));
 });
-
-test("nothing is noted of a file whose content is never looked at", () => {
-  expect(passwordNotes(null, "*:*:*:a:123456\n")).toEqual({});
-});

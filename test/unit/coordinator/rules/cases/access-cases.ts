@@ -63,4 +63,11 @@ export const accessCases: readonly RuleCase[] = [
     says: /mode 0644/,
     on: "srv129",
   },
+  {
+    rule: "secret-file-mode",
+    breaks: file("srv129", "/.kbpass", { state: "present", mode: 0o640 }),
+    keeps: file("srv129", "/.kbpass", { state: "present", mode: 0o400 }),
+    says: /\.kbpass has mode 0640/,
+    on: "srv129",
+  },
 ];
