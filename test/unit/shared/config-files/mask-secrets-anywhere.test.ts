@@ -186,8 +186,9 @@ test.each(Object.entries(places))(
     fc.assert(
       fc.property(fc.constantFrom(...formats), password, damage, (format, secret, harm) => {
         const spelt = spell(secret);
-        const empty = line("");
-        const text = ["port = 1", harm(line(spelt)), "listen = 2", ""].join("\n");
+        const within = (inner: string): string => ["port = 1", inner, "listen = 2", ""].join("\n");
+        const empty = within(line(""));
+        const text = within(harm(line(spelt)));
         const masked = maskSecrets(format, text);
         expect(masked.split("\n")).toHaveLength(text.split("\n").length);
         const seen = piecesOf(spelt).filter((piece) => masked.includes(piece));
