@@ -1,15 +1,16 @@
 /**
- * A coordinator in a process of its own, so that a test can kill it: `crash-coordinator.js STATE PORT OPERATION.json`.
- * It starts the operation when its journal has none; SIGUSR2 aborts whatever is unfinished, SIGHUP ends it without
- * closing anything.
+ * A coordinator in a process of its own, so that a test can kill it: `crash-coordinator.js STATE OPERATION.json`. It
+ * tells its port to whoever spawned it, and starts the operation when its journal has none; SIGUSR2 aborts whatever is
+ * unfinished, SIGHUP ends it without closing anything.
  */
 import { readFileSync } from "node:fs";
 import { startCore } from "#coordinator/core.ts";
 import type { NewOperation } from "#coordinator/operations/start-operation.ts";
 import { quickSettings, quietLog } from "./test-coordinator.ts";
 
-const [state = "", port = "", operationFile = ""] = process.argv.slice(2);
-const core = await startCore(quickSettings(state, {}, Number(port)), quietLog);
+const [state = "", operationFile = ""] = process.argv.slice(2);
+const core = await startCore(quickSettings(state), quietLog);
+process.send?.(core.agentPort);
 if (core.ports.store.operations().length === 0) {
   core.runner.start(JSON.parse(readFileSync(operationFile, "utf8")) as NewOperation); // the test wrote it
 }

@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -50,26 +49,38 @@ export type CrashCoordinator = {
   readonly kill: (signal: "SIGTERM" | "SIGUSR2" | "SIGHUP" | "SIGKILL") => void;
 };
 
-/** One agent that outlives the coordinators, which come and go on one state directory and port. */
+/** One agent that outlives the coordinators, which come and go on one state directory. */
 export async function createCrashLab(operation: NewOperation, script: Script): Promise<CrashLab> {
   const folder = await makeStateFolder();
   const operationFile = join(folder.path, "operation.json");
   writeFileSync(operationFile, JSON.stringify(operation));
-  const port = await freePort();
+  // Nobody's, until a coordinator has told its own. A port that is kept for the next one may be taken in between.
+  let port = 0;
   const node = "srv127";
   const secret = "secret-of-a-test";
   withStore(folder.path, (store) =>
     store.putAgent({ node, secretHash: hashSecret(secret), joinedAt: 1 }),
   );
-  const { certificatePem } = folder;
-  const agent = new ScriptedAgent({ port, node, secret, certificatePem, script, reconnect: true });
+  const agent = new ScriptedAgent({
+    get port() {
+      return port;
+    },
+    node,
+    secret,
+    certificatePem: folder.certificatePem,
+    script,
+    reconnect: true,
+  });
   const running = new Set<CrashCoordinator>();
   return {
     agent,
     start: (crashAt) => {
-      const child = spawn(process.execPath, [program, folder.path, String(port), operationFile], {
+      const child = spawn(process.execPath, [program, folder.path, operationFile], {
         env: { PATH: process.env["PATH"], ...(crashAt && { CASTELLAN_CRASH_AT: crashAt }) },
-        stdio: ["ignore", "inherit", "inherit"],
+        stdio: ["ignore", "inherit", "inherit", "ipc"],
+      });
+      child.once("message", (told) => {
+        port = Number(told);
       });
       const coordinator: CrashCoordinator = {
         ended: once(child, "exit").then(([code, signal]) => {
@@ -146,13 +157,4 @@ function firstOperation(file: string): OperationRecord | null {
     connection.close();
     rmSync(folder, { recursive: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo; // a TCP server that listens
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -28,9 +28,8 @@ export async function makeStateFolder(): Promise<StateFolder> {
 export function quickSettings(
   stateDirectory: string,
   limits: Partial<CoordinatorSettings["limits"]> = {},
-  port = 0,
 ): CoordinatorSettings {
-  const settings = loadSettings(stateDirectory, { address: "127.0.0.1", port });
+  const settings = loadSettings(stateDirectory, { address: "127.0.0.1", port: 0 });
   return {
     ...settings,
     heartbeat: { everyMs: 100, lostAfterMs: 500 },
