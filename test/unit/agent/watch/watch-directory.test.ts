@@ -1,15 +1,23 @@
 import { EventEmitter } from "node:events";
 import { tmpdir } from "node:os";
+import { basename } from "node:path";
 import { expect, test, vi } from "vitest";
 import { watchDirectory } from "#agent/watch/watch-directory.ts";
 
-const kernel = vi.hoisted(() => ({ watches: 0, isExhausted: false }));
+const kernel = vi.hoisted(() => ({ watches: 0, isExhausted: false, early: new Set<string>() }));
 // The one library that asks the kernel: what it does without a watch left can't be had on a machine that is shared.
 vi.mock("chokidar", () => ({
   watch: () => {
-    const watcher = Object.assign(new EventEmitter(), { close: () => Promise.resolve() });
+    const watcher = Object.assign(new EventEmitter(), {
+      close: () => {
+        watcher.removeAllListeners();
+        return Promise.resolve();
+      },
+    });
     kernel.watches += 1;
     queueMicrotask(() => {
+      for (const name of kernel.early) watcher.emit("raw", "rename", name);
+      kernel.early.clear();
       if (kernel.isExhausted) {
         watcher.emit("error", new Error("ENOSPC: System limit for number of file watchers"));
       }
@@ -34,4 +42,16 @@ test("a directory that the kernel does not watch is known with the reason, and a
   const { watches } = kernel;
   await watching.rearmIfReplaced();
   expect(kernel.watches).toBe(watches);
+});
+
+test("a directory that is replaced while it is being armed is armed anew, and keeps no poll waiting", async () => {
+  kernel.early.add(basename(tmpdir()));
+  const { watches } = kernel;
+  await using watching = watchDirectory(
+    tmpdir(),
+    (name) => name === "a.conf",
+    () => undefined,
+  );
+  await watching.rearmIfReplaced();
+  expect(kernel.watches).toBe(watches + 2);
 });
