@@ -20,7 +20,8 @@ export function watchDirectory(
   /** null: anything may have happened to any of them. */
   onEvent: (name: string | null) => void,
 ): DirectoryWatch {
-  let armed: { readonly identity: string; readonly watcher: FSWatcher } | null = null;
+  /** Of an `identity` of null it is known that the directory may be another one now. */
+  let armed: { readonly identity: string | null; readonly watcher: FSWatcher } | null = null;
   let arming: Promise<void> = Promise.resolve();
   let isClosed = false;
   let problem: string | null = null;
@@ -33,7 +34,7 @@ export function watchDirectory(
       const watcher = arm(path);
       armed = { identity, watcher };
       await readyOrFailed(watcher);
-      // It failed, or the directory is another one already, which is in the queue.
+      // It failed.
       if (!isArmed(watcher)) return;
       problem = null;
       onEvent(null);
@@ -74,7 +75,8 @@ export function watchDirectory(
     watcher.on("raw", (_, name) => {
       // The kernel gives what happens to the directory itself its own name: it may be another one now, with the same inode.
       const isItself = name === basename(path);
-      if (isItself && isArmed(watcher)) void disarm();
+      // Closed by the rearm: one that is closed while it is being armed is never ready.
+      if (isItself && isArmed(watcher)) armed = { identity: null, watcher };
       if (isItself || path !== directory) void rearmIfReplaced();
       if (isWantedHere(name)) onEvent(path === directory ? name : null);
     });
