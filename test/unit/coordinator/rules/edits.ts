@@ -28,11 +28,12 @@ export function inFile(node: string, name: string, from: string | RegExp, to: st
   };
 }
 
-/** A file beside the server's configuration file, which includes it. */
+/** A file by its path, or beside the server's configuration file, which includes it. */
 export function include(node: string, name: string, maskedText: string, line: string): Edit {
   return all(append(node, "postgresql.conf", `${line}\n`), (world) => {
     change(world, node, ({ files, ...facts }) => {
-      const path = facts.database.configFile?.replace(/[^/]*$/, name) ?? name;
+      const folder = facts.database.configFile?.replace(/[^/]*$/, "") ?? "";
+      const path = name.startsWith("/") ? name : folder + name;
       const included = absentFile(path, "server-conf");
       return {
         ...facts,

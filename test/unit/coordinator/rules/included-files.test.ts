@@ -86,3 +86,11 @@ test("what is wrong in an included file is told of it, and over when nothing inc
   expect(places(world)).toEqual([]);
   expect(evaluate(world).isJudged(cause)).toBe(true);
 });
+
+test("files of the same name in different directories are told apart", () => {
+  const broken = (path: string) => include("srv129", path, "port 'x\n", `include '${path}'`);
+  const world = debian(broken("/srv/common/site.conf"), broken("/srv/shop/site.conf"));
+  const causes = evaluate(world).breaches.map(({ cause }) => cause);
+  expect(causes).toHaveLength(2);
+  expect(new Set(causes).size).toBe(2);
+});
