@@ -163,12 +163,10 @@ function nodeView(declared: NodeDeclaration, product: Product, facts: RuleFacts 
   };
 }
 
-/** Below the cluster's root or the server's configuration file, else the name alone. */
+/** Below the cluster's root or beside the server's configuration file, else the whole path. */
 export function shortName({ paths }: NodeDeclaration, path: string): string {
   const folder = paths.root ?? paths.configFile.slice(0, paths.configFile.lastIndexOf("/"));
-  return path.startsWith(`${folder}/`)
-    ? path.slice(folder.length + 1)
-    : path.slice(path.lastIndexOf("/") + 1);
+  return path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : path;
 }
 
 function usersIn(text: string, path: string): readonly string[] {
