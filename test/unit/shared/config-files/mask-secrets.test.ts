@@ -85,6 +85,7 @@ describe("a secret is hidden wherever it may stand", () => {
     ["recovery-conf", "restore_command = 'curl --user ''me:hun ter2 hunter2'' https://h/%f'"],
     ["recovery-conf", "restore_command = 'curl https://me:hunter2@h/%f -o %p'"],
     ["recovery-conf", `restore_command = 'curl -H "Authorization: Basic hunter2 hunter2" h'`],
+    ["recovery-conf", `restore_command = 'curl -H "X-Api-Key: hunter2" https://h/%f'`],
     ["recovery-conf", "restore_command = 'sshpass -p hunter2 scp x'"],
     ["recovery-conf", "restore_command = 'SSHPASS=hunter2 sshpass -e scp x'"],
     ["recovery-conf", `restore_command = 'sh -c "PGPASSWORD=hunter2 hunter2"'`],
