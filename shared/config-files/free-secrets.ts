@@ -44,7 +44,7 @@ const chineseNames = String.raw`\u00e5\u00af\u0086\u00e7\u00a0\u0081|\u00e5\u008
 
 /** Most lines have nothing of it. */
 const maybeSecret = new RegExp(
-  String.raw`p[as]|pw|secret|authkey|token|credential|authorization|api_?key|md5|scram|://|-[wu]|--|%|identified|${chineseNames}`,
+  String.raw`p[as]|pw|secret|authkey|token|credential|authorization|api[_-]?key|md5|scram|://|-[wu]|--|%|identified|${chineseNames}`,
   "i",
 );
 

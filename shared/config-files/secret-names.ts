@@ -1,6 +1,6 @@
 /** Misspelt ones, too: a server that refuses `passwrod = 'x'` makes the password no less one. */
 const secretName =
-  /p[as]{1,4}w|(?<!by)pass?(?![a-z])|passphrase|(?:^|[_.-])pwd?(?![a-z])|secret|authkey|token|credential|authorization|api_?key/i;
+  /p[as]{1,4}w|(?<!by)pass?(?![a-z])|passphrase|(?:^|[_.-])pwd?(?![a-z])|secret|authkey|token|credential|authorization|api[_-]?key/i;
 /** What is said about a password, and where one stands. */
 const harmlessName =
   /(?:^(?:pool|cluster)_passwd|_encryption|file|_path|_dir|_length|_interval|_supports_reload|_warnings)$/i;
