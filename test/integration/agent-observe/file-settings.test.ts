@@ -33,7 +33,7 @@ for (const product of ["postgresql", "kingbase-v8r3"] as const) {
     appendFileSync(configFile, "\ndeadlock_timeout = 1234ms\nmax_connections = 57\n");
     const line = before.split("\n").length + 1;
     const place = { file: configFile, line: expect.any(Number) };
-    expect(await stateOf("deadlock_timeout")).toMatchObject({ ...place, state: "waits-for-reload", inFile: "1234ms", inForce: "1000" }); // prettier-ignore
+    expect(await stateOf("deadlock_timeout")).toMatchObject({ ...place, state: "waits-for-reload", inFile: "1234ms", inForce: "1s" }); // prettier-ignore
     expect(await stateOf("max_connections")).toMatchObject({ ...place, state: "waits-for-restart", inFile: "57" }); // prettier-ignore
     expect((await stateOf("deadlock_timeout"))?.line).toBe(line);
     await reload();
@@ -51,7 +51,7 @@ for (const product of ["postgresql", "kingbase-v8r3"] as const) {
     writeFileSync(configFile, `${before}\nwork_mem = 5MB\n`, "latin1");
     await cluster.sql("srv127", "ALTER SYSTEM SET work_mem = '6MB'");
     await reload();
-    await waitFor(async () => (await look()).some((found) => found.name === "work_mem" && found.state === "overruled" && found.inFile === "5MB" && found.inForce === "6144")); // prettier-ignore
+    await waitFor(async () => (await look()).some((found) => found.name === "work_mem" && found.state === "overruled" && found.inFile === "5MB" && found.inForce === "6MB")); // prettier-ignore
   });
 }
 

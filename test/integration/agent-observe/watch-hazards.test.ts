@@ -13,8 +13,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { createFileObserver } from "#agent/observe/files.ts";
 import { watchDirectory } from "#agent/watch/watch-directory.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
+import type { NodePorts } from "./node-ports.ts";
 import { createBed, inTime } from "./watch-bed.ts";
 
 test("a directory that is removed and made anew at once is watched on, though it may have the same inode", async () => {
@@ -73,6 +75,7 @@ test.each([
   ["a FIFO", (path: string) => execFileSync("mkfifo", [path])],
   ["a directory", (path: string) => mkdirSync(path)],
   ["a symbolic link to a device", (path: string) => symlinkSync("/dev/zero", path)],
+  ["a loop of symbolic links", (path: string) => symlinkSync("postgresql.conf", path)],
 ])("%s in a file's place is told as no file, and holds up nothing", async (_, place) => {
   await using bed = await createBed();
   await bed.accept();
@@ -87,12 +90,21 @@ test.each([
   await waitFor(() => bed.drift(bed.conf).at(-1)?.severity === "info", inTime);
 });
 
-test("a loop of symbolic links is told as a file that is gone", async () => {
+test("of a file that can't be read it is told whose it is and when it was changed", async () => {
   await using bed = await createBed();
-  await bed.accept();
-  rmSync(bed.conf);
-  symlinkSync("postgresql.conf", bed.conf);
-  await waitFor(() => bed.drift(bed.conf).at(-1)?.summary.endsWith("is gone"), inTime);
+  const { uid, gid, mode, mtimeMs } = statSync(bed.conf);
+  const known = { owner: `${uid}:${gid}`, mode: mode & 0o7777, modifiedAt: Math.floor(mtimeMs) };
+  const look = (ports: Partial<NodePorts["ports"]>) =>
+    createFileObserver({ ...bed.node.ports, ...ports }).look({
+      path: bed.conf,
+      format: "server-conf",
+    });
+  const { settings, files } = bed.node.ports;
+  const limits = { ...settings.limits, watchedFileBytes: 1 };
+  expect(await look({ settings: { ...settings, limits } })).toMatchObject({ state: "too-large", ...known }); // prettier-ignore
+  // Root may read everything.
+  const read = () => Promise.reject(new Error("EACCES: permission denied"));
+  expect(await look({ files: { ...files, read } })).toMatchObject({ state: "unreadable", ...known }); // prettier-ignore
 });
 
 test("other bytes of the same length and time of modification are another content", async () => {

@@ -56,6 +56,21 @@ test("a value that the server does not use yet waits for a reload", () => {
   ]);
 });
 
+test.each([
+  ["4096", { unit: "kB" }, "9MB", "4MB"],
+  ["16384", { unit: "8kB" }, "1GB", "128MB"],
+  ["4100", { unit: "kB" }, "9MB", "4100kB"],
+  ["1440", { unit: "min" }, "1h", "1d"],
+  ["0.5", { unit: "ms", vartype: "real" }, "1ms", "500us"],
+  ["0", { unit: "kB" }, "9MB", "0"],
+  ["-1", { unit: "ms" }, "9s", "-1"],
+  ["100", {}, "200", "100"],
+] as const)("in force %s of %o is told as a person writes it", (value, kind, inFile, inForce) => {
+  const setting = running("some_setting", value, kind);
+  expect(judge([line("some_setting", inFile)], [setting])).toEqual([["some_setting", "waits-for-reload", inFile, inForce]]); // prettier-ignore
+  expect(judge([], [setting])).toEqual([["some_setting", "waits-for-reload", null, inForce]]);
+});
+
 test("a value that only a start takes waits for a restart; one that no start would take is broken", () => {
   const start = { context: "postmaster", least: "1", most: "262143" };
   const error = { error: "setting could not be applied" };
@@ -73,7 +88,7 @@ test("a line that the server refuses is broken, one that it can't read at all to
   const error = { error: "setting could not be applied" };
   expect(
     judge([line("work_mem", "lots", error)], [running("work_mem", "4096", { unit: "kB" })]),
-  ).toEqual([["work_mem", "broken", "lots", "4096"]]);
+  ).toEqual([["work_mem", "broken", "lots", "4MB"]]);
   expect(judge([line("no_such", "1", { error: "unrecognized" })], [])).toEqual([
     ["no_such", "broken", "1", null],
   ]);
