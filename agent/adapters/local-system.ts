@@ -1,5 +1,14 @@
-import { opendir, readFile, readlink, realpath, stat as statOf, statfs } from "node:fs/promises";
+import {
+  lstat,
+  opendir,
+  readFile,
+  readlink,
+  realpath,
+  stat as statOf,
+  statfs,
+} from "node:fs/promises";
 import os from "node:os";
+import { errnoOf } from "./file-failure.ts";
 
 /** Reads of this host's kernel tables and file status: nothing here changes anything. */
 
@@ -38,20 +47,32 @@ export type FileSignature = {
   readonly device: bigint;
   readonly inode: bigint;
   readonly size: bigint;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
   readonly modifiedNs: bigint;
   /** Also moves when the mode or the owner changes, and can't be set back by `touch`. */
   readonly changedNs: bigint;
 };
 
-/** What tells a file's content from its earlier one without reading it; links followed. null: nothing there. */
+/**
+ * What tells a file's content from its earlier one without reading it; links followed, but for one that leads back to
+ * itself. null: nothing there.
+ */
 export async function fileSignature(path: string): Promise<FileSignature | null> {
   try {
-    const stat = await statOf(path, { bigint: true });
+    const stat = await statOf(path, { bigint: true }).catch((error: unknown) => {
+      if (errnoOf(error) === "ELOOP") return lstat(path, { bigint: true });
+      throw error;
+    });
     return {
       kind: stat.isFile() ? "file" : stat.isDirectory() ? "directory" : "other",
       device: stat.dev,
       inode: stat.ino,
       size: stat.size,
+      mode: Number(stat.mode),
+      uid: Number(stat.uid),
+      gid: Number(stat.gid),
       modifiedNs: stat.mtimeNs,
       changedNs: stat.ctimeNs,
     };

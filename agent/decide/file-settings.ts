@@ -1,5 +1,5 @@
 import { compareSetting } from "#shared/config-files/setting-value.ts";
-import { readSettingNumber } from "#shared/config-files/setting-number.ts";
+import { printSettingNumber, readSettingNumber } from "#shared/config-files/setting-number.ts";
 import type { FileSetting } from "#shared/domain/facts.ts";
 
 /** A line of the server's files, as pg_file_settings reads them now. */
@@ -118,15 +118,20 @@ function toFact(
     file: line.file,
     line: line.line,
     inFile: line.value,
-    inForce: setting?.value ?? null,
+    inForce: setting === undefined ? null : shown(setting),
     state,
   };
 }
 
 /** Its line is gone from the files, and the server goes on with what it said. */
 function takenOut(setting: RunningSetting): readonly FileSetting[] {
-  const { name, file, line, value, context, source, waitsForRestart } = setting;
+  const { name, file, line, context, source, waitsForRestart } = setting;
   if (source !== "configuration file" || file === null) return [];
   const state = waitsForRestart || context === "postmaster" ? "waits-for-restart" : "waits-for-reload"; // prettier-ignore
-  return [{ name, file, line: line ?? 1, inFile: null, inForce: value, state }];
+  return [{ name, file, line: line ?? 1, inFile: null, inForce: shown(setting), state }];
+}
+
+/** As a person would write it. */
+function shown({ value, unit }: RunningSetting): string | null {
+  return value === null ? null : printSettingNumber(value, unit);
 }

@@ -151,19 +151,14 @@ async function read(
   };
   if (signature === null) return nothing;
   if (signature.kind !== "file") return { ...nothing, state: "not-a-file" };
-  if (format === "pass") {
-    const attributes = await ports.files.attributes(path);
-    if (attributes === null) return nothing;
-    return {
-      ...nothing,
-      state: "present",
-      hash: unreadHash,
-      ...(await attributesOf(attributes)),
-      modifiedAt: Number(signature.modifiedNs / 1_000_000n),
-    };
-  }
+  const unread = {
+    ...nothing,
+    ...(await attributesOf(signature)),
+    modifiedAt: Number(signature.modifiedNs / 1_000_000n),
+  };
+  if (format === "pass") return { ...unread, state: "present", hash: unreadHash };
   if (signature.size > BigInt(ports.settings.limits.watchedFileBytes)) {
-    return { ...nothing, state: "too-large" };
+    return { ...unread, state: "too-large" };
   }
   try {
     const file = await ports.files.read(path);
@@ -191,7 +186,7 @@ async function read(
   } catch (error) {
     // Anything but "too large" (it grew meanwhile) is a file that this user may not read.
     const isTooLarge = /too large/i.test(asFailure(error).message);
-    return { ...nothing, state: isTooLarge ? "too-large" : "unreadable" };
+    return { ...unread, state: isTooLarge ? "too-large" : "unreadable" };
   }
 }
 

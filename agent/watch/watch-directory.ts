@@ -1,6 +1,7 @@
 import { basename, dirname, relative, sep } from "node:path";
 import { watch, type FSWatcher } from "chokidar";
 import { asFailure } from "#shared/errors.ts";
+import { errnoOf } from "../adapters/file-failure.ts";
 import { fileSignature } from "../adapters/local-system.ts";
 
 /**
@@ -68,6 +69,8 @@ export function watchDirectory(
         entry !== path && !(dirname(entry) === path && isWantedHere(basename(entry))),
     });
     watcher.on("error", (error) => {
+      // Of an entry that is a link to itself: the directory is watched on.
+      if (errnoOf(error) === "ELOOP") return;
       problem = asFailure(error).message;
       if (isArmed(watcher)) void disarm();
     });

@@ -77,21 +77,40 @@ function readReal(text: string): Read | null {
   return { value, rest: text.slice(found[0].length) };
 }
 
+/** `16384` of the unit `8kB` is `128MB`: in the greatest unit that leaves no fraction, as SHOW prints it (guc.c). */
+export function printSettingNumber(text: string, unit: string | null): string {
+  const base = baseOf(unit);
+  const value = Number(text);
+  if (base === null || !(value > 0)) return text;
+  const printed = base.family
+    .map(([name, size]) => ({ name, value: (value * base.size) / size }))
+    .find((one) => Number.isInteger(one.value));
+  return printed === undefined ? text : `${printed.value}${printed.name}`;
+}
+
 function convert(value: number, unit: string, kind: NumberKind): number | null {
-  const base = /^([0-9]*)([A-Za-z]+)$/.exec(kind.unit ?? "");
-  const family = families.find((units) => units.some(([name]) => name === base?.[2]));
-  if (base === null || family === undefined) return null;
-  if (kind.versionNumber < (firstVersionOfUnit[unit] ?? 0)) return null;
-  const sizeOf = (name: string | undefined): number | undefined =>
-    family.find(([known]) => known === name)?.[1];
-  const baseSize = Number(base[1] || "1") * (sizeOf(base[2]) ?? 1);
-  const size = sizeOf(unit);
+  const base = baseOf(kind.unit);
+  if (base === null || kind.versionNumber < (firstVersionOfUnit[unit] ?? 0)) return null;
+  const { family, size: baseSize } = base;
+  const size = family.find(([name]) => name === unit)?.[1];
   if (size === undefined) return null;
   const converted = (value * size) / baseSize;
   if (kind.versionNumber < firstVersionOfFractions) return Math.trunc(converted);
   const smaller = family[family.findIndex(([known]) => known === unit) + 1]?.[1];
   if (smaller === undefined) return converted;
   return (roundToEven((value * size) / smaller) * smaller) / baseSize;
+}
+
+/** `8kB` is a family's unit, eight times. */
+function baseOf(
+  unit: string | null,
+): { readonly family: (typeof families)[number]; readonly size: number } | null {
+  const [, times, name] = /^([0-9]*)([A-Za-z]+)$/.exec(unit ?? "") ?? [];
+  for (const family of families) {
+    const size = family.find(([known]) => known === name)?.[1];
+    if (size !== undefined) return { family, size: Number(times || "1") * size };
+  }
+  return null;
 }
 
 function finish(value: number, kind: NumberKind): number {
