@@ -1,3 +1,4 @@
+import { recoveryTargets } from "#shared/config-files/recovery-conf.ts";
 import {
   commentParameter,
   parseServerConf,
@@ -13,16 +14,9 @@ const sourceOnly = [
   "primary_slot_name",
   "synchronous_standby_names",
   "cluster_name",
-  "recovery_target",
-  "recovery_target_action",
-  "recovery_target_inclusive",
-  "recovery_target_lsn",
-  "recovery_target_name",
-  "recovery_target_time",
-  "recovery_target_timeline",
-  "recovery_target_xid",
+  ...recoveryTargets,
   "promote_trigger_file",
-] as const;
+];
 
 /**
  * The copied *.auto.conf without what belongs to its source, and without what this node's own file is to decide

@@ -1,4 +1,5 @@
 import { foldSettingName } from "./setting-line.ts";
+import { recoveryTargets } from "./recovery-conf.ts";
 import { haModuleKey } from "./ha-module-keys.ts";
 import type { HaModule } from "./ha-module.ts";
 import type { ServerConf } from "./server-conf.ts";
@@ -22,14 +23,7 @@ const recoverySettings: ReadonlySet<string> = new Set([
   "primary_slot_name",
   "recovery_end_command",
   "recovery_min_apply_delay",
-  "recovery_target",
-  "recovery_target_action",
-  "recovery_target_inclusive",
-  "recovery_target_lsn",
-  "recovery_target_name",
-  "recovery_target_time",
-  "recovery_target_timeline",
-  "recovery_target_xid",
+  ...recoveryTargets,
   "restore_command",
   "standby_mode",
   "trigger_file",

@@ -23,6 +23,18 @@ type StandbySettings = {
   readonly restoreCommand: string | null;
 };
 
+/** How far a recovery goes: all such settings, in recovery.conf or from PostgreSQL 12 in the server's file. */
+export const recoveryTargets = [
+  "recovery_target",
+  "recovery_target_action",
+  "recovery_target_inclusive",
+  "recovery_target_lsn",
+  "recovery_target_name",
+  "recovery_target_time",
+  "recovery_target_timeline",
+  "recovery_target_xid",
+] as const;
+
 /** `primary_slot_name ='slot_srv159'` gives `standby.primarySlotName` "slot_srv159". */
 export function parseRecoveryConf(text: string, file = ""): RecoveryConf {
   const conf = parseServerConf(text, file);
