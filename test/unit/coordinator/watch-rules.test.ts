@@ -252,4 +252,27 @@ test("an alert of several places stays as it is while one of them can't be seen"
   expect(state.open.get(cause)).toMatchObject({ node: "srv129" });
 });
 
+test("a new place is told while one that is listed can't be seen, which stays listed", async () => {
+  const state = bed();
+  const cause = "rule:ESHA:hba-virtual-addresses";
+  const breakOn = (node: string): void =>
+    inFile(node, "sys_hba.conf", "host replication SYSTEM 192.168.4.201/32 md5\n", "")(state.world);
+  breakOn("srv129");
+  tell(state, "srv127", "srv129");
+  await vi.advanceTimersByTimeAsync(60);
+  const [, place] = state.open.get(cause)?.detail.split("\n- ") ?? [];
+
+  const { world } = state;
+  const agent = world.agents.get("srv129");
+  if (agent === undefined || place === undefined) throw new Error("no srv129, or not listed");
+  world.agents.set("srv129", { ...agent, factsAreCurrent: false });
+  breakOn("srv127");
+  tell(state, "srv127");
+  await vi.advanceTimersByTimeAsync(60);
+  const { summary, detail, ...alert } = state.open.get(cause) ?? { summary: "", detail: "" };
+  expect(summary).toContain("not so in 2 places on srv129, srv127");
+  expect(detail.split("\n- ").slice(1)).toEqual([place, place.replace("srv129", "srv127")]);
+  expect(alert).toMatchObject({ node: null, isNews: true });
+});
+
 const vipLines = /(?:host replication SYSTEM 192\.168\.4\.20[01]\/32 md5\n)+/;
