@@ -4,7 +4,7 @@ import type { Clock } from "#shared/time.ts";
 import type { AgentView, ClusterFiles, LoadedCluster } from "./ports.ts";
 import { evaluateRules, rulePrefix } from "./rules/evaluate.ts";
 import { ruleFacts, type RuleFacts } from "./rules/facts.ts";
-import { gatherBreaches, isSeen, listsUnseen, type AlertedBreach } from "./rules/gather.ts";
+import { gatherBreaches, isSeen, unseenPlaces, type AlertedBreach } from "./rules/gather.ts";
 import { clusterView } from "./rules/view.ts";
 import type { AlertInput, Store } from "./store/store.ts";
 
@@ -74,11 +74,15 @@ export function createRuleWatch(ports: RuleWatchPorts): RuleWatch {
   const tell = ({ declaration }: LoadedCluster, isBusy: boolean): void => {
     const view = clusterView(declaration, (node) => present(agents.view(node)));
     const evaluation = evaluateRules(view);
-    const breaches = gatherBreaches(declaration.name, evaluation.breaches);
     const now = clock.now();
     const standing = store
       .alerts({ open: true })
       .filter(({ cause }) => cause.startsWith(rulePrefix(declaration.name)));
+    const breaches = gatherBreaches(declaration.name, evaluation.breaches, (cause) =>
+      standing
+        .filter((alert) => alert.cause === cause)
+        .flatMap((alert) => unseenPlaces(view, evaluation, alert)),
+    );
     const broken = new Set(breaches.map(({ cause }) => cause));
     for (const alert of standing) {
       if (!broken.has(alert.cause) && isSeen(view, evaluation, alert)) store.resolveAlert(alert.cause, now); // prettier-ignore
@@ -89,7 +93,7 @@ export function createRuleWatch(ports: RuleWatchPorts): RuleWatch {
       const alert = alertOf(breach);
       const known = standing.find(({ cause }) => cause === alert.cause);
       if (known === undefined) store.raiseAlert(alert, now);
-      else if (!isSame(known, alert) && !listsUnseen(view, evaluation, known)) {
+      else if (!isSame(known, alert)) {
         store.raiseAlert({ ...alert, isNews: !hasOnlyLess(breach, known) }, now);
       }
     }

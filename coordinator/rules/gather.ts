@@ -7,36 +7,46 @@ import { shortName, type ClusterView } from "./view.ts";
 /** A breach as it is alerted. `places` is empty where it is its only one. */
 export type AlertedBreach = Breach & { readonly places: readonly string[] };
 
-/** What is mended as one piece of work is one alert for the cluster, which lists its places. */
+/** What is mended as one piece of work is one alert for the cluster, which lists its places; of one that stands, also the `unseen`. */
 export function gatherBreaches(
   cluster: string,
   breaches: readonly Breach[],
+  unseen: (cause: string) => readonly string[],
 ): readonly AlertedBreach[] {
   const apart = breaches.filter(({ rule }) => rule.isOneAlert !== true);
   const rules = new Set(breaches.flatMap(({ rule }) => (rule.isOneAlert === true ? [rule] : [])));
   return [
     ...apart.map((breach) => ({ ...breach, places: [] })),
-    ...[...rules].map((rule) => gathered(cluster, rule, breaches.filter((breach) => breach.rule === rule))), // prettier-ignore
+    ...[...rules].map((rule) => {
+      const cause = causeOf(cluster, rule.id, null);
+      return gathered(cause, rule, breaches.filter((breach) => breach.rule === rule), unseen(cause)); // prettier-ignore
+    }),
   ];
 }
 
-function gathered(cluster: string, rule: Rule, breaches: readonly Breach[]): AlertedBreach {
-  const cause = causeOf(cluster, rule.id, null);
-  const places = breaches.slice(0, mostPlaces).map(placeOf);
-  const nodes = [...new Set(breaches.map(({ node }) => node))];
-  const [first, ...others] = breaches;
+function gathered(
+  cause: string,
+  rule: Rule,
+  breaches: readonly Breach[],
+  unseen: readonly string[],
+): AlertedBreach {
+  const places = [...unseen, ...breaches.map(placeOf)];
+  const nodes = [
+    ...new Set([...unseen.map(nodeOfPlace), ...breaches.map(({ node }) => node ?? "")]),
+  ];
+  const [first] = breaches;
   if (first === undefined) throw new Error(`${cause} is broken nowhere`);
-  if (others.length === 0) return { ...first, cause, places };
+  if (places.length === 1) return { ...first, cause, places };
   return {
     cause,
     rule,
     node: nodes.length === 1 ? first.node : null,
     file: null,
     line: null,
-    found: `not so in ${breaches.length} places on ${nodes.join(", ")}`,
+    found: `not so in ${places.length} places on ${nodes.join(", ")}`,
     wanted: rule.wanted,
     fix: rule.fix,
-    places: breaches.length <= mostPlaces ? places : [...places, `- and ${breaches.length - mostPlaces} more`], // prettier-ignore
+    places: places.length <= mostPlaces ? places : [...places.slice(0, mostPlaces), `- and ${places.length - mostPlaces} more`], // prettier-ignore
   };
 }
 
@@ -54,28 +64,37 @@ function placeStart(node: string | null, file: string): string {
   return `- ${node ?? ""} ${file}:`;
 }
 
+/** `- NODE FILE:LINE: …` */
+function nodeOfPlace(place: string): string {
+  return place.split(" ", 2)[1] ?? "";
+}
+
 /** Was all of it looked at now? If so, and nothing breaks its rule any more, it is over. */
 export function isSeen(view: ClusterView, evaluation: Evaluation, alert: RuleAlert): boolean {
   const isGathered = ruleTable.some(({ id, isOneAlert }) => id === alert.rule && isOneAlert);
-  return isGathered ? !listsUnseen(view, evaluation, alert) : evaluation.isJudged(alert.cause);
+  return isGathered
+    ? unseenPlaces(view, evaluation, alert).length === 0
+    : evaluation.isJudged(alert.cause);
 }
 
-/** Of what nobody can see now nothing is said: an alert that lists such a place stays as it is. */
-export function listsUnseen(
+/** Of what nobody can see now nothing is said: these places stay in the alert's list. */
+export function unseenPlaces(
   { declaration, nodes }: ClusterView,
   { isJudged }: Evaluation,
   { rule, detail }: RuleAlert,
-): boolean {
+): readonly string[] {
   const lines = detail.split("\n");
-  const isListed = (start: string): boolean => lines.some((line) => line.startsWith(start));
-  return nodes.some(({ name, declared, facts }) =>
+  const listed = (start: string): readonly string[] =>
+    lines.filter((line) => line.startsWith(start));
+  return nodes.flatMap(({ name, declared, facts }) =>
     facts === null
-      ? isListed(`- ${name} `)
-      : facts.files.some(
-          ({ path }) =>
-            isListed(placeStart(name, path)) &&
-            !isJudged(causeOf(declaration.name, rule ?? "", name, shortName(declared, path))),
-        ),
+      ? listed(`- ${name} `)
+      : facts.files
+          .filter(
+            ({ path }) =>
+              !isJudged(causeOf(declaration.name, rule ?? "", name, shortName(declared, path))),
+          )
+          .flatMap(({ path }) => listed(placeStart(name, path))),
   );
 }
 
