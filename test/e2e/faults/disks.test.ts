@@ -87,7 +87,7 @@ test("a target without inodes goes on after there are some; one that turns read-
   const broken = await diskOf("data").failReadOnly();
   const { operation, said } = await untilRest(scene, id, "paused");
   expect(said).toContain("/var/lib/postgresql/ESHA turned read-only during the copy");
-  expect(said).toContain("mount it writable again, then resume");
+  expect(said).toContain("mount it writable again");
   expect(stepOf(operation, "base-backup").attempt).toBe(2);
   expect(await resumed.exited).toBe(4);
 
@@ -111,7 +111,7 @@ test("a target that turns read-only between the copy and its configuration stops
   const { said } = await untilRest(scene, id, "paused");
   expect(said).toContain("EROFS: read-only file system");
   expect(said).toMatch(/\d+ bytes and \d+ inodes are free on \/var\/lib\/postgresql\/ESHA/);
-  expect(said).toContain("remount it, then resume");
+  expect(said).toContain("see the kernel log and remount it");
   expect(await cli.exited).toBe(4);
   expect(await cluster.isRunning("srv159")).toBe(false);
   await broken.heal();
@@ -131,7 +131,7 @@ test("a primary whose agent can't note what it is about to make makes nothing, a
   const { said } = await untilRest(scene, id, "paused");
   expect(said).toMatch(/\/var\/lib\/castellan-agent\/ledger\/\S+ can't be written: ENOSPC/);
   expect(said).toMatch(/0 of \d+ bytes and \d+ inodes are free on \/var\/lib\/castellan-agent/);
-  expect(said).toContain("Free space on that filesystem, then resume");
+  expect(said).toContain("Free space on that filesystem.");
   expect(await cli.exited).toBe(4);
   expect(await slots()).toEqual(["slot_srv129"]);
 

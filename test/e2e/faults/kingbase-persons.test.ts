@@ -44,7 +44,7 @@ test("a file that a person puts where ours would go, edited lists and a changed 
   expectPause(refused, "write-node-files/srv159", [
     `OPERATION_CONFLICT: ${file} was changed after the plan was made: planned against no file, found sha256`,
     '-PING_TIMES="9"',
-    `Move ${file} away and resume`,
+    `Move ${file} away, and it is made anew`,
   ]);
   expect(secretsIn(secretSpellings(cluster), refused.said)).toEqual([]);
   expect(await newNode.host.readFile(file)).toBe(theirs);
@@ -69,7 +69,7 @@ test("a file that a person puts where ours would go, edited lists and a changed 
   );
   expectPause(kept, "set-synchronous-list/srv127", [
     "OPERATION_CONFLICT: synchronous_standby_names is '*', not '1 (srv127, srv129)'",
-    "Set it back to '1 (srv127, srv129)' and resume; or abort",
+    "Set it back to '1 (srv127, srv129)'; or abort",
   ]);
   const { evidence } = stepOf(kept.operation, "register-ha-lists", "srv127");
   expect(JSON.stringify(evidence)).toContain("edited by somebody after the plan was made");

@@ -269,7 +269,7 @@ test("eight wrong hands in one run: each pauses it with what to type, and when i
   expectPause(filled, "place-data-directory/srv159", [
     `ALREADY_EXISTS: ${paths.dataDir} is not an empty directory of ours`,
     "precious",
-    "Nothing in it was touched. Move it away and resume.",
+    "Nothing in it was touched. Move it away.",
   ]);
   expect(await host.readFile(`${paths.dataDir}/precious`)).toBe("data");
   await host.exec(["mv", paths.dataDir, `${paths.dataDir}.mine`]);

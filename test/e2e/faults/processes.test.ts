@@ -115,7 +115,7 @@ test("a new standby that dies between its start and the comparison pauses the ru
   castellan.agent("srv159").kill("SIGCONT");
   const { said } = await untilRest(scene, id, "paused");
   expect(said).toContain("the server ended without a clean stop");
-  expect(said).toContain("start it, then resume; or abort");
+  expect(said).toContain("Mend that and start it; or abort");
   expect(await cli.exited).toBe(4);
   await isWell();
   await cluster.start("srv159");

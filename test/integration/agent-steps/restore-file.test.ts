@@ -167,6 +167,8 @@ test("what waits for a restart after the reload is named", async () => {
   const args: Args = { path: conf, format: "server-conf", from: hash, to };
   await restoreFile.apply(args, agent);
   await waitFor(async () => (await restoreFile.verify(args, agent)).lines.join().includes("waits for a restart of the server: max_connections")); // prettier-ignore
+  // Asked again after a restart of the agent.
+  expect((await restoreFile.check(args, agent))?.lines).toContainEqual("waits for a restart of the server: max_connections"); // prettier-ignore
   await restoreFile.undo(args, agent);
 });
 

@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { renderEnd } from "#coordinator/cli/render/operation-end.ts";
 import { renderOperation, renderOperationList } from "#coordinator/cli/render/operation.ts";
@@ -5,6 +7,7 @@ import { wrap } from "#coordinator/cli/render/wrap.ts";
 import { operationEnd } from "#coordinator/operations/operation-end.ts";
 import type { OperationRecord, StepRecord } from "#coordinator/store/store.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
+import { projectRoot } from "#test/harness/project-root.ts";
 import {
   hbaStep,
   proofStep,
@@ -25,7 +28,7 @@ const failure: FailureRecord = {
   code: "PROGRAM_FAILED",
   message:
     "pg_ctl ended with status 1 while it started the database of srv159 on /var/lib/postgresql/15/main",
-  hint: "Look at the server's log, mend what it names, then resume.",
+  hint: "Look at the server's log and mend what it names.",
   evidence: [
     "FATAL:  could not map anonymous shared memory: Cannot allocate memory (this request asked for 148471808 bytes)",
     "pg_ctl: could not start server",
@@ -116,7 +119,7 @@ const why = `  Step      start the database on srv159  [start-database/srv159]
   Evidence  FATAL:  could not map anonymous shared memory: Cannot allocate
             memory (this request asked for 148471808 bytes)
             pg_ctl: could not start server
-  To mend   Look at the server's log, mend what it names, then resume.`;
+  To mend   Look at the server's log and mend what it names.`;
 
 /** Of one that failed as the paused one did: the rest of what is shown. */
 function besidesWhy(record: OperationRecord): string {
@@ -136,7 +139,7 @@ describe("how an operation stands", () => {
         Evidence  FATAL:  could not map anonymous shared memory: Cannot allocate
                   memory (this request asked for 148471808 bytes)
                   pg_ctl: could not start server
-        To mend   Look at the server's log, mend what it names, then resume.
+        To mend   Look at the server's log and mend what it names.
         Type
           castellan operation resume op-zrqsekbyms5d
               go on where it was, after the cause is mended
@@ -150,7 +153,6 @@ describe("how an operation stands", () => {
       "op-zrqsekbyms5d is rolled-back
         Everything that it made was taken back.
         (why it failed)
-                  It can't be resumed any more: what can be typed stands below.
         Undone    open the hba of srv127
                   make slot slot_srv159 on srv127
                   start the database on srv159
@@ -165,7 +167,6 @@ describe("how an operation stands", () => {
       "op-zrqsekbyms5d is needs-attention
         Not everything could be taken back; the rest waits for you.
         (why it failed)
-                  It can't be resumed any more: what can be typed stands below.
         Undone    open the hba of srv127
                   start the database on srv159
         By hand   srv127: replication slot slot_srv159: run there:
@@ -209,6 +210,28 @@ describe("how an operation stands", () => {
               take back everything that it made, the database of srv159 included"
     `);
   });
+});
+
+test("a revert that succeeded names what waits for a restart", () => {
+  const evidence = {
+    alreadyDone: false,
+    lines: ["/data/a.conf is as accepted", "waits for a restart of the server: max_connections"],
+    files: [],
+  };
+  const change = { kind: "revert-file", subject: "srv127", state: "succeeded" } as const;
+  const { steps, ...reverted } = operation(change, [["done"]]);
+  const means = (record: OperationRecord) => operationEnd(record).means;
+  expect(means({ ...reverted, steps: steps.map((step) => ({ ...step, evidence })) })).toBe(
+    "The file on srv127 is as accepted; waits for a restart of the server: max_connections.",
+  );
+  expect(means({ ...reverted, steps })).toBe("The file on srv127 is as accepted.");
+});
+
+test("what agents advise holds for an operation that can't be resumed, too", () => {
+  const agent = join(projectRoot(), "agent");
+  const files = readdirSync(agent, { recursive: true, encoding: "utf8" });
+  const sources = files.filter((file) => file.endsWith(".ts"));
+  expect(sources.filter((file) => /\bresume\b/i.test(readFileSync(join(agent, file), "utf8")))).toEqual([]); // prettier-ignore
 });
 
 test("no line is wider than 80 columns but for a word or a command that must stay whole", () => {
