@@ -48,7 +48,7 @@ export function expiryRefusal(command: CommandEnvelope, now: number): Failure | 
   if (now <= command.expiresAt) return null;
   return refused(
     `command ${command.id} expired ${Math.round(now - command.expiresAt)} ms before it could begin`,
-    "Resume the operation; if this repeats, compare the clocks of this host and the coordinator.",
+    "If this repeats, compare the clocks of this host and the coordinator.",
     { retryable: true },
   );
 }
@@ -65,7 +65,7 @@ export function preconditionRefusal(
   return refused(
     `command ${id}: ${told.join("; ")}`,
     found.status === "stopped"
-      ? "The database of this host does not run: its log says why. Mend that, start it, then resume; or abort."
+      ? "The database of this host does not run: its log says why. Mend that and start it; or abort."
       : "The node changed since the plan was made: look at `castellan status`, then abort or plan anew.",
     { evidence: [`database ${found.status}${found.problem === null ? "" : `: ${found.problem}`}`] },
   );

@@ -3,9 +3,9 @@ import { measureSpace, printSpace } from "./space.ts";
 
 /** Hints for the errno values that a site can mend. */
 const hints: Readonly<Record<string, string>> = {
-  ENOSPC: "Free space on that filesystem, then resume.",
-  EDQUOT: "Raise the quota, then resume.",
-  EROFS: "The filesystem is mounted read-only: see the kernel log, remount it, then resume.",
+  ENOSPC: "Free space on that filesystem.",
+  EDQUOT: "Raise the quota.",
+  EROFS: "The filesystem is mounted read-only: see the kernel log and remount it.",
   EACCES: "Give the agent's user access to it, or correct the path in agent.yaml.",
   EPERM: "Give the agent's user ownership of it, or correct the path in agent.yaml.",
 };

@@ -136,7 +136,7 @@ async function readOwnConf({ file }: Args, context: StepContext): Promise<ReadPo
 function refuseFailback({ file, row }: Args, conf: PoolConf): void {
   if (poolFlag(conf, "auto_failback") !== true) return;
   throw new Failure("REFUSED", `${file} has auto_failback = on`, {
-    hint: `Set auto_failback = off, then resume: it would attach backend ${row.id} at a moment of its own, when no door is held.`,
+    hint: `Set auto_failback = off: it would attach backend ${row.id} at a moment of its own, when no door is held.`,
   });
 }
 

@@ -27,11 +27,11 @@ export function diskFailure(job: JobState | null, args: Args): Failure | null {
   const hints = {
     full:
       more > 0
-        ? `Make room for ${more} bytes more and for the WAL of that time, then resume: the copy begins anew.`
-        : "There is room enough in bytes: it was used up for a moment, or the inodes are (df -i). Mend that, then resume: the copy begins anew.",
-    quota: "Raise the quota of the database's user, then resume: the copy begins anew.",
+        ? `Make room for ${more} bytes more and for the WAL of that time: the copy begins anew then.`
+        : "There is room enough in bytes: it was used up for a moment, or the inodes are (df -i). Mend that: the copy begins anew then.",
+    quota: "Raise the quota of the database's user: the copy begins anew then.",
     "read-only":
-      "The kernel log says why (dmesg). Check the filesystem, mount it writable again, then resume: the copy begins anew.",
+      "The kernel log says why (dmesg). Check the filesystem, mount it writable again: the copy begins anew then.",
   };
   return new Failure(
     "RESOURCE_MISSING",

@@ -14,8 +14,7 @@ const table: readonly Row[] = [
     says: /password authentication failed|no password supplied/,
     failure: "AUTHENTICATION_FAILED",
     retryable: false,
-    hint: () =>
-      "Give the new host the right password, then resume: castellan-agent secret set replication",
+    hint: () => "Give the new host the right password: castellan-agent secret set replication",
   },
   {
     says: /no \w+hba\.conf entry/,
@@ -28,7 +27,7 @@ const table: readonly Row[] = [
     failure: "RESOURCE_MISSING",
     retryable: true,
     hint: (source) =>
-      `Somebody has taken the last WAL sender of ${source}: end one that nobody needs (pg_stat_replication there), then resume.`,
+      `Somebody has taken the last WAL sender of ${source}: end one that nobody needs (pg_stat_replication there).`,
   },
   {
     // Everything before it may be gone: only a slot that is made anew, with a copy that begins after it, will do.
@@ -36,7 +35,7 @@ const table: readonly Row[] = [
     failure: "RESOURCE_MISSING",
     retryable: false,
     hint: () =>
-      'The slot of this copy was dropped: its WAL budget was used up ("castellan alert list" says so), or somebody took it away. No resume brings it back: abort the operation, then add the node again, with a larger --wal-budget or at a calmer hour.',
+      'The slot of this copy was dropped: its WAL budget was used up ("castellan alert list" says so), or somebody took it away. Nothing brings it back: abort the operation, then add the node again, with a larger --wal-budget or at a calmer hour.',
   },
 ];
 

@@ -42,7 +42,7 @@ export async function assertIsOwnCopy(
     : names.every((name) => tablespaceVersion.test(name));
   if (isOurs) return;
   throw new Failure("REFUSED", `${tree} holds what this operation did not copy: left alone`, {
-    hint: "Somebody put it there meanwhile. Move it away, then resume or abort the operation.",
+    hint: "Somebody put it there meanwhile. Move it away.",
     evidence: names.slice(0, mostShown),
   });
 }
@@ -62,7 +62,7 @@ async function assertMarked(
     "REFUSED",
     `${path} does not say that attempt ${generation} of this operation copied: ${stagingDirectory} is left alone`,
     {
-      hint: `If nobody needs what is in it: empty ${stagingDirectory}, then resume or abort the operation.`,
+      hint: `If nobody needs what is in it: empty ${stagingDirectory}.`,
       evidence: [text === null ? "it is missing" : text.trim().slice(0, 200)],
     },
   );

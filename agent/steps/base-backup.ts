@@ -154,7 +154,7 @@ async function assertNobodyCopies(tree: string, context: StepContext): Promise<v
   const [pid] = await context.jobs.writersInto(tree);
   if (pid === undefined) return;
   throw new Failure("OPERATION_CONFLICT", `a program works on ${tree} already (pid ${pid})`, {
-    hint: `It is no job that this agent knows. Look at it (ps -fp ${pid}), end it, then resume.`,
+    hint: `It is no job that this agent knows. Look at it (ps -fp ${pid}) and end it.`,
   });
 }
 
@@ -166,7 +166,7 @@ async function assertPlaceIsFree(args: Args, { files }: StepContext): Promise<vo
   const holds = found.kind === "directory" ? await files.list(dataDirectory) : ["a file"];
   if (holds.length === 0) return;
   throw new Failure("ALREADY_EXISTS", `${dataDirectory} is not an empty directory of ours`, {
-    hint: "Nothing in it was touched. Move it away and resume.",
+    hint: "Nothing in it was touched. Move it away.",
     evidence: holds.slice(0, 10),
   });
 }
@@ -189,7 +189,7 @@ async function follow(args: Args, context: StepContext): Promise<void> {
   const patience = createPatience(args.stallMs);
   const { node, host, port } = args.source;
   const what = `the base backup from ${node} (${host}:${port})`;
-  const hint = `Look at the network between this host and ${node}, at ${node}'s disk and at this one's. Then resume: this copy is ended, and a new one begins. One that moves, however slowly, is never ended (addNode.stallMs in the coordinator's settings says how long nothing may move).`;
+  const hint = `Look at the network between this host and ${node}, at ${node}'s disk and at this one's. This copy is ended; one that moves, however slowly, is never ended (addNode.stallMs in the coordinator's settings says how long nothing may move).`;
   const job = await watchProgress(
     context,
     { stallMs: args.stallMs, everyMs: 50, what, hint },

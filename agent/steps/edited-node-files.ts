@@ -31,7 +31,7 @@ export async function keptEdits(
     throw conflict(
       `files of the new node were edited, others removed, since they were written`,
       [...edited, ...missing],
-      `Put back ${names(missing)} to keep the edits, or remove ${names(edited)}, too, to have all written anew; then resume.`,
+      `Put back ${names(missing)} to keep the edits, or remove ${names(edited)}, too, to have all written anew.`,
     );
   }
   const marker = edited.find(({ isStaged }) => isStaged) === undefined ? null : await markerOf(args, context); // prettier-ignore
@@ -40,7 +40,7 @@ export async function keptEdits(
     throw conflict(
       `${names(risky)} was edited before the node was ever started: with a wrong one it opens as a primary`,
       risky,
-      `Remove it to have it written anew, then resume. What it should say is a matter of the cluster's declaration.`,
+      `Remove it to have it written anew. What it should say is a matter of the cluster's declaration.`,
     );
   }
   return edited;
@@ -50,7 +50,7 @@ export function assertAsWritten(differing: readonly FileState[]): void {
   if (differing.length === 0) return;
   throw new Failure("VERIFICATION_FAILED", "files of the new node are not what was written", {
     evidence: differing.map(describe),
-    hint: "If the disk is in order, remove the files that are named to have them written anew, then resume.",
+    hint: "If the disk is in order, remove the files that are named to have them written anew.",
     retryable: true,
   });
 }

@@ -47,7 +47,7 @@ export const placeDataDirectory: ChangeStep<"place-data-directory"> = {
           "ALREADY_EXISTS",
           `${args.dataDirectory} is not an empty directory of ours`,
           {
-            hint: "Nothing in it was touched. Move it away and resume.",
+            hint: "Nothing in it was touched. Move it away.",
             evidence: holds.slice(0, 10),
           },
         );

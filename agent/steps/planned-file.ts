@@ -38,7 +38,7 @@ export function refuseOtherFile(
     "OPERATION_CONFLICT",
     `${path} was changed after the plan was made: planned against ${was}, found sha256 ${found.hash.slice(0, 12)}`,
     {
-      hint: `Nothing was written. Move ${path} away and resume: then it is made anew; or abort, and plan again.`,
+      hint: `Nothing was written. Move ${path} away, and it is made anew; or abort, and plan again.`,
       evidence: unifiedDiff(before, after, { path }).trimEnd().split("\n").slice(0, mostLines),
     },
   );

@@ -9,7 +9,7 @@ export const proveBackend: ReadStep<"prove-backend"> = {
   verify: async ({ row, stallMs }, context) => {
     await using control = await poolControl(context);
     const what = `backend ${row.id} ${placeOf(row)}`;
-    const hint = `If the pool has put it aside meanwhile: once it streams, pcp_attach_node -n ${row.id}, then resume.`;
+    const hint = `If the pool has put it aside meanwhile: once it streams, pcp_attach_node -n ${row.id}.`;
     const limits = { stallMs, everyMs: 5, what, hint };
     const role = await watchProgress(context, limits, async () => {
       const found = await rowInPool(control.pcp, row);

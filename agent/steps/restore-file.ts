@@ -42,7 +42,8 @@ const step: ChangeStep<"restore-file"> = {
     if (!isAt(found, args)) return null;
     const ours = await ownFacts(context, keyOf(args), RestoreFacts);
     // It may be written and the reload not yet asked for.
-    return ours?.reloaded === false ? null : report(args, [], ours === null);
+    if (ours?.reloaded === false) return null;
+    return report(args, await reloadFor(args, context, { tell: false }), ours === null);
   },
   apply: async (args, context) => {
     const found = await context.files.read(args.path);

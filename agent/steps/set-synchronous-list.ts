@@ -72,7 +72,7 @@ export const setSynchronousList: ChangeStep<"set-synchronous-list"> = {
 function assertExpected(args: Args, current: string): void {
   if (current === args.expected) return;
   throw new Failure("OPERATION_CONFLICT", `${name} is '${current}', not '${args.expected}'`, {
-    hint: `Somebody changed it since the plan was made. Set it back to '${args.expected}' and resume; or abort, and plan again.`,
+    hint: `Somebody changed it since the plan was made. Set it back to '${args.expected}'; or abort, and plan again.`,
   });
 }
 

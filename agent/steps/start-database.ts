@@ -174,7 +174,7 @@ function portTaken(said: readonly string[], { settings }: StepContext): Failure 
     "RESOURCE_MISSING",
     `port ${port} is taken on this host: no server can start`,
     {
-      hint: `See who has it (ss -ltnp 'sport = :${port}'), end that, then resume.`,
+      hint: `See who has it (ss -ltnp 'sport = :${port}') and end that.`,
       evidence: said.filter(isTaken),
       retryable: true,
     },

@@ -31,7 +31,7 @@ export async function streamingFailure(
     `${upstream} does not take the replication password that this node's files were written with`,
     {
       cause: error,
-      hint: "It was changed since. Give the role that password back, or write the new one into this node's primary_conninfo and have it read (reload; before version 13 restart), then resume; or abort, set the secret replication here, and add the node again.",
+      hint: "It was changed since. Give the role that password back, or write the new one into this node's primary_conninfo and have it read (reload; before version 13 restart); or abort, set the secret replication here, and add the node again.",
       evidence: said,
     },
   );

@@ -93,6 +93,6 @@ function stayedAway(node: string, awayMs: number): Failure {
   return new Failure(
     "NODE_UNREACHABLE",
     `The agent of ${node} stayed away for ${Math.round(awayMs / 1000)} s in the middle of a step.`,
-    { hint: `on ${node}: systemctl status castellan-agent; when it is back, resume the operation` },
+    { hint: `on ${node}: systemctl status castellan-agent` },
   );
 }

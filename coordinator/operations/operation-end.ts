@@ -1,3 +1,4 @@
+import { Evidence } from "#shared/domain/commands.ts";
 import type { FailureRecord, OperationState } from "#shared/domain/operation.ts";
 import type { OperationRecord, StepRecord } from "../store/store.ts";
 import { leftoverOf } from "./leftovers.ts";
@@ -150,15 +151,20 @@ function meaningOf(operation: OperationRecord): string {
   }
 }
 
-function successOf({ kind, subject, cluster }: OperationRecord): string {
+function successOf({ kind, subject, cluster, steps }: OperationRecord): string {
   switch (kind) {
     case "add-node":
       return `${subject} is a node of ${cluster}.`;
     case "pool-prepare":
       return `Every pool of ${cluster} has the row of ${subject}.`;
     case "revert-file":
-      return `The file on ${subject} is as accepted.`;
+      return `${[`The file on ${subject} is as accepted`, ...afterRevert(steps[0])].join("; ")}.`;
   }
+}
+
+/** Its first line says that the file is as accepted, the others what has not read it yet. */
+function afterRevert(step: StepRecord | undefined): readonly string[] {
+  return Evidence.safeParse(step?.evidence).data?.lines.slice(1) ?? [];
 }
 
 /** A rollback's own failure names what is left; what began it stands with the step that failed. */

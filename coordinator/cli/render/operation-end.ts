@@ -15,7 +15,7 @@ export function renderEnd(id: string, end: OperationEnd): readonly string[] {
     ...(step === null || !isFailure ? [] : labelled("Step", [`${step.title}  [${step.id}]`])),
     ...(isFailure ? labelled("Cause", [`${cause.code}: ${cause.message}`]) : []),
     ...(isFailure && cause.evidence.length > 0 ? labelled("Evidence", cause.evidence) : []),
-    ...(isFailure && cause.hint !== null ? labelled("To mend", [cause.hint, ...noResume(state)]) : []), // prettier-ignore
+    ...(isFailure && cause.hint !== null ? labelled("To mend", [cause.hint]) : []),
     ...(undone.length > 0 ? labelled("Undone", undone) : []),
     ...(byHand.length > 0
       ? byHand.flatMap(({ what, why }, index) => renderLeft(index === 0, what, why))
@@ -42,11 +42,4 @@ function labelled(label: string, texts: readonly string[]): readonly string[] {
   return lines.map((line, index) =>
     index === 0 ? `  ${label.padEnd(labelWidth)}${line}`.trimEnd() : `${space}${line}`,
   );
-}
-
-/** Hints are written where a step fails, and speak of resuming; by now it may be too late for that. */
-function noResume(state: OperationEnd["state"]): readonly string[] {
-  return state === "paused"
-    ? []
-    : ["It can't be resumed any more: what can be typed stands below."];
 }

@@ -143,7 +143,7 @@ async function proveOn(node: string, { row }: Args, { command }: LocalStepContex
 
 function cannotHold(refusals: readonly string[]): Failure {
   return new Failure("REFUSED", `the door can't be held on every pool, as was planned`, {
-    hint: "Mend what is named and resume; or abort and plan again, which says beforehand what an open attach would cut.",
+    hint: "Mend what is named; or abort and plan again, which says beforehand what an open attach would cut.",
     evidence: refusals,
     retryable: true,
   });
@@ -154,7 +154,7 @@ function tooBusy(shutForMs: number, holdMs: number): Failure {
     "STALLED",
     `when the last pool's door was shut, the first may have been for ${shutForMs} ms; it stays shut for ${holdMs} ms, and the attach has to fit in`,
     {
-      hint: "The hosts, or the way to them, are very busy: resume when they are less so. Nothing was attached, and no client was cut.",
+      hint: "The hosts, or the way to them, are very busy: wait until they are less so. Nothing was attached, and no client was cut.",
       retryable: true,
     },
   );
