@@ -1,5 +1,4 @@
-import { spawn } from "node:child_process";
-import { openSync, readFileSync, rmSync, existsSync, closeSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { hostFiles } from "./host-files.ts";
 import { initArguments, inside, privateFolders } from "./host-init.ts";
@@ -8,7 +7,7 @@ import { removeControlGroups } from "./cgroups.ts";
 import type { Network } from "./network.ts";
 import { childrenOf, isAlive, killHard } from "./processes.ts";
 import { run } from "./run.ts";
-import { dieWithUs, spawnProcess } from "./spawned.ts";
+import { spawnHost, spawnProcess } from "./spawned.ts";
 import { startSystemd } from "./systemd-init.ts";
 import { cleanEnvironment, findUser, type OsUser } from "./users.ts";
 import { waitFor } from "./wait-for.ts";
@@ -170,28 +169,12 @@ async function startInit(
   outlives: boolean,
 ): Promise<number> {
   rmSync(join(base, "ready"), { force: true });
-  const log = openSync(join(base, "init.log"), "a");
   const unshare = "unshare --mount --uts --ipc --pid --fork --kill-child --mount-proc".split(" ");
-  const argv = [
-    // A host must not survive the program that made it, unless it is meant to.
-    ...(outlives ? [] : dieWithUs),
-    "ip",
-    "netns",
-    "exec",
-    namespace,
-    ...unshare,
-    "sh",
-    ...initArguments(base, name),
-  ];
-  const [file = "", ...args] = argv;
-  const outer = spawn(file, args, { stdio: ["ignore", log, log], cwd: "/", detached: outlives });
-  closeSync(log);
-  outer.unref();
-  return waitFor(
-    () => {
-      if (outer.exitCode !== null) throw new Error(`see ${join(base, "init.log")}`);
-      return existsSync(join(base, "ready")) && childrenOf(outer.pid ?? 0)[0];
-    },
+  return spawnHost(
+    base,
+    ["ip", "netns", "exec", namespace, ...unshare, "sh", ...initArguments(base, name)],
+    outlives,
+    (outer) => (existsSync(join(base, "ready")) ? childrenOf(outer)[0] : undefined),
     { timeoutMs: 10_000, intervalMs: 5, what: `${name} to boot` },
   );
 }

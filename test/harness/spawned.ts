@@ -1,9 +1,10 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
 import type { HostProcess } from "./host.ts";
 import { childrenOf, insidePid, isAlive } from "./processes.ts";
-import { waitFor } from "./wait-for.ts";
+import { waitFor, type WaitOptions } from "./wait-for.ts";
 
 export type SpawnSettings = {
   readonly env: Readonly<Record<string, string>>;
@@ -15,6 +16,26 @@ export type SpawnSettings = {
 
 /** Put before a command: the kernel kills it when the program that started it ends, however that happens. */
 export const dieWithUs = ["setpriv", "--pdeathsig", "KILL"] as const;
+
+/** Boots a host: starts its outermost process, whose words go to its `init.log`, and waits until its init is found. */
+export async function spawnHost(
+  base: string,
+  command: readonly string[],
+  outlives: boolean,
+  findInit: (outerPid: number) => number | undefined,
+  wait: WaitOptions,
+): Promise<number> {
+  const log = openSync(join(base, "init.log"), "a");
+  // A host must not survive the program that made it, unless it is meant to.
+  const [file = "", ...args] = outlives ? command : [...dieWithUs, ...command];
+  const outer = spawn(file, args, { stdio: ["ignore", log, log], cwd: "/", detached: outlives });
+  closeSync(log);
+  outer.unref();
+  return waitFor(() => {
+    if (outer.exitCode !== null) throw new Error(`see ${join(base, "init.log")}`);
+    return findInit(outer.pid ?? 0);
+  }, wait);
+}
 
 /** Starts a long-running process and finds its pids. */
 export async function spawnProcess(

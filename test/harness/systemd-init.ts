@@ -1,12 +1,10 @@
-import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { joinControlGroup } from "./cgroups.ts";
 import { inside, privateFolders } from "./host-init.ts";
 import { childrenOf } from "./processes.ts";
 import { projectRoot } from "./project-root.ts";
-import { dieWithUs } from "./spawned.ts";
-import { waitFor } from "./wait-for.ts";
+import { spawnHost } from "./spawned.ts";
 
 /**
  * The root of a systemd host: the machine's own / below a layer in memory (an overlay's upper layer
@@ -30,7 +28,6 @@ export async function startSystemd(
   outlives: boolean,
 ): Promise<number> {
   const layer = join(base, "systemd");
-  const log = openSync(join(base, "init.log"), "a");
   const nspawn = [
     "--quiet",
     "--register=no",
@@ -48,28 +45,11 @@ export async function startSystemd(
     "--capability=CAP_NET_ADMIN",
     "--boot",
   ];
-  const argv = [
-    // A host must not survive the program that made it, unless it is meant to.
-    ...(outlives ? [] : dieWithUs),
-    "unshare",
-    "--mount",
-    "sh",
-    "-c",
-    overlayScript,
-    "sh",
-    layer,
-    namespace,
-    ...nspawn,
-  ];
-  const [file = "", ...args] = argv;
-  const outer = spawn(file, args, { stdio: ["ignore", log, log], cwd: "/", detached: outlives });
-  closeSync(log);
-  outer.unref();
-  return waitFor(
-    () => {
-      if (outer.exitCode !== null) throw new Error(`see ${join(base, "init.log")}`);
-      return childrenOf(outer.pid ?? 0).find((pid) => insideIsBooted(pid));
-    },
+  return spawnHost(
+    base,
+    ["unshare", "--mount", "sh", "-c", overlayScript, "sh", layer, namespace, ...nspawn],
+    outlives,
+    (outer) => childrenOf(outer).find(insideIsBooted),
     { timeoutMs: 20_000, intervalMs: 20, what: `${name} to boot systemd` },
   );
 }
