@@ -110,12 +110,9 @@ export function alertRecords(db: Connection): AlertRecords {
     alert: (id) => byId(id)?.alert ?? null,
     alerts: (filter = {}) =>
       // All that stand: whoever looks for one must not miss it.
-      read(
-        filter.open === true
-          ? "state <> 'resolved' ORDER BY id DESC"
-          : "true ORDER BY id DESC LIMIT 1000",
-        [],
-      ).map(({ alert }) => alert),
+      read(`state <> 'resolved' ${filter.open === true ? "" : orOver} ORDER BY id DESC`, []).map(
+        ({ alert }) => alert,
+      ),
     alertChanges: (after, limit) => read("revision > ? ORDER BY revision LIMIT ?", [after, limit]),
     standingChanges: () => read("state <> 'resolved' ORDER BY revision", []),
     changedAlerts: (after) => {
@@ -146,6 +143,10 @@ export function alertRecords(db: Connection): AlertRecords {
     },
   };
 }
+
+/** The newest of those that are over. */
+const orOver =
+  "OR id IN (SELECT id FROM alert WHERE state = 'resolved' ORDER BY id DESC LIMIT 1000)";
 
 /** null: only seen once more. What somebody has acknowledged opens again when there is something new to see. */
 function changeOf(before: AlertRecord, now: AlertInput): "changed" | "reopened" | null {
