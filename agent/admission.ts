@@ -20,7 +20,7 @@ export function admissionRefusal(command: CommandEnvelope, facts: AdmissionFacts
     );
   }
   if (command.phase === "undo" && !isUndoable(kind)) {
-    return refused(`${kind} changes nothing: it can't be undone`, null);
+    return refused(`${kind} can't be undone`, null);
   }
   const parsed = commands[kind].args.safeParse(command.args);
   if (!parsed.success) {

@@ -54,8 +54,8 @@ type Running = {
   ended: Promise<void>;
 };
 
-/** They must act at an exact moment: waiting behind a base backup would make them useless. */
-const neverWaits: ReadonlySet<string> = new Set(["hold-door", "release-door"]);
+/** They must act at an exact moment, or at once: waiting behind a base backup would make them useless. */
+const neverWaits: ReadonlySet<string> = new Set(["hold-door", "release-door", "set-maintenance"]);
 const progressEveryMs = 250;
 
 export async function createCommandRunner(options: CommandRunnerOptions): Promise<CommandRunner> {

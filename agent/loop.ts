@@ -1,9 +1,7 @@
-import type { GuardFacts, GuardFinding, NodeFacts } from "#shared/domain/facts.ts";
+import type { GuardFacts, NodeFacts } from "#shared/domain/facts.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Baseline } from "#shared/protocol/messages.ts";
-import { decide, guardStateWith, type GuardState } from "./decide/decide.ts";
-import { guardRecordFile } from "./guard-record.ts";
-import { createWalBudgetGuard, type WalBudgetGuard } from "./guard-wal-budget.ts";
+import { createGuard } from "./guard/guard.ts";
 import type { HostEvent } from "./host-event.ts";
 import { createObserver, unchanged, type ObserverPorts } from "./observe/observer.ts";
 import { createSchedule } from "./schedule.ts";
@@ -69,10 +67,8 @@ export function createLoop(options: LoopOptions): Loop {
   const { ports, expected, startedAt, onFacts } = options;
   const { clock, log, settings } = ports;
   const observer = createObserver(ports, startedAt);
-  const record = guardRecordFile(settings.stateDirectory);
   const stopping = new AbortController();
-  /** null before the first look. */
-  let guard: { readonly budget: WalBudgetGuard; readonly state: GuardState } | null = null;
+  const guard = createGuard(ports, emit);
   let checksShownAt = Number.NEGATIVE_INFINITY;
   let latest: NodeFacts | null = null;
   let want: { readonly reasons: Set<WakeReason>; readonly waiting: Waiting[] } = nothingWanted();
@@ -101,48 +97,20 @@ export function createLoop(options: LoopOptions): Loop {
       host: reasons.has("host"),
     });
     observedAt = clock.elapsedMs();
-    const now = clock.now();
-    const { budget, state } = guard ?? (await recallGuard());
-    const decision = decide(
-      state,
-      { facts: seen, hasStalePid: observer.hasStalePid(), limits: settings.guard.slots },
-      now,
-    );
-    guard = { budget, state: decision.state };
-    for (const finding of decision.opened) emit(findingEvent(finding, now));
-    for (const finding of decision.cleared) emit(clearedEvent(finding, now));
-    await budget.enforce(seen).catch((error: unknown) => {
-      log.error({ error }, "The WAL budget could not be looked at; the next look tries again.");
-    });
-    await record
-      .save({ findings: [...decision.findings], openCauses: [...budget.openCauses()] })
-      .catch((error: unknown) => {
-        log.error({ error }, "What the guard found could not be kept on disk.");
-      });
-    const facts: NodeFacts = { ...seen, guard: guardFacts(decision.findings) };
+    const guarded = await guard.look(seen, observer.hasStalePid());
+    const facts: NodeFacts = { ...seen, guard: guardFacts(guarded) };
     latest = facts;
     return facts;
   }
 
-  async function recallGuard(): Promise<NonNullable<typeof guard>> {
-    const { findings, openCauses } = await record.load();
-    return {
-      budget: createWalBudgetGuard(ports, emit, openCauses),
-      state: guardStateWith(findings),
-    };
-  }
-
-  function guardFacts(found: readonly GuardFinding[]): GuardFacts {
-    const { mode } = settings.guard;
+  function guardFacts(guarded: Omit<GuardFacts, "checks">): GuardFacts {
     const before = latest?.guard;
-    const findings = [...found];
-    const walDisk = guard?.budget.walDisk() ?? null;
     const isOld = clock.elapsedMs() - checksShownAt >= checksEveryMs;
     if (before !== undefined && !isOld) {
-      return unchanged(before, { mode, walDisk, findings, checks: before.checks });
+      return unchanged(before, { ...guarded, checks: before.checks });
     }
     checksShownAt = clock.elapsedMs();
-    return { mode, walDisk, findings, checks: schedule.checks() };
+    return { ...guarded, checks: schedule.checks() };
   }
 
   async function run(): Promise<void> {
@@ -242,29 +210,4 @@ type Waiting = {
 
 function nothingWanted(): { readonly reasons: Set<WakeReason>; readonly waiting: Waiting[] } {
   return { reasons: new Set(), waiting: [] };
-}
-
-function findingEvent(finding: GuardFinding, at: number): HostEvent {
-  const { rule, because, severity, would, evidence } = finding;
-  const detail = [evidence, ...would.map((what) => `would: ${what}`)].join("\n");
-  return {
-    at,
-    kind: "guard-finding",
-    cause: `guard:${rule}`,
-    severity,
-    summary: `${rule}: ${because}`,
-    detail,
-  };
-}
-
-function clearedEvent(finding: GuardFinding, at: number): HostEvent {
-  const { rule, because } = finding;
-  return {
-    at,
-    kind: "guard-cleared",
-    cause: `guard:${rule}`,
-    severity: "info",
-    summary: `${rule}: no longer so (${because})`,
-    detail: "",
-  };
 }

@@ -4,6 +4,8 @@ import type { Product } from "#shared/products/product.ts";
 import type { Log } from "#shared/log.ts";
 import type { Secret } from "#shared/secret.ts";
 import type { Clock } from "#shared/time.ts";
+import type { DecisionRing } from "./guard/decision-ring.ts";
+import type { GuardModes } from "./guard/guard-modes.ts";
 import type { AgentSettings } from "./settings.ts";
 
 /** What the agent's steps and observers need of the world. Implemented in adapters/, wired in main.ts. */
@@ -19,6 +21,8 @@ export type Ports = {
   readonly rootHelper: RootHelper;
   readonly ledger: Ledger;
   readonly jobs: Jobs;
+  readonly guardModes: GuardModes;
+  readonly decisions: DecisionRing;
   /** Look at everything again now; the result is also reported. */
   readonly observe: () => Promise<NodeFacts>;
   /** Of the agent's user, which is the database's. */

@@ -1,5 +1,6 @@
 import type { Progress } from "#shared/domain/commands.ts";
 import type { NodeFacts } from "#shared/domain/facts.ts";
+import type { Decision } from "#shared/domain/guard.ts";
 import type { Log } from "#shared/log.ts";
 import { decode, encode, maxMessageBytes } from "#shared/protocol/codec.ts";
 import {
@@ -16,6 +17,7 @@ import type { EndedCommand } from "./commands-on-disk.ts";
 import { createEventOutbox } from "./event-outbox.ts";
 import { createFactsStream } from "./facts-stream.ts";
 import { fitFacts } from "./fit-message.ts";
+import type { DecisionRing } from "./guard/decision-ring.ts";
 import type { HostEvent } from "./host-event.ts";
 import { reconnectAdvice } from "./reconnect-advice.ts";
 
@@ -33,6 +35,7 @@ export type SessionOptions = {
     CommandRunner,
     "receive" | "cancel" | "acknowledge" | "unacknowledged" | "highestEpoch" | "meetEpoch"
   >;
+  readonly decisions: Pick<DecisionRing, "waiting" | "acknowledge">;
   readonly observeNow: () => Promise<NodeFacts>;
   readonly setBaselines: (files: Extract<Message, { type: "baselines" }>["files"]) => void;
 };
@@ -41,6 +44,8 @@ export type Session = AsyncDisposable & {
   start(): void;
   facts(facts: NodeFacts): void;
   hostEvent(event: HostEvent): void;
+  /** One that the ring keeps: it is told again until it is acknowledged. */
+  decision(decision: Decision): void;
   commandAccepted(commandId: string): void;
   commandProgress(commandId: string, progress: Progress): void;
   commandEnded(ended: EndedCommand): void;
@@ -76,6 +81,10 @@ export function createSession(options: SessionOptions): Session {
     if (live === null || (canWait && live.waitingBytes > crowdedBytes)) return;
     live.send(encode(message));
     if (live.waitingBytes > mostWaitingBytes) live.terminate("the coordinator does not read");
+  };
+
+  const sendDecision = (decision: Decision): void => {
+    if (live?.takesDecisions === true) send({ type: "decision", decision }, true);
   };
 
   const sendFacts = (whole: boolean, answers?: number): void => {
@@ -123,6 +132,7 @@ export function createSession(options: SessionOptions): Session {
     sendFacts(true);
     for (const ended of runner.unacknowledged()) send({ type: "command-ended", ...ended });
     for (const event of outbox.waiting()) send(event);
+    for (const decision of options.decisions.waiting()) sendDecision(decision);
   };
 
   /** Complete by type; welcome is for greeting only. */
@@ -135,6 +145,7 @@ export function createSession(options: SessionOptions): Session {
     "command-acknowledged": ({ commandId }) => runner.acknowledge(commandId),
     "cancel-command": ({ commandId, epoch }) => runner.cancel(commandId, epoch),
     "host-event-acknowledged": ({ eventId }) => outbox.acknowledge(eventId),
+    "decision-acknowledged": ({ id }) => options.decisions.acknowledge(id),
     "resend-facts": () => sendFacts(true),
     "observe-now": async ({ question }) => {
       const asker = live;
@@ -282,6 +293,7 @@ export function createSession(options: SessionOptions): Session {
       sendFacts(false);
     },
     hostEvent: (event) => send(outbox.add(event)),
+    decision: sendDecision,
     commandAccepted: (commandId) => send({ type: "command-accepted", commandId }),
     commandProgress: (commandId, progress) =>
       send({ type: "command-progress", commandId, progress }, true),

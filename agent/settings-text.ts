@@ -72,9 +72,10 @@ const explained: readonly {
   {
     key: "guard",
     says: [
-      "The agent's own rules (observe: it says what it would do); cron expressions of checks. slots:",
-      "when held back WAL is told, and when a slot that Castellan made is dropped for it, in bytes",
-      "(docs/slots.md).",
+      "The agent's own rules (docs/guard.md). restart: which dead databases are started again when the",
+      "guard is in charge: never, standbys, or all (a former primary too, as a standby); cron expressions",
+      "of checks. slots: when held back WAL is told, and when a slot that Castellan made is dropped for it,",
+      "in bytes (docs/slots.md).",
     ],
   },
   { key: "limits", says: ["Milliseconds, bytes, counts."] },

@@ -4,8 +4,10 @@ import { commandKinds, type CommandKind } from "#shared/domain/commands.ts";
 import { NodePaths, PoolKind, PoolPaths, ProductId } from "#shared/domain/cluster.ts";
 import { AbsolutePath, Address, Identifier, Name, Port } from "#shared/domain/names.ts";
 import { defaultSlotLimits, type SlotLimits } from "./decide/slot-limits.ts";
+import type { RestartPolicy as Policy } from "./decide/view.ts";
 
 const Bytes = z.int().positive();
+const RestartPolicy: z.ZodType<Policy> = z.enum(["never", "standbys", "all"]);
 
 /** May be left out, whole or in part: files written by earlier versions have none of it. */
 const SlotLimitSettings: z.ZodType<SlotLimits> = z
@@ -68,7 +70,10 @@ export const AgentSettings = z.strictObject({
     verbs: z.array(z.enum(commandKinds as readonly [CommandKind, ...CommandKind[]])), // non-empty by its map
   }),
   guard: z.strictObject({
-    mode: z.enum(["observe"]),
+    /** Of files written by earlier versions; the mode is what `castellan guard` last said. */
+    mode: z.literal("observe").optional(),
+    /** Which dead databases the guard starts again when it is in charge. */
+    restart: RestartPolicy.default("standbys"),
     /** node-cron expressions of the periodic checks. */
     schedules: z.strictObject({ rehash: z.string(), host: z.string(), guard: z.string() }),
     /** What WAL slots may hold back here, and when that is said or ended. */
@@ -93,7 +98,7 @@ export const AgentSettings = z.strictObject({
 export type AgentSettings = z.infer<typeof AgentSettings>;
 
 export const defaultGuard: AgentSettings["guard"] = {
-  mode: "observe",
+  restart: "standbys",
   schedules: { rehash: "*/5 * * * * *", host: "*/30 * * * * *", guard: "*/2 * * * * *" },
   slots: defaultSlotLimits,
 };

@@ -25,6 +25,8 @@ import { copyAttributes } from "./adapters/copy-attributes.ts";
 import { ClosingStack } from "./closing-stack.ts";
 import { createCommandRunner } from "./command-runner.ts";
 import { CommandRecord, createCommandsOnDisk } from "./commands-on-disk.ts";
+import { openDecisionRing } from "./guard/decision-ring.ts";
+import { openGuardModes } from "./guard/guard-modes.ts";
 import { createLoop } from "./loop.ts";
 import type { Ports } from "./ports.ts";
 import { createSession } from "./session.ts";
@@ -97,6 +99,8 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         clock,
         home,
       }),
+      guardModes: await openGuardModes({ ...settings, clock }),
+      decisions: await openDecisionRing(settings.stateDirectory, (made) => session.decision(made)),
       observe: () => loop.observeNow(),
       home,
     };
@@ -148,6 +152,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         random: Math.random,
         makeId: randomUUID,
         runner: commandRunner,
+        decisions: ports.decisions,
         observeNow: () => loop.observeNow(),
         setBaselines: (files) => loop.setBaselines(files),
       }),

@@ -1,6 +1,6 @@
 import WebSocket from "ws";
 import { maxMessageBytes } from "#shared/protocol/codec.ts";
-import { numberedAnswers } from "#shared/protocol/messages.ts";
+import { numberedAnswers, takesDecisions } from "#shared/protocol/messages.ts";
 import type { Secret } from "#shared/secret.ts";
 import { connectPinned } from "./pinned-tls.ts";
 
@@ -38,6 +38,8 @@ export type Link = {
   /** Without one. */
   terminate(reason: string): void;
   readonly waitingBytes: number;
+  /** Of before, the other end would take a decision for a bad message. */
+  readonly takesDecisions: boolean;
 };
 
 export type OpenLink = (listener: LinkListener) => Link;
@@ -46,7 +48,7 @@ export function createLinkOpener(options: LinkOptions): OpenLink {
   const { hostname, port } = new URL(options.url);
   const endpoint = { host: hostname.replaceAll(/^\[|\]$/g, ""), port: Number(port || 443) };
   return (listener) => {
-    const socket = new WebSocket(options.url, numberedAnswers, {
+    const socket = new WebSocket(options.url, [numberedAnswers, takesDecisions], {
       createConnection: () => connectPinned(endpoint, options.certificatePem),
       headers: { authorization: `Castellan ${options.node}:${options.secret.reveal()}` },
       handshakeTimeout: options.connectTimeoutMs,
@@ -98,6 +100,9 @@ export function createLinkOpener(options: LinkOptions): OpenLink {
       },
       get waitingBytes() {
         return socket.bufferedAmount;
+      },
+      get takesDecisions() {
+        return socket.protocol === takesDecisions;
       },
     };
   };

@@ -1,4 +1,5 @@
 import type { GuardFinding } from "#shared/domain/facts.ts";
+import { stepText, type NearMiss } from "#shared/domain/guard.ts";
 import { rules as allRules, type Rule } from "./rules.ts";
 import { emptyMemory, remember, type GuardMemory, type GuardView } from "./view.ts";
 
@@ -28,6 +29,8 @@ export type GuardDecision = {
   readonly findings: readonly GuardFinding[];
   readonly opened: readonly GuardFinding[];
   readonly cleared: readonly GuardFinding[];
+  /** Rules that are not open, and not far from it. */
+  readonly nearMisses: readonly NearMiss[];
 };
 
 /**
@@ -43,6 +46,7 @@ export function decide(
   const memory = remember(state.memory, view, now);
   const opened: GuardFinding[] = [];
   const cleared: GuardFinding[] = [];
+  const nearMisses: NearMiss[] = [];
   const next: Record<string, RuleState> = {};
   // Found by a rule that this version doesn't have any more.
   for (const [id, { finding }] of Object.entries(state.rules)) {
@@ -51,32 +55,48 @@ export function decide(
   for (const rule of rules) {
     const before = state.rules[rule.id] ?? { against: 0, finding: null };
     const evidence = rule.when(view, memory, now);
-    const after = step(rule, before, evidence, now);
+    const after = step(rule, before, evidence, view, now);
     next[rule.id] = after;
     if (before.finding === null && after.finding !== null) opened.push(after.finding);
     if (before.finding !== null && after.finding === null) cleared.push(before.finding);
+    if (after.finding !== null) continue;
+    const near =
+      evidence === null
+        ? (rule.nearly?.(view, memory) ?? null)
+        : { evidence, missing: `${rule.looks - after.against} more looks that agree` };
+    if (near !== null) nearMisses.push(nearMiss(rule, near));
   }
   return {
     state: { memory, rules: next },
     findings: rules.flatMap((rule) => next[rule.id]?.finding ?? []),
     opened,
     cleared,
+    nearMisses,
   };
 }
 
-function step(rule: Rule, before: RuleState, evidence: string | null, now: number): RuleState {
-  const agrees = (evidence !== null) === (before.finding !== null);
-  if (agrees) {
-    const finding =
-      before.finding === null || evidence === null ? null : { ...before.finding, evidence };
-    return { against: 0, finding };
-  }
-  const against = before.against + 1;
-  if (against < rule.looks) return { against, finding: before.finding };
-  if (evidence === null) return { against: 0, finding: null };
-  const { id, because, severity, would } = rule;
-  return {
-    against: 0,
-    finding: { rule: id, because, severity, since: now, would: [...would], evidence },
+function step(
+  rule: Rule,
+  before: RuleState,
+  evidence: string | null,
+  view: GuardView,
+  now: number,
+): RuleState {
+  const found = (since: number, seen: string): GuardFinding => {
+    const { id, because, severity } = rule;
+    const would = (rule.steps?.(view) ?? []).map(stepText);
+    return { rule: id, because, severity, since, would, evidence: seen };
   };
+  const { finding } = before;
+  if (evidence !== null && finding !== null) {
+    return { against: 0, finding: found(finding.since, evidence) };
+  }
+  if (evidence === null && finding === null) return { against: 0, finding };
+  const against = before.against + 1;
+  if (against < rule.looks) return { against, finding };
+  return { against: 0, finding: evidence === null ? null : found(now, evidence) };
+}
+
+function nearMiss(rule: Rule, { evidence, missing }: Omit<NearMiss, "rule">): NearMiss {
+  return { rule: rule.id, evidence: evidence.slice(0, 1_000), missing: missing.slice(0, 500) };
 }

@@ -7,7 +7,14 @@ export type GuardView = {
   /** A pid file names a process that is gone. */
   readonly hasStalePid: boolean;
   readonly limits: SlotLimits;
+  readonly restart: RestartPolicy;
 };
+
+/**
+ * agent.yaml, `guard.restart`: which dead databases are started again. A dead primary may be failed over from by a pool:
+ * with `all` it is started too, as a standby.
+ */
+export type RestartPolicy = "never" | "standbys" | "all";
 
 /** What the guard remembers from look to look; lost with the process, so rules must do without at first. */
 export type GuardMemory = {

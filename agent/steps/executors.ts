@@ -18,6 +18,7 @@ import { proveStreaming } from "./prove-streaming.ts";
 import { registerHaLists } from "./register-ha-lists.ts";
 import { releaseDoor } from "./release-door.ts";
 import { restoreFile } from "./restore-file.ts";
+import { setMaintenance } from "./set-maintenance.ts";
 import { setSynchronousList } from "./set-synchronous-list.ts";
 import { startDatabase } from "./start-database.ts";
 import { verifyData } from "./verify-data.ts";
@@ -50,4 +51,5 @@ export const executors: Executors = {
   "join-regime": joinRegime,
   "prove-reads": proveReads,
   "restore-file": restoreFile,
+  "set-maintenance": setMaintenance,
 };

@@ -1,4 +1,5 @@
 import type {
+  commands,
   CommandArgs,
   CommandKind,
   CommandResult,
@@ -25,7 +26,14 @@ export type ChangeStep<K extends CommandKind> = ReadStep<K> & {
   readonly undo: (args: CommandArgs<K>, context: StepContext) => Promise<Evidence>;
 };
 
+/** A state that is set: there is nothing to take back. */
+export type SetStep<K extends CommandKind> = Pick<ChangeStep<K>, "apply" | "verify">;
+
 /** A missing or misspelt executor is a compile error. */
 export type Executors = {
-  readonly [K in CommandKind]: K extends UndoableKind ? ChangeStep<K> : ReadStep<K>;
+  readonly [K in CommandKind]: K extends UndoableKind
+    ? ChangeStep<K>
+    : (typeof commands)[K]["effect"] extends "set"
+      ? SetStep<K>
+      : ReadStep<K>;
 };

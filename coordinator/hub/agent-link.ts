@@ -4,7 +4,6 @@ import { decode, encode } from "#shared/protocol/codec.ts";
 import {
   AgentMessage,
   closeCodes,
-  numberedAnswers,
   type AgentMessage as Message,
   type CoordinatorMessage,
 } from "#shared/protocol/messages.ts";
@@ -85,7 +84,7 @@ export class AgentLink {
 
   /** It sends a question's number back with the answer. */
   get numbersAnswers(): boolean {
-    return this.#socket.protocol === numberedAnswers;
+    return this.#socket.protocol !== "";
   }
 
   /** From now on messages are handed over, those that came early first. */

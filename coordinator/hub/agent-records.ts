@@ -1,10 +1,11 @@
 import type { NodeFacts } from "#shared/domain/facts.ts";
+import type { Decision } from "#shared/domain/guard.ts";
 import type { AgentMessage } from "#shared/protocol/messages.ts";
 import type { Clock } from "#shared/time.ts";
 import type { Events } from "../events.ts";
 import { droppedSlotAlerts } from "../fleet/dropped-slots.ts";
 import type { Store } from "../store/store.ts";
-import type { AgentState } from "./agent-states.ts";
+import { agentTime, type AgentState } from "./agent-states.ts";
 import { acceptEvidence, acceptSeenFiles, baselinesMessage, undoneEvidence } from "./baselines.ts";
 import type { CommandRequest } from "./command-board.ts";
 import { alertCause, recordHostEvent } from "./host-events.ts";
@@ -19,6 +20,7 @@ export type AgentRecords = {
   /** Alerts for what stands in a file and is not in force. */
   settingsSeen(node: string, facts: NodeFacts): void;
   changesMade(state: AgentState, request: CommandRequest, result: unknown): void;
+  decision(state: AgentState, decision: Decision): void;
   hostEvent(node: string, event: Extract<AgentMessage, { type: "host-event" }>): void;
 };
 
@@ -73,6 +75,11 @@ export function createAgentRecords(ports: {
       const isRestored =
         request.phase === "undo" && accept(undoneEvidence(ports, state.node, request));
       if (isAccepted || isRestored) tellBaselines(state);
+    },
+    decision: (state, decision) => {
+      const { node } = state;
+      const behindMs = clock.now() - agentTime(state, clock);
+      store.addDecision(node, { ...decision, node }, Math.round(decision.at + behindMs));
     },
     hostEvent: (node, event) =>
       recordHostEvent({ ...ports, isBeingAdded }, node, event, clock.now()),

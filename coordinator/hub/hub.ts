@@ -292,6 +292,10 @@ export class Hub {
         records.hostEvent(state.node, event);
         state.link?.send({ type: "host-event-acknowledged", eventId: event.eventId });
       },
+      decision: ({ decision }) => {
+        records.decision(state, decision);
+        state.link?.send({ type: "decision-acknowledged", id: decision.id });
+      },
     };
     callHandler(handlers, message);
   }

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
 import { Failure } from "#shared/errors.ts";
 import { maxMessageBytes } from "#shared/protocol/codec.ts";
+import { numberedAnswers, takesDecisions } from "#shared/protocol/messages.ts";
 import { sendFailure } from "../api/http-io.ts";
 import type { Authenticator } from "../trust/authenticator.ts";
 import { admit } from "./admission.ts";
@@ -49,6 +50,8 @@ export async function startHubServer(options: HubServerOptions): Promise<HubServ
     noServer: true,
     maxPayload: maxMessageBytes,
     perMessageDeflate: false,
+    handleProtocols: (offered) =>
+      [takesDecisions, numberedAnswers].find((p) => offered.has(p)) ?? false,
   });
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());

@@ -3,11 +3,12 @@ import { initial } from "./migrations/0001-initial.ts";
 import { restores } from "./migrations/0002-restores.ts";
 import { alertLife } from "./migrations/0003-alert-life.ts";
 import { fileVersions } from "./migrations/0004-file-versions.ts";
+import { decisions } from "./migrations/0005-decisions.ts";
 import { pragmaNumber, type Connection } from "./connection.ts";
 import { sumAllOperations } from "./operation-sums.ts";
 
 /** Applied in order, each in its own transaction; never edited after a release. */
-const migrations: readonly string[] = [initial, restores, alertLife, fileVersions];
+const migrations: readonly string[] = [initial, restores, alertLife, fileVersions, decisions];
 
 const schemaVersion = migrations.length;
 

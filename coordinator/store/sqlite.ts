@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { Failure } from "#shared/errors.ts";
 import { alertRecords } from "./alert-records.ts";
+import { decisionRecords } from "./decision-records.ts";
 import type { Connection } from "./connection.ts";
 import { isBeyondUse, isJournalTrouble, journalFailure } from "./journal-failure.ts";
 import { checkJournal } from "./check-journal.ts";
@@ -43,6 +44,7 @@ export function openStore({ file, keptEvents, keptFiles, now, onUnusable }: Stor
     ...eventRecords(db, keptEvents),
     ...alertRecords(db),
     ...sinkRecords(db),
+    ...decisionRecords(db),
     holdOperations: (cause) => holdOperations(db, cause),
     check: () => checkJournal(db, file),
     snapshot: (copy) => snapshotJournal(db, copy),

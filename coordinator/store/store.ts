@@ -5,6 +5,7 @@ import type {
   FailureRecord,
 } from "#shared/domain/operation.ts";
 import type { FileFacts } from "#shared/domain/facts.ts";
+import type { Decision } from "#shared/domain/guard.ts";
 import type { OperationSummary } from "../api/contract.ts";
 import type { Plan } from "../operations/plan.ts";
 import type { JournalReport } from "./check-journal.ts";
@@ -60,6 +61,12 @@ export type Store = Disposable & {
   check(): JournalReport;
   /** Writes a consistent copy into a new file. */
   snapshot(file: string): void;
+
+  // the guards' decisions
+  /** Once, however often it is told; `at` by our clock. The newest of each node are kept. */
+  addDecision(node: string, decision: Decision, at: number): void;
+  /** Newest first. */
+  decisions(node: string): readonly DecisionRecord[];
 
   // drift, alerts, events
   /** The newest version of these bytes counts as accepted, too. */
@@ -242,6 +249,8 @@ export type SinkRecord = {
   readonly firstRevision: number;
   readonly toldRevision: number;
 };
+
+export type DecisionRecord = { readonly at: number; readonly decision: Decision };
 
 export type EventRecord = {
   readonly sequence: number;

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { ClusterDeclaration, NodeDeclaration } from "./cluster.ts";
 import { FileFormat } from "./facts.ts";
+import { GuardMode, mostMaintenanceMs } from "./guard.ts";
 import {
   AbsolutePath,
   Address,
@@ -15,8 +16,8 @@ import {
 /**
  * The typed verbs an agent can execute: arguments in, result out. The union of commands, the agent's
  * executors and the plan printer all follow from this one map; there is no verb outside it.
- * `effect`: read changes nothing; change makes or edits something of ours and can be undone;
- * destroy is what only undo may do.
+ * `effect`: read changes nothing; change makes or edits something of ours and can be undone; set gives the agent's own
+ * guard a state, and is no part of an operation; destroy is what only undo may do.
  */
 
 /** Secrets are named slots: the value comes from the host's own store, never over the wire. */
@@ -417,9 +418,19 @@ export const commands = {
     }),
     result: Evidence,
   },
+  /** The guard only watches and tells for a while; null ends that. Asked outside of any operation. */
+  "set-maintenance": {
+    effect: "set",
+    args: z.strictObject({
+      forMs: z.int().positive().max(mostMaintenanceMs).nullable(),
+      by: z.string().min(1).max(200),
+      note: z.string().max(1_000).nullable(),
+    }),
+    result: Evidence.extend({ guard: GuardMode }),
+  },
 } as const satisfies Record<
   string,
-  { effect: "read" | "change" | "destroy"; args: z.ZodType; result: z.ZodType }
+  { effect: "read" | "change" | "set" | "destroy"; args: z.ZodType; result: z.ZodType }
 >;
 
 export type CommandKind = keyof typeof commands;

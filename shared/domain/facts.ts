@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ProductId, PoolKind } from "./cluster.ts";
+import { GuardMode, NearMiss } from "./guard.ts";
 
 /**
  * What one agent observes: whole and versioned, never a verdict. Each top-level section is replaced
@@ -276,7 +277,11 @@ export const WalDisk = z.strictObject({
 export type WalDisk = z.infer<typeof WalDisk>;
 
 export const GuardFacts = z.strictObject({
-  mode: z.enum(["observe", "enforce", "maintenance"]),
+  mode: GuardMode.shape.mode,
+  /** Of maintenance; left out by agents of earlier versions. */
+  maintenance: GuardMode.omit({ mode: true }).nullable().optional(),
+  /** Rules that are not far from a finding. */
+  nearMisses: z.array(NearMiss).optional(),
   walDisk: WalDisk.nullable(),
   findings: z.array(GuardFinding),
   checks: z.array(

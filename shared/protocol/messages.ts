@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { CommandEnvelope, Progress } from "../domain/commands.ts";
 import { FactsDelta, NodeFacts } from "../domain/facts.ts";
+import { Decision } from "../domain/guard.ts";
 import { FailureRecord } from "../domain/operation.ts";
 import { Name } from "../domain/names.ts";
 
@@ -73,6 +74,9 @@ const HostEvent = z.strictObject({
   who: z.string().nullable().optional(),
 });
 
+/** What the guard decided, and from what. Sent again after a reconnect until acknowledged; only to who `takesDecisions`. */
+const DecisionMade = z.strictObject({ type: z.literal("decision"), decision: Decision });
+
 export const AgentMessage = z.discriminatedUnion("type", [
   Hello,
   Facts,
@@ -81,6 +85,7 @@ export const AgentMessage = z.discriminatedUnion("type", [
   CommandProgress,
   CommandEnded,
   HostEvent,
+  DecisionMade,
 ]);
 export type AgentMessage = z.infer<typeof AgentMessage>;
 
@@ -108,6 +113,10 @@ const CancelCommand = z.strictObject({
 const HostEventAcknowledged = z.strictObject({
   type: z.literal("host-event-acknowledged"),
   eventId: z.string(),
+});
+const DecisionAcknowledged = z.strictObject({
+  type: z.literal("decision-acknowledged"),
+  id: z.string(),
 });
 const ResendFacts = z.strictObject({ type: z.literal("resend-facts") });
 /** Observe everything now and send the whole snapshot (before planning). */
@@ -137,6 +146,7 @@ export const CoordinatorMessage = z.discriminatedUnion("type", [
   CommandAcknowledged,
   CancelCommand,
   HostEventAcknowledged,
+  DecisionAcknowledged,
   ResendFacts,
   ObserveNow,
   Baselines,
@@ -154,6 +164,11 @@ export const closeCodes = {
 
 /** The WebSocket subprotocol of agents that know `question`: to those of before it would be no message. */
 export const numberedAnswers = "castellan-numbered-answers";
+/**
+ * The subprotocol of coordinators that take `decision` as well, chosen where an agent offers it. It is offered second: a
+ * coordinator of before takes whatever comes first.
+ */
+export const takesDecisions = "castellan-decisions";
 
 /** POST /agent/join, over TLS pinned by the fingerprint in the pasted line. */
 export const JoinRequest = z.strictObject({

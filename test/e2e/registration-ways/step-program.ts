@@ -5,6 +5,8 @@ import * as z from "zod";
 import { createDatabases } from "#agent/adapters/databases.ts";
 import { createFiles } from "#agent/adapters/files.ts";
 import { createLedger } from "#agent/adapters/ledger.ts";
+import { openDecisionRing } from "#agent/guard/decision-ring.ts";
+import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { createJobs } from "#agent/adapters/jobs.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { createRootHelper } from "#agent/adapters/root-helper-client.ts";
@@ -106,6 +108,8 @@ async function wire({ settings, home, secrets: given }: z.infer<typeof Start>) {
     secrets,
     rootHelper: createRootHelper({ command: settings.rootHelper, runner, clock, home }),
     ledger: await createLedger(`${stateDirectory}/ledger`),
+    guardModes: await openGuardModes({ ...settings, clock }),
+    decisions: await openDecisionRing(stateDirectory),
     jobs: await createJobs({
       folder: `${stateDirectory}/jobs`,
       allowedPrograms: settings.allow.programs,

@@ -98,7 +98,7 @@ test("a killed database is told within a second, though the timer is a minute aw
   );
   expect(performance.now() - killedAt).toBeLessThan(1_000);
   expect(event).toMatchObject({ kind: "guard-finding", severity: "critical" });
-  expect(event.detail).toContain("would: start the database");
+  expect(event.detail).not.toContain("would:"); // a dead primary is left to whoever fails over from it
   await waitFor(() => bed.loop.facts()?.guard.findings[0]?.rule === "database-dead");
 
   // pg_ctl takes an unreaped zombie for a running server.

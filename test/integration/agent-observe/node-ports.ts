@@ -8,6 +8,8 @@ import { systemClock } from "#shared/time.ts";
 import { createDatabases, type DatabasesWithEdges } from "#agent/adapters/databases.ts";
 import { createFiles } from "#agent/adapters/files.ts";
 import { createLedger } from "#agent/adapters/ledger.ts";
+import { openDecisionRing } from "#agent/guard/decision-ring.ts";
+import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { createRootHelper } from "#agent/adapters/root-helper-client.ts";
 import { createSecrets } from "#agent/adapters/secrets.ts";
@@ -73,6 +75,8 @@ export async function createNodePorts(input: NodePortsInput): Promise<NodePorts>
     secrets,
     rootHelper: createRootHelper({ command: null, runner, clock, home: "/tmp" }),
     ledger: await createLedger(`${stateDirectory}/ledger`),
+    guardModes: await openGuardModes({ ...settings, clock }),
+    decisions: await openDecisionRing(stateDirectory),
     home: dirname(stateDirectory),
   };
   return {

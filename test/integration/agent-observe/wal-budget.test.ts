@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { HostEvent } from "#agent/host-event.ts";
-import { createWalBudgetGuard } from "#agent/guard-wal-budget.ts";
+import { createWalBudgetGuard } from "#agent/guard/wal-budget-guard.ts";
 import { slotIdentity } from "#agent/adapters/slot-directory.ts";
 import { createObserver, type ObserverPorts } from "#agent/observe/observer.ts";
 import { Failure } from "#shared/errors.ts";

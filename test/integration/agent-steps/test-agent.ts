@@ -4,6 +4,8 @@ import { createDatabases } from "#agent/adapters/databases.ts";
 import { createFiles } from "#agent/adapters/files.ts";
 import { createJobs } from "#agent/adapters/jobs.ts";
 import { createLedger } from "#agent/adapters/ledger.ts";
+import { openDecisionRing } from "#agent/guard/decision-ring.ts";
+import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { createSecrets } from "#agent/adapters/secrets.ts";
 import type { RootHelper, StepContext } from "#agent/ports.ts";
@@ -84,6 +86,8 @@ export async function createTestAgent(input: TestAgentInput): Promise<TestAgent>
     secrets,
     rootHelper: input.rootHelper ?? noRootHelper,
     ledger: await createLedger(join(stateDirectory, "ledger")),
+    guardModes: await openGuardModes({ ...settings, clock }),
+    decisions: await openDecisionRing(stateDirectory),
     jobs: await createJobs({
       folder: join(stateDirectory, "jobs"),
       allowedPrograms,

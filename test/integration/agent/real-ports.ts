@@ -5,6 +5,8 @@ import { createDatabases } from "#agent/adapters/databases.ts";
 import { createFiles } from "#agent/adapters/files.ts";
 import { createJobs } from "#agent/adapters/jobs.ts";
 import { createLedger } from "#agent/adapters/ledger.ts";
+import { openDecisionRing } from "#agent/guard/decision-ring.ts";
+import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { createRootHelper } from "#agent/adapters/root-helper-client.ts";
 import { createSecrets } from "#agent/adapters/secrets.ts";
@@ -81,6 +83,8 @@ export async function openPorts(more: Partial<JoinInput> = {}): Promise<PortsHom
     secrets,
     rootHelper: createRootHelper({ command: settings.rootHelper, runner, clock, home: "/" }),
     ledger: await createLedger(join(stateDirectory, "ledger")),
+    guardModes: await openGuardModes({ ...settings, clock }),
+    decisions: await openDecisionRing(stateDirectory),
     jobs: await createJobs({
       folder: join(stateDirectory, "jobs"),
       allowedPrograms: settings.allow.programs,

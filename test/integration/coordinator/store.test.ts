@@ -201,7 +201,7 @@ test("a journal made by a newer version is refused, naming both schemas, and not
   const failure = failureOf(() => open(folder));
   expect(failure).toMatchObject({
     code: "VERSION_MISMATCH",
-    message: expect.stringMatching(/schema 99.*up to 4/),
+    message: expect.stringMatching(/schema 99.*up to 5/),
   });
   chmodSync(file, 0o600);
   const again = openConnection(file);

@@ -252,12 +252,50 @@ test("a finding of a rule that no longer exists is cleared", () => {
   expect(look([view(primary())], state).events).toEqual(["-no-such-rule"]);
 });
 
-test("every rule has its own id, a reason, and says what it would do", () => {
+test("a dead standby would be started; a dead primary only where the site says so, and behind a standby marker", () => {
+  const would = (database: typeof stopped, restart: GuardView["restart"]) =>
+    look([view(database, { hasStalePid: true, restart })]).findings[0]?.would;
+  const deadStandby = { ...stopped, hasStandbyMarker: true };
+  expect(would(deadStandby, "standbys")).toEqual(["start the database"]);
+  expect(would(deadStandby, "never")).toEqual([]);
+  expect(would(stopped, "standbys")).toEqual([]);
+  expect(would(stopped, "all")).toEqual([
+    "write a standby marker, so that it can't come up as a second primary",
+    "start the database",
+  ]);
+});
+
+test("a rule that has not been seen often enough, or lacks one condition, has nearly fired", () => {
+  const near = (...views: readonly GuardView[]) => look(views).nearMisses;
+  const lost = { ...standby, receiver: null };
+  expect(near(view(lost))).toEqual([
+    {
+      rule: "standby-not-streaming",
+      evidence: "no WAL receiver is running",
+      missing: "2 more looks that agree",
+    },
+  ]);
+  expect(near(view(lost), view(lost), view(lost))).toEqual([]);
+  expect(near(view(stopped))).toMatchObject([{ rule: "database-stopped" }]);
+  const copy = { ...stopped, hasIncompleteMarker: true };
+  expect(near(view(copy, { hasStalePid: true }))).toMatchObject([
+    { rule: "database-dead", missing: expect.stringContaining("unfinished copy") },
+  ]);
+  const single = primary({ replication: [], slots: [] });
+  expect(near(view(single))).toMatchObject([{ rule: "primary-without-standbys" }]);
+  const backlog = { count: 40, bytes: 40 * 2 ** 24, oldestWal: null, isCut: false };
+  expect(near(view(primary({ archiver: someArchiver({ backlog }) })))).toMatchObject([
+    { rule: "archiver-behind" },
+  ]);
+  expect(near(view(primary()))).toEqual([]);
+});
+
+test("every rule has its own id, a reason, and says what a person does", () => {
   expect(new Set(rules.map((rule) => rule.id)).size).toBe(rules.length);
   for (const rule of rules) {
     expect(rule.id).toMatch(/^[a-z]+(-[a-z]+)*$/);
     expect(rule.because.length).toBeGreaterThan(10);
-    expect(rule.would.length).toBeGreaterThan(0);
+    expect(rule.next.length).toBeGreaterThan(10);
     expect(rule.looks).toBeGreaterThan(0);
   }
 });

@@ -54,6 +54,7 @@ export function view(
   database: DatabaseFacts,
   more: {
     readonly hasStalePid?: boolean;
+    readonly restart?: GuardView["restart"];
     readonly files?: FileFacts[];
     readonly ownSlots?: GuardView["facts"]["agent"]["ownSlots"];
   } = {},
@@ -62,6 +63,7 @@ export function view(
   return {
     hasStalePid: more.hasStalePid ?? false,
     limits: defaultSlotLimits,
+    restart: more.restart ?? "standbys",
     facts: {
       ...some,
       agent: { ...some.agent, ownSlots: more.ownSlots ?? [] },

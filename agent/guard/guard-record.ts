@@ -1,13 +1,15 @@
 import * as z from "zod";
 import { GuardFinding } from "#shared/domain/facts.ts";
-import { readSmallFile } from "./adapters/local-system.ts";
-import { asciiJson, writePrivateFile } from "./adapters/private-file.ts";
+import { readSmallFile } from "../adapters/local-system.ts";
+import { asciiJson, writePrivateFile } from "../adapters/private-file.ts";
 
 /** What is open at the coordinator: without it, what ended while the agent was away would stay open for ever. */
 const GuardRecord = z.strictObject({
   findings: z.array(GuardFinding),
   /** Of the WAL budget, with an open alert. */
   openCauses: z.array(z.string()),
+  /** A mode was kept beside it: where that is gone, it was lost. */
+  hasMode: z.boolean().optional(),
 });
 type GuardRecord = z.infer<typeof GuardRecord>;
 

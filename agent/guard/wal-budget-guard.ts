@@ -2,19 +2,24 @@ import { asFailure } from "#shared/errors.ts";
 import type { WalDisk } from "#shared/domain/facts.ts";
 import { parseLsn } from "#shared/domain/lsn.ts";
 import { walSegmentBytes } from "#shared/domain/wal-file.ts";
-import { slotIdentity } from "./adapters/slot-directory.ts";
-import { compareSlots } from "./decide/slot-identity.ts";
-import { checkpointMs, judgeWalBudget } from "./decide/wal-budget.ts";
-import type { BudgetedSlot, WalBudgetInput, WalBudgetVerdict } from "./decide/wal-budget.ts";
-import { dropOwnSlot } from "./drop-own-slot.ts";
-import type { HostEvent } from "./host-event.ts";
-import { keepersOf } from "./observe/wal-keepers.ts";
-import { createWalDiskObserver } from "./observe/wal-disk.ts";
-import type { ObservedFacts } from "./observe/observer.ts";
-import type { LedgerEntry, Ports } from "./ports.ts";
-import { isDropped, ownSlotEntries, type DropDecision, type OwnSlotEntry } from "./slot-entries.ts";
-import { createSlotNotes } from "./slot-notes.ts";
-import { createWalBudgetAlerts } from "./wal-budget-alerts.ts";
+import { slotIdentity } from "../adapters/slot-directory.ts";
+import { compareSlots } from "../decide/slot-identity.ts";
+import { checkpointMs, judgeWalBudget } from "../decide/wal-budget.ts";
+import type { BudgetedSlot, WalBudgetInput, WalBudgetVerdict } from "../decide/wal-budget.ts";
+import { dropOwnSlot } from "../drop-own-slot.ts";
+import type { HostEvent } from "../host-event.ts";
+import { keepersOf } from "../observe/wal-keepers.ts";
+import { createWalDiskObserver } from "../observe/wal-disk.ts";
+import type { ObservedFacts } from "../observe/observer.ts";
+import type { LedgerEntry, Ports } from "../ports.ts";
+import {
+  isDropped,
+  ownSlotEntries,
+  type DropDecision,
+  type OwnSlotEntry,
+} from "../slot-entries.ts";
+import { createSlotNotes } from "../slot-notes.ts";
+import { createWalBudgetAlerts } from "../wal-budget-alerts.ts";
 
 type BudgetPorts = Pick<Ports, "settings" | "product" | "clock" | "log" | "databases" | "ledger">;
 

@@ -1,0 +1,102 @@
+import * as z from "zod";
+import { mostMaintenanceMs, type GuardMode } from "#shared/domain/guard.ts";
+import { Name } from "#shared/domain/names.ts";
+import type { Clock } from "#shared/time.ts";
+import { asciiJson, writePrivateFile } from "../adapters/private-file.ts";
+import { readSmallFile } from "../adapters/local-system.ts";
+import { guardRecordFile } from "./guard-record.ts";
+
+/** Bound to its host: a copied state directory must not put another one in charge. */
+const Stored = z.strictObject({
+  machineId: z.string().nullable(),
+  node: Name,
+  mode: z.enum(["observe", "enforce"]),
+  maintenance: z
+    .strictObject({ until: z.number(), by: z.string(), note: z.string().nullable() })
+    .nullable(),
+});
+type Stored = z.infer<typeof Stored>;
+
+/**
+ * How far the guard may go on this host.
+ *  observe, enforce - until somebody says otherwise
+ *  maintenance      - over either of them, until its end, which comes by the clock at the latest
+ * What was lost, can't be read or is another host's counts as observe until somebody sets a mode.
+ */
+export type GuardModes = {
+  current(): GuardMode;
+  /** Why nothing is known of the mode that was set; null where all is well. */
+  trouble(): string | null;
+  beginMaintenance(input: MaintenanceInput): Promise<void>;
+  endMaintenance(): Promise<void>;
+};
+
+type MaintenanceInput = {
+  readonly forMs: number;
+  readonly by: string;
+  readonly note: string | null;
+};
+
+export type GuardModesOptions = {
+  readonly stateDirectory: string;
+  readonly node: string;
+  readonly clock: Pick<Clock, "now" | "elapsedMs">;
+  readonly machineIdFile?: string;
+};
+
+export async function openGuardModes(options: GuardModesOptions): Promise<GuardModes> {
+  const { stateDirectory, node, clock, machineIdFile = "/etc/machine-id" } = options;
+  const path = `${stateDirectory}/guard-mode.json`;
+  const machineId = (await readSmallFile(machineIdFile))?.trim() ?? null;
+  const fresh: Stored = { machineId, node, mode: "observe", maintenance: null };
+  const text = await readSmallFile(path);
+  const { hasMode } = await guardRecordFile(stateDirectory).load();
+  const found = text === null ? null : parseStored(text);
+  let trouble: string | null = null;
+  if (text === null && hasMode === true) trouble = `${path} is gone`;
+  else if (text !== null && found === null) trouble = `${path} can't be read`;
+  else if (found !== null && (found.node !== node || found.machineId !== machineId)) {
+    trouble = `${path} is of node ${found.node} on ${found.machineId === machineId ? "this host" : "another host"}`;
+  }
+  let stored = trouble === null ? (found ?? fresh) : fresh;
+  let overAtMs = endOf(stored);
+
+  /** By a clock that nobody sets as well: the time of day may be set back. */
+  function endOf({ maintenance }: Stored): number {
+    if (maintenance === null) return Number.NEGATIVE_INFINITY;
+    return clock.elapsedMs() + Math.min(maintenance.until - clock.now(), mostMaintenanceMs);
+  }
+
+  async function keep(next: Stored): Promise<void> {
+    await writePrivateFile(path, asciiJson(next));
+    stored = next;
+    overAtMs = endOf(next);
+    trouble = null;
+  }
+
+  if (text === null && trouble === null) await keep(fresh);
+  return {
+    current: () => {
+      const { mode, maintenance } = stored;
+      const isOver =
+        maintenance === null || clock.now() >= maintenance.until || clock.elapsedMs() >= overAtMs;
+      return isOver
+        ? { mode, until: null, by: null, note: null }
+        : { mode: "maintenance", ...maintenance };
+    },
+    trouble: () => trouble,
+    beginMaintenance: async ({ forMs, by, note }) => {
+      const until = clock.now() + Math.min(forMs, mostMaintenanceMs);
+      await keep({ ...stored, maintenance: { until, by, note } });
+    },
+    endMaintenance: () => keep({ ...stored, maintenance: null }),
+  };
+}
+
+function parseStored(text: string): Stored | null {
+  try {
+    return Stored.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from "node:crypto";
+import type { GuardFacts, GuardFinding } from "#shared/domain/facts.ts";
+import type { Decision, GuardMode } from "#shared/domain/guard.ts";
+import { decide, guardStateWith, type GuardState } from "../decide/decide.ts";
+import { decisionsOf } from "../decide/decisions.ts";
+import type { GuardView } from "../decide/view.ts";
+import type { HostEvent } from "../host-event.ts";
+import type { ObservedFacts, ObserverPorts } from "../observe/observer.ts";
+import { guardRecordFile } from "./guard-record.ts";
+import { createModeTrouble, type ModeTrouble } from "./mode-trouble.ts";
+import { createWalBudgetGuard, type WalBudgetGuard } from "./wal-budget-guard.ts";
+
+export type Guard = {
+  /** The whole table against the whole state; what it decides is kept and told. */
+  look(seen: ObservedFacts, hasStalePid: boolean): Promise<Omit<GuardFacts, "checks">>;
+};
+
+export function createGuard(ports: ObserverPorts, onHostEvent: (event: HostEvent) => void): Guard {
+  const { clock, log, settings, guardModes, decisions } = ports;
+  const record = guardRecordFile(settings.stateDirectory);
+  /** null before the first look. */
+  let recalled: Recalled | null = null;
+
+  async function recall(): Promise<Recalled> {
+    const { findings, openCauses } = await record.load();
+    return {
+      budget: createWalBudgetGuard(ports, onHostEvent, openCauses),
+      modeTrouble: createModeTrouble(ports, onHostEvent, openCauses),
+      state: guardStateWith(findings),
+    };
+  }
+
+  async function keep(decision: Decision): Promise<void> {
+    await decisions.add(decision).catch((error: unknown) => {
+      log.error({ error, rule: decision.rule }, "A decision could not be kept on disk.");
+    });
+  }
+
+  return {
+    look: async (seen, hasStalePid) => {
+      const { budget, modeTrouble, state } = (recalled ??= await recall());
+      const now = clock.now();
+      const mode = guardModes.current();
+      const { slots: limits, restart } = settings.guard;
+      const view: GuardView = { facts: seen, hasStalePid, limits, restart };
+      const decided = decide(state, view, now);
+      recalled = { budget, modeTrouble, state: decided.state };
+      modeTrouble.look(now);
+      for (const draft of decisionsOf(decided, view, mode)) {
+        await keep({ id: randomUUID(), at: now, node: settings.node, ...draft });
+      }
+      for (const finding of decided.opened) onHostEvent(findingEvent(finding, mode, now));
+      for (const finding of decided.cleared) onHostEvent(clearedEvent(finding, now));
+      await budget.enforce(seen).catch((error: unknown) => {
+        log.error({ error }, "The WAL budget could not be looked at; the next look tries again.");
+      });
+      const openCauses = [...budget.openCauses(), ...modeTrouble.openCauses()];
+      await record
+        .save({ findings: [...decided.findings], openCauses, hasMode: true })
+        .catch((error: unknown) => {
+          log.error({ error }, "What the guard found could not be kept on disk.");
+        });
+      const { mode: name, ...maintenance } = mode;
+      return {
+        mode: name,
+        maintenance: name === "maintenance" ? maintenance : null,
+        walDisk: budget.walDisk(),
+        findings: [...decided.findings],
+        nearMisses: [...decided.nearMisses],
+      };
+    },
+  };
+}
+
+type Recalled = {
+  readonly budget: WalBudgetGuard;
+  readonly modeTrouble: ModeTrouble;
+  readonly state: GuardState;
+};
+
+function findingEvent(finding: GuardFinding, { mode, until }: GuardMode, at: number): HostEvent {
+  const { rule, because, severity, would, evidence } = finding;
+  const during =
+    mode !== "maintenance" || until === null
+      ? []
+      : [`during maintenance, until ${new Date(until).toISOString()}`];
+  return {
+    at,
+    kind: "guard-finding",
+    cause: `guard:${rule}`,
+    severity,
+    summary: `${rule}: ${because}`,
+    detail: [evidence, ...would.map((what) => `would: ${what}`), ...during].join("\n"),
+  };
+}
+
+function clearedEvent({ rule, because }: GuardFinding, at: number): HostEvent {
+  return {
+    at,
+    kind: "guard-cleared",
+    cause: `guard:${rule}`,
+    severity: "info",
+    summary: `${rule}: no longer so (${because})`,
+    detail: "",
+  };
+}

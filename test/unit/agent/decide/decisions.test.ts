@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import { decide, guardStateWith } from "#agent/decide/decide.ts";
+import { decisionsOf } from "#agent/decide/decisions.ts";
+import type { GuardView } from "#agent/decide/view.ts";
+import { Decision, mostInputs, type GuardMode } from "#shared/domain/guard.ts";
+import { primary, slot, view, walsender } from "./view-builder.ts";
+
+const observe: GuardMode = { mode: "observe", until: null, by: null, note: null };
+const dead = view(
+  primary({ status: "stopped", role: null, hasStandbyMarker: true, problem: "gone" }),
+  { hasStalePid: true },
+);
+
+function decided(seen: GuardView, mode = observe, from = guardStateWith([])) {
+  const answer = decide(from, seen, 1_000);
+  const drafts = decisionsOf(answer, seen, mode);
+  // What is made always fits the wire.
+  for (const draft of drafts) Decision.parse({ id: "1", at: 1, node: "srv129", ...draft });
+  return { drafts, state: answer.state };
+}
+
+test("a finding that opens is a decision with its steps and the facts that it looked at", () => {
+  const [made] = decided(dead).drafts;
+  expect(made).toMatchObject({
+    rule: "database-dead",
+    class: "database",
+    steps: [{ do: "start-database" }],
+    outcome: "would",
+    why: null,
+    evidence: "gone",
+  });
+  expect(JSON.parse(made?.inputs ?? "")).toMatchObject({
+    database: { status: "stopped", hasStalePid: true, hasStandbyMarker: true },
+  });
+});
+
+test("a finding that is over is a decision too, and a look that changes nothing is none", () => {
+  const opened = decided(dead);
+  expect(decided(dead, observe, opened.state).drafts).toEqual([]);
+  expect(decided(view(primary()), observe, opened.state).drafts).toMatchObject([
+    { rule: "database-dead", outcome: "cleared", steps: [] },
+  ]);
+});
+
+test("in maintenance what would be done is held, and the decision says until when and by whom", () => {
+  const mode: GuardMode = { mode: "maintenance", until: 3_600_000, by: "dba@host", note: "disks" };
+  expect(decided(dead, mode).drafts).toMatchObject([
+    { outcome: "held", why: "maintenance until 1970-01-01T01:00:00.000Z, by dba@host (disks)" },
+  ]);
+});
+
+test("the facts of a decision stay small however much there is to see, and what matters most stays", () => {
+  const many = Array.from({ length: 200 }, (_, i) => `${i}${"x".repeat(50)}`);
+  const { drafts } = decided({
+    ...dead,
+    facts: {
+      ...dead.facts,
+      database: {
+        ...dead.facts.database,
+        problem: "p".repeat(100_000),
+        replication: many.map((name) => walsender(name)),
+        slots: many.map((name) => slot(name)),
+      },
+    },
+  });
+  const [{ inputs } = { inputs: "" }] = drafts;
+  expect(inputs.length).toBeLessThanOrEqual(mostInputs);
+  expect(JSON.parse(inputs)).toMatchObject({ database: { status: "stopped" } });
+});
