@@ -8,7 +8,7 @@ import { round, spread, type Spread } from "../spread.ts";
 import { driftHosts, nodes } from "./bed.ts";
 
 export type WatchingCost = {
-  /** Of the configuration, and there. */
+  /** To be watched. */
   readonly files: number;
   /** Of these, what the agent watches. */
   readonly watched: number;
@@ -43,8 +43,8 @@ export async function measureAgentCost(seconds: number): Promise<AgentCost> {
   return { ordinary: few, many };
 }
 
-/** The server's configuration and auto.conf, hba, ident and standby.signal. */
-const ordinaryFiles = 5;
+/** The server's configuration and auto.conf, hba, ident, standby.signal and .pgpass. */
+const ordinaryFiles = 6;
 
 async function includeFiles(cluster: TestCluster, count: number): Promise<void> {
   const { host, paths } = cluster.node(manyNode);
@@ -60,7 +60,7 @@ async function includeFiles(cluster: TestCluster, count: number): Promise<void> 
   await host.writeFile(paths.configFile, `${conf}include_dir = 'conf.d'\n`);
 }
 
-/** The agent keeps a record for each file that it watches and has found. */
+/** The agent keeps a record for each file that it watches. */
 function watchedOn(cluster: TestCluster, node: string): number {
   const records = cluster.node(node).host.path("/var/lib/castellan-agent/watch");
   return readdirSync(records).filter((name) => name.endsWith(".json")).length;
