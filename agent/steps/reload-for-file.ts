@@ -1,12 +1,12 @@
 import type { FileFormat } from "#shared/domain/facts.ts";
 import { Failure } from "#shared/errors.ts";
 import { openPcp, type Pcp } from "../adapters/pcp.ts";
+import { askFileSettings } from "../observe/file-settings.ts";
 import type { StepContext } from "../ports.ts";
 import { ownDialect } from "./own-dialect.ts";
 import { readPoolConf, runningPool } from "./pool-place.ts";
 import { reloadIfRunning } from "./reload-server.ts";
 import { reloadPool } from "./reload-pool.ts";
-import { text } from "./row-values.ts";
 
 /** Who reads a file of this format, and when. pgpool docs: pcp.conf is read at its start. */
 const readers: Readonly<
@@ -69,13 +69,13 @@ async function isAnswering(pcp: Pcp): Promise<boolean> {
   }
 }
 
+/** By the files as they stand: the server itself reads them a moment after it was told to. */
 async function waitingForRestart(context: StepContext): Promise<readonly string[]> {
   try {
-    const { settings } = await ownDialect(context);
-    const rows = await context.databases.own.query(
-      `SELECT name FROM (${settings}) s WHERE pending_restart ORDER BY name`,
-    );
-    const names = rows.map((row) => text(row, "name"));
+    const dialect = await ownDialect(context);
+    const { fileSettings = [] } = await askFileSettings(context.databases.own, dialect);
+    const waiting = fileSettings.filter(({ state }) => state === "waits-for-restart");
+    const names = [...new Set(waiting.map(({ name }) => name))].toSorted();
     return names.length === 0 ? [] : [`waits for a restart of the server: ${names.join(", ")}`];
   } catch (error) {
     if (error instanceof Failure && error.code === "DATABASE_UNREACHABLE") return [];
