@@ -243,18 +243,29 @@ test("a version is brought back with its mode, only over what was said to stand 
   expect(await readdir(join(folder, "open"))).toEqual(["pg_hba.conf"]);
 });
 
-test("extended attributes of a file stay when it is replaced", async () => {
+test.each([
+  ["an extended attribute", "user.castellan", "6b657074"],
+  // user::rw-, user:1001:r--, group::---, mask::r--, other::---; its mode says 0640.
+  [
+    "an access control list",
+    "system.posix_acl_access",
+    "0200000001000600ffffffff02000400e903000004000000ffffffff10000400ffffffff20000000ffffffff",
+  ],
+])("%s of a file stays when it is replaced or put back", async (_, name, value) => {
   const programs = createPrograms(["/usr/bin", "/bin"], createProgramRunner({ home: folder }));
   // Perl is part of every Debian; Node has no call for it. Numbers of setxattr and getxattr by architecture.
   const [set, get] = process.arch === "arm64" ? [5, 8] : [188, 191];
   const attribute = async (script: string): Promise<string> => {
-    const names = 'my ($path, $name, $value) = ($ARGV[0], "user.castellan", "kept");';
-    const ran = await programs.run("perl", ["-e", `${names} ${script}`, path]);
+    const names = 'my ($path, $name, $value) = ($ARGV[0], $ARGV[1], pack("H*", $ARGV[2]));';
+    const ran = await programs.run("perl", ["-e", `${names} ${script}`, path, name, value]);
     return ran.stdout + ran.stderr.join("\n");
   };
+  const read = `my $found = "\\0" x length($value); syscall(${get}, $path, $name, $found, length($found)); print unpack("H*", $found)`;
   const path = join(folder, "open/kingbase.conf");
-  await writeFile(path, "port = 1\n");
-  expect(await attribute(`print syscall(${set}, $path, $name, $value, 4, 0)`)).toBe("0");
+  await writeFile(path, "port = 1\n", { mode: 0o640 });
+  expect(await attribute(`print syscall(${set}, $path, $name, $value, length($value), 0)`)).toBe(
+    "0",
+  );
   const files = await createFiles({
     allowedPaths: [join(folder, "open")],
     stateDirectory: join(folder, "state"),
@@ -264,11 +275,15 @@ test("extended attributes of a file stay when it is replaced", async () => {
     clock: systemClock,
     expect: () => undefined,
   });
+  const accepted = await files.read(path);
+  if (accepted === null) throw new Error("just written");
   await files.replace(path, "port = 2\n");
   expect(await readFile(path, "utf8")).toBe("port = 2\n");
-  const read = `my $found = "\\0" x 8; syscall(${get}, $path, $name, $found, 8); print $found`;
-  expect((await attribute(read)).replaceAll("\0", "")).toBe("kept");
+  expect(await attribute(read)).toBe(value);
   expect(Date.now() - (await stat(path)).mtimeMs).toBeLessThan(60_000);
+  await files.restore(path, accepted, (await files.read(path))?.hash ?? null);
+  expect(await files.read(path)).toMatchObject({ text: "port = 1\n", mode: accepted.mode });
+  expect(await attribute(read)).toBe(value);
 });
 
 test("no more is read of a file than it was long when it was opened", async () => {
