@@ -23,6 +23,7 @@ import {
   type StatusAnswer,
   type TokenAnswer,
 } from "./contract.ts";
+import { guardRoutes } from "./guard-routes.ts";
 import { driftRoutes } from "./drift-routes.ts";
 import { get, post, postEmpty, watch, type Route } from "./routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
@@ -85,7 +86,10 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
       response.writeHead(200, { "content-type": "application/octet-stream", "content-length": bytes.length }); // prettier-ignore
       response.end(bytes);
     }),
-    get("/api/why/:subject", ({ parameters }) => why(ports, parameters["subject"] ?? "")),
+    get("/api/why/:subject", ({ parameters, query }) =>
+      why(ports, parameters["subject"] ?? "", momentIn(query)),
+    ),
+    ...guardRoutes(ports),
     ...driftRoutes(ports),
     get("/api/slots", () => slots(ports, clusterFiles.names())),
     get("/api/clusters/:name/slots", ({ parameters }) => {
@@ -96,6 +100,13 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     ...ruleRoutes(ports),
     ...alertRoutes(ports),
   ];
+}
+
+function momentIn(query: URLSearchParams): number | null {
+  const text = query.get("at");
+  if (text === null) return null;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new Failure("USAGE", `at is ${text}: milliseconds since 1970 are wanted.`);
 }
 
 /** The newest ones; older ones are found by their id. */

@@ -6,6 +6,7 @@ import { AbsolutePath, Address, Name, Port } from "#shared/domain/names.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import type { Progress } from "#shared/domain/commands.ts";
 import { PlanDigest } from "../operations/plan-digest.ts";
+import type { GuardMoment } from "./guard-contract.ts";
 import type { AlertCounts } from "../fleet/severity.ts";
 import type { OperationEnd } from "../operations/operation-end.ts";
 import type { CheckResult, Forecast, Plan } from "../operations/plan.ts";
@@ -32,7 +33,8 @@ import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.t
  *  POST /api/operations/:id/leave            OperationRecord
  *  POST /api/store/check                     JournalReport
  *  GET  /api/store/backup                    the backup's bytes
- *  GET  /api/why/:subject                    WhyAnswer (operation id or node)
+ *  GET  /api/why/:subject                    WhyAnswer (operation id or node; of a node ?at=MS: how it was then)
+ *  GET  /api/guard, POST /api/guard/…        the guards of the nodes: guard-contract.ts
  *  GET  /api/drift…, /api/files…             watched files: drift-contract.ts
  *  GET  /api/slots                           SlotsAnswer
  *  GET  /api/clusters/:name/slots            SlotsAnswer
@@ -243,6 +245,8 @@ export type WhyAnswer = {
   readonly lines: readonly string[];
   readonly events: readonly EventRecord[];
   readonly alerts: readonly AlertRecord[];
+  /** Of a node: what its guard decided last, if anything is kept. */
+  readonly moment: GuardMoment | null;
 };
 
 export type ErrorAnswer = { readonly error: FailureRecord };

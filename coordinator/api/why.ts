@@ -1,18 +1,46 @@
 import { Failure } from "#shared/errors.ts";
+import { guardMoment } from "../fleet/guard-moment.ts";
 import { retryRules } from "../operations/after-failure.ts";
 import type { AgentView, CoordinatorPorts } from "../ports.ts";
 import type { EventRecord, OperationRecord } from "../store/store.ts";
 import type { WhyAnswer } from "./contract.ts";
 
-/** Why an operation went as it did, or a node is as it is: from the journal and the latest facts. */
-export function why(ports: CoordinatorPorts, subject: string): WhyAnswer {
+/**
+ * Why an operation went as it did, or a node is as it is: from the journal and the latest facts; or how the node was `at`
+ * that moment, from the decisions of its guard.
+ */
+export function why(ports: CoordinatorPorts, subject: string, at: number | null): WhyAnswer {
   const operation = ports.store.operation(subject);
+  if (operation !== null && at !== null) {
+    throw new Failure("USAGE", `${subject} is an operation: --at goes with a node.`, {
+      hint: `castellan why ${subject}`,
+    });
+  }
   if (operation !== null) return whyOperation(ports, operation);
   const view = ports.fleet.agent(subject);
-  if (view !== null) return whyNode(ports, view);
+  if (view !== null) return at === null ? whyNode(ports, view) : whyThen(ports, view, at);
   throw new Failure("NOT_FOUND", `There is no operation or node ${subject}.`, {
     hint: "castellan operation list, castellan status",
   });
+}
+
+function whyThen({ store, clock }: CoordinatorPorts, { node }: AgentView, at: number): WhyAnswer {
+  if (at > clock.now()) {
+    throw new Failure("USAGE", `${time(at)} is in the future: it is ${time(clock.now())} now.`, {
+      hint: `castellan why ${node}`,
+    });
+  }
+  const decisions = store.decisions(node);
+  const moment = guardMoment(node, decisions, at);
+  if (moment !== null) return { subject: node, lines: [], events: [], alerts: [], moment };
+  const oldest = decisions.at(-1);
+  throw new Failure(
+    "NOT_FOUND",
+    oldest === undefined
+      ? `No decision of ${node}'s guard is kept: it has found nothing that is told here.`
+      : `No decision of ${node}'s guard from before ${time(at)} is kept; the oldest is of ${time(oldest.at)}.`,
+    { hint: `castellan why ${node} shows how it is now` },
+  );
 }
 
 function whyOperation({ store }: CoordinatorPorts, operation: OperationRecord): WhyAnswer {
@@ -45,6 +73,7 @@ function whyOperation({ store }: CoordinatorPorts, operation: OperationRecord): 
     ],
     events,
     alerts: store.alerts().filter((alert) => alert.node === operation.subject),
+    moment: null,
   };
 }
 
@@ -94,6 +123,7 @@ function whyNode({ store, clock }: CoordinatorPorts, view: AgentView): WhyAnswer
     ],
     events: store.eventsAbout({ node: view.node }, 50),
     alerts,
+    moment: guardMoment(view.node, store.decisions(view.node), clock.now()),
   };
 }
 

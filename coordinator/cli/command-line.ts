@@ -7,12 +7,14 @@ import { addCompletionCommand } from "./commands/completion.ts";
 import { addEventsCommand } from "./commands/events.ts";
 import { addDriftCommands } from "./commands/drift.ts";
 import { addFileCommands } from "./commands/file.ts";
+import { addGuardCommands } from "./commands/guard.ts";
 import { addNodeCommands } from "./commands/node.ts";
 import { addOperationCommands } from "./commands/operation.ts";
 import { addRuleCommands } from "./commands/rules.ts";
 import { addSlotCommands } from "./commands/slot.ts";
 import { addStatusCommands } from "./commands/status.ts";
 import { addTokenCommands } from "./commands/token.ts";
+import { addWhyCommand } from "./commands/why.ts";
 import type { CliContext } from "./context.ts";
 
 /** The tree of `castellan` commands; those that run the coordinator itself are added by main.ts. */
@@ -30,6 +32,8 @@ export function createCommandLine(context: CliContext): Command {
   addTokenCommands(program, context);
   addClusterCommands(program, context);
   addStatusCommands(program, context);
+  addWhyCommand(program, context);
+  addGuardCommands(program, context);
   addAlertCommands(program, context);
   addEventsCommand(program, context);
   addRuleCommands(program, context);

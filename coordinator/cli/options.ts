@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { Failure } from "#shared/errors.ts";
 import type * as z from "zod";
-import { parseDuration, parseSize } from "./render/units.ts";
+import { parseDuration, parseSize, parseTime } from "./render/units.ts";
 
 export function withJson(command: Command): Command {
   return command.option("--json", "print the answer as JSON");
@@ -27,6 +27,14 @@ export function durationOption(text: string): number {
   if (ms === null || ms <= 0)
     throw new InvalidArgumentError("a duration such as 30m, 12h or 7d is wanted.");
   return ms;
+}
+
+export function timeOption(text: string): number {
+  const at = parseTime(text);
+  if (at === null) {
+    throw new InvalidArgumentError('a time such as "2026-11-22 20:14" (UTC) is wanted.');
+  }
+  return at;
 }
 
 /** Of a difference, as `drift show` printed it. */

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { StatusAnswer, WhyAnswer } from "../../api/contract.ts";
+import type { StatusAnswer } from "../../api/contract.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import { printResult, type CliContext } from "../context.ts";
 import { withJson } from "../options.ts";
@@ -36,16 +36,6 @@ export function addStatusCommands(program: Command, context: CliContext): void {
       await pause(1_000, context.interrupted);
     }
     context.terminal.drawDone();
-  });
-
-  withJson(
-    program
-      .command("why")
-      .description("what was decided about an operation or a node, and from what")
-      .argument("<id|node>"),
-  ).action(async (subject: string, options: { json?: boolean }) => {
-    const answer = await context.client().get<WhyAnswer>(`/why/${encodeURIComponent(subject)}`);
-    printResult(context, options.json, answer, answer.lines);
   });
 }
 

@@ -31,6 +31,16 @@ export function renderTime(ms: number | null): string {
     .replace(/\.\d+Z$/, "Z");
 }
 
+const time = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)?$/;
+
+/** As `renderTime` prints it, and as ISO 8601 has it; UTC where no zone is said. null when it is no time. */
+export function parseTime(text: string): number | null {
+  const [, day, hour, zone = "Z"] = time.exec(text.trim()) ?? [];
+  if (day === undefined || hour === undefined) return null;
+  const at = Date.parse(`${day}T${hour}${zone}`);
+  return Number.isFinite(at) ? at : null;
+}
+
 const sizes: Readonly<Record<string, number>> = {
   "": 1,
   K: 1024,

@@ -54,6 +54,8 @@ export class FakeCoordinator implements AsyncDisposable {
   heartbeat = { everyMs: 200, lostAfterMs: 1_000 };
   welcomes = true;
   autoPong = true;
+  /** That it chooses, of those that are offered. */
+  protocol: string | null = null;
   connection: WebSocket | null = null;
   joinAnswer: { readonly status: number; readonly body: unknown } | null = null;
 
@@ -61,7 +63,12 @@ export class FakeCoordinator implements AsyncDisposable {
     this.#server = server;
     this.port = port;
     this.credentials = credentials;
-    this.#sockets = new WebSocketServer({ noServer: true, autoPong: false });
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      autoPong: false,
+      // The first that is offered, as one of before does.
+      handleProtocols: (offered) => this.protocol ?? [...offered][0] ?? false,
+    });
     server.on("upgrade", (request, socket, head) => {
       this.authorizations.push(request.headers.authorization);
       if (request.headers.authorization !== `Castellan srv159:${this.secret}`) {

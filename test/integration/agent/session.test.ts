@@ -1,10 +1,11 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { startAgent } from "#agent/start-agent.ts";
 import type { AgentSettings } from "#agent/settings.ts";
 import type { CommandEnvelope } from "#shared/domain/commands.ts";
 import { createLog, type Log } from "#shared/log.ts";
+import { takesDecisions } from "#shared/protocol/messages.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { makeAgentHome } from "./agent-settings.ts";
 import { FakeCoordinator, makeCertificate, type Credentials } from "./fake-coordinator.ts";
@@ -235,4 +236,87 @@ test("a second agent with the same state directory is refused, naming the first 
   await using agent = await start(home.settings);
   expect(agent).toBeDefined();
   await expect(start(home.settings)).rejects.toThrow(`pid ${process.pid}`);
+});
+
+const kept = {
+  id: "d1",
+  at: 1,
+  node: "srv159",
+  rule: "database-dead",
+  because: "the database ended without a clean stop",
+  evidence: "its process is gone",
+  class: "database",
+  steps: [],
+  outcome: "would",
+  why: null,
+  inputs: "{}",
+  nearMisses: [],
+};
+
+test("decisions from before a restart are told, and again over a new link until they are taken", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  coordinator.protocol = takesDecisions;
+  await using home = await makeAgentHome(coordinator);
+  await writeFile(
+    join(home.settings.stateDirectory, "decisions.jsonl"),
+    `${JSON.stringify(kept)}\n`,
+  );
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  expect((await coordinator.next("decision")).decision).toEqual(kept);
+  coordinator.connection?.terminate();
+  await coordinator.next("decision", 2);
+  coordinator.send({ type: "decision-acknowledged", id: "d1" });
+  coordinator.send({ type: "command", command: measure("p/1") });
+  await coordinator.ended("p/1");
+  coordinator.connection?.terminate();
+  await coordinator.next("hello", 3);
+  coordinator.send({ type: "command", command: measure("p/2") });
+  await coordinator.ended("p/2");
+  expect(coordinator.of("decision")).toHaveLength(2);
+});
+
+test("a coordinator of before is told no decision, which it would take for a bad message", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  await using home = await makeAgentHome(coordinator);
+  await writeFile(
+    join(home.settings.stateDirectory, "decisions.jsonl"),
+    `${JSON.stringify(kept)}\n`,
+  );
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  await coordinator.next("facts");
+  coordinator.send({ type: "command", command: measure("p/1") });
+  await coordinator.ended("p/1");
+  expect(coordinator.of("decision")).toEqual([]);
+});
+
+test("maintenance is begun and ended by command, and the facts say so", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  await using home = await makeAgentHome(coordinator);
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  const set = (id: string, forMs: number | null) =>
+    coordinator.send({
+      type: "command",
+      command: measure(id, {
+        kind: "set-maintenance",
+        args: { forMs, by: "dba@host", note: "disks" },
+      }),
+    });
+  const shownMode = () => {
+    const shown = [...coordinator.of("facts").map(({ facts }) => facts.guard), ...coordinator.of("facts-changed").map(({ sections }) => sections.guard)]; // prettier-ignore
+    return shown.findLast((guard) => guard !== undefined);
+  };
+  await coordinator.next("facts");
+  set("m/1", 3_600_000);
+  expect(await coordinator.ended("m/1")).toMatchObject({
+    outcome: "done",
+    result: { guard: { mode: "maintenance", by: "dba@host", note: "disks" } },
+  });
+  await waitFor(() => shownMode()?.mode === "maintenance");
+  expect(shownMode()?.maintenance).toMatchObject({ by: "dba@host", note: "disks" });
+  set("m/2", null);
+  expect(await coordinator.ended("m/2")).toMatchObject({ result: { guard: { mode: "observe" } } });
+  await waitFor(() => shownMode()?.mode === "observe");
 });

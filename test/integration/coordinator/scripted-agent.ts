@@ -6,6 +6,7 @@ import { decode } from "#shared/protocol/codec.ts";
 import {
   CoordinatorMessage,
   numberedAnswers,
+  takesDecisions,
   type AgentMessage,
   type CoordinatorMessage as Message,
 } from "#shared/protocol/messages.ts";
@@ -68,6 +69,10 @@ export class ScriptedAgent implements Disposable {
     return this.#socket.readyState === WebSocket.OPEN;
   }
 
+  get protocol(): string {
+    return this.#socket.protocol;
+  }
+
   get isWelcome(): boolean {
     return this.isOpen && this.received.some((message) => message.type === "welcome");
   }
@@ -109,7 +114,7 @@ export class ScriptedAgent implements Disposable {
   #dial(): WebSocket {
     const { port, node, secret, certificatePem, protocol, highestEpoch, reconnect, greet } =
       this.#options;
-    const offered = this.#options.isOlder === true ? [] : [numberedAnswers];
+    const offered = this.#options.isOlder === true ? [] : [numberedAnswers, takesDecisions];
     const socket = new WebSocket(`wss://127.0.0.1:${port}/agent`, offered, {
       ca: certificatePem,
       // The certificate itself is pinned; 127.0.0.1 is among its names.

@@ -17,7 +17,7 @@ test("an operation's decisions are told with their rule and its sentence", async
   });
   const { id } = coordinator.core.runner.start(someOperation(somePlan(slotStep("srv127"))));
   await settled(coordinator, id, "paused");
-  const { lines } = why(coordinator.core.ports, id);
+  const { lines } = why(coordinator.core.ports, id, null);
   const text = lines.join("\n");
   expect(text).toContain("add-node of srv159 in ESHA: paused");
   expect(text).toContain("asked for by dba@host");
@@ -42,7 +42,7 @@ test("a node is told by its facts, its alerts and its last events", async () => 
     detail: "",
   });
   await waitFor(() => coordinator.core.ports.store.alerts({ open: true }).length === 1);
-  const answer = why(coordinator.core.ports, "srv127");
+  const answer = why(coordinator.core.ports, "srv127", null);
   expect(answer.lines.join("\n")).toContain("database: running, primary, timeline 1");
   expect(answer.lines.join("\n")).toContain("(critical)");
   expect(answer.events.map((e) => e.kind)).toContain("agent:connected");

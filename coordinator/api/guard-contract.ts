@@ -1,0 +1,68 @@
+import * as z from "zod";
+import type { GuardFacts } from "#shared/domain/facts.ts";
+import { mostMaintenanceMs, type Decision, type GuardMode } from "#shared/domain/guard.ts";
+import { Name } from "#shared/domain/names.ts";
+import type { FailureRecord } from "#shared/domain/operation.ts";
+import { RequestedBy, type NodeStatus } from "./contract.ts";
+
+/**
+ * The guards of the nodes, below the same /api as contract.ts.
+ *
+ *  GET  /api/guard?cluster=NAME           GuardAnswer, of all clusters where none is named
+ *  POST /api/guard/maintenance            MaintenanceRequest → MaintenanceAnswer
+ */
+
+export type NodeGuard = {
+  readonly node: string;
+  readonly agent: NodeStatus["agent"];
+  readonly lastSeenAt: number | null;
+  /** null while its agent is away: a remembered mode misleads. */
+  readonly guard: GuardFacts | null;
+};
+export type GuardAnswer = {
+  readonly at: number;
+  readonly clusters: readonly {
+    readonly name: string;
+    readonly problem: string | null;
+    readonly nodes: readonly NodeGuard[];
+  }[];
+};
+
+export const MaintenanceRequest = RequestedBy.extend({
+  /** A cluster, else a node. */
+  what: Name,
+  /** From now on; null ends it. */
+  forMs: z
+    .int()
+    .min(1_000, { error: "maintenance lasts for a second at least" })
+    .max(mostMaintenanceMs, { error: "maintenance ends after 30 days at the latest" })
+    .nullable(),
+  note: z.string().max(1_000).nullable(),
+});
+export type MaintenanceRequest = z.infer<typeof MaintenanceRequest>;
+
+/** Each node for itself: one that can't be reached goes on as it was. */
+export type MaintenanceAnswer = {
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly guard: GuardMode | null;
+    readonly failure: FailureRecord | null;
+  }[];
+};
+
+/** How a node's guard saw things at a moment in the past, from the decisions that are kept. */
+export type GuardMoment = {
+  readonly node: string;
+  /** The moment that was asked for. */
+  readonly at: number;
+  /** The last look up to it that decided something. */
+  readonly decidedAt: number;
+  readonly decisions: readonly Omit<Decision, "inputs" | "nearMisses">[];
+  /** What that look saw. */
+  readonly inputs: unknown;
+  readonly nearMisses: Decision["nearMisses"];
+  /** Findings that were open at the moment. */
+  readonly standing: readonly (Pick<Decision, "rule" | "because" | "evidence"> & {
+    readonly since: number;
+  })[];
+};

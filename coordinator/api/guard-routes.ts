@@ -1,0 +1,47 @@
+import { asFailure } from "#shared/errors.ts";
+import { setMaintenance } from "../guard/maintenance.ts";
+import type { AgentView } from "../ports.ts";
+import type { AlertPorts } from "./alert-routes.ts";
+import { MaintenanceRequest, type GuardAnswer, type NodeGuard } from "./guard-contract.ts";
+import { get, post, type Route } from "./routes.ts";
+
+/** The guards of the nodes, in the order of guard-contract.ts. */
+export function guardRoutes(ports: AlertPorts): readonly Route[] {
+  const { clusterFiles } = ports;
+  return [
+    get("/api/guard", ({ query }) => {
+      const name = query.get("cluster");
+      if (name === null) return guards(ports, clusterFiles.names());
+      clusterFiles.load(name); // one that was asked for by name has to be readable
+      return guards(ports, [name]);
+    }),
+    post("/api/guard/maintenance", MaintenanceRequest, ({ body }) => setMaintenance(ports, body)),
+  ];
+}
+
+function guards({ clusterFiles, clock, fleet }: AlertPorts, names: readonly string[]): GuardAnswer {
+  const clusters = names.map((name): GuardAnswer["clusters"][number] => {
+    try {
+      const { nodes } = clusterFiles.load(name).declaration;
+      return {
+        name,
+        problem: null,
+        nodes: nodes.map((node) => nodeGuard(node.name, fleet.agent(node.name))),
+      };
+    } catch (error) {
+      return { name, problem: asFailure(error).message, nodes: [] };
+    }
+  });
+  return { at: clock.now(), clusters };
+}
+
+function nodeGuard(node: string, view: AgentView | null): NodeGuard {
+  if (view === null) return { node, agent: "not-joined", lastSeenAt: null, guard: null };
+  const { connected, lastSeenAt, facts } = view;
+  return {
+    node,
+    agent: connected ? "connected" : "away",
+    lastSeenAt,
+    guard: connected ? (facts?.guard ?? null) : null,
+  };
+}

@@ -1,0 +1,72 @@
+import type { Command } from "commander";
+import { Failure, failures } from "#shared/errors.ts";
+import {
+  MaintenanceRequest,
+  type GuardAnswer,
+  type MaintenanceAnswer,
+} from "../../api/guard-contract.ts";
+import { printResult, type CliContext } from "../context.ts";
+import { durationOption, parseRequest, timeOption, withExamples, withJson } from "../options.ts";
+import { renderGuards, renderMaintenance } from "../render/guard.ts";
+
+type MaintenanceOptions = {
+  readonly for?: number;
+  readonly until?: number;
+  readonly end?: boolean;
+  readonly note?: string;
+  readonly json?: boolean;
+};
+
+export function addGuardCommands(program: Command, context: CliContext): void {
+  const guard = withExamples(
+    program.command("guard").description("the rules that each node's agent keeps by itself"),
+    "guard status ESHA",
+    'guard maintenance srv159 --for 2h --note "new disks"',
+    "guard maintenance srv159 --end",
+  );
+  withJson(
+    guard
+      .command("status")
+      .description("each node's mode, what its guard has found, what nearly fires, its checks")
+      .argument("[cluster]", "one cluster only"),
+  ).action(async (cluster: string | undefined, options: { json?: boolean }) => {
+    const query = cluster === undefined ? "" : `?cluster=${encodeURIComponent(cluster)}`;
+    const answer = await context.client().get<GuardAnswer>(`/guard${query}`);
+    printResult(context, options.json, answer, renderGuards(answer));
+  });
+  withJson(
+    guard
+      .command("maintenance")
+      .description(
+        "the guard goes on watching and does nothing; its alerts are muted until the end",
+      )
+      .argument("<cluster|node>")
+      .option("--for <duration>", "30m, 12h, 7d; at most 30d", durationOption)
+      .option("--until <time>", '"2026-11-22 20:14" (UTC)', timeOption)
+      .option("--end", "now; what is muted and still stands is sent")
+      .option("--note <text>", "why"),
+  ).action(async (what: string, options: MaintenanceOptions) => {
+    const { note = null } = options;
+    const forMs = lengthOf(options, context.now());
+    const { requestedBy } = context;
+    const request = parseRequest(MaintenanceRequest, { what, forMs, note, requestedBy });
+    const answer = await context.client().post<MaintenanceAnswer>("/guard/maintenance", request);
+    printResult(context, options.json, answer, renderMaintenance(answer));
+    const failure = answer.nodes.find((node) => node.failure !== null)?.failure ?? null;
+    if (failure !== null) context.setExitCode(failures[failure.code].exitCode);
+  });
+}
+
+/** From now on; null to end it. */
+function lengthOf({ for: forMs, until, end }: MaintenanceOptions, now: number): number | null {
+  const given = [forMs, until, end].filter((option) => option !== undefined);
+  if (given.length !== 1) {
+    throw new Failure("USAGE", "One of --for, --until and --end is wanted.", {
+      hint: "castellan guard maintenance --help",
+    });
+  }
+  if (forMs !== undefined) return forMs;
+  if (until === undefined) return null;
+  if (until > now) return until - now;
+  throw new Failure("USAGE", `--until is ${new Date(until).toISOString()}, which has been.`);
+}

@@ -1,0 +1,69 @@
+import type { GuardFacts } from "#shared/domain/facts.ts";
+import type { GuardAnswer, MaintenanceAnswer, NodeGuard } from "../../api/guard-contract.ts";
+import { bySeverity } from "./severity.ts";
+import { indent } from "./table.ts";
+import { renderTime } from "./units.ts";
+import { wrap } from "./wrap.ts";
+
+/** Of a terminal that nobody has widened, less what stands before. */
+const width = 62;
+
+export function renderGuards({ clusters }: GuardAnswer): readonly string[] {
+  if (clusters.length === 0) return ["No cluster is declared."];
+  return clusters
+    .flatMap(({ name, problem, nodes }) => [
+      name,
+      ...(problem === null ? [] : [`  ${problem}`]),
+      ...nodes.flatMap((node) => indent(nodeLines(node), "  ")),
+      "",
+    ])
+    .slice(0, -1);
+}
+
+export function renderMaintenance({ nodes }: MaintenanceAnswer): readonly string[] {
+  return nodes.flatMap(({ node, guard, failure }) => {
+    if (failure !== null) {
+      const next = failure.hint === null ? [] : [`  next: ${failure.hint}`];
+      return [`${node}: as it was: ${failure.message}`, ...next];
+    }
+    if (guard === null) return [];
+    return [
+      guard.mode === "maintenance"
+        ? `${node}: ${modeText(guard.mode, guard)}; alerts of its guard are muted until then`
+        : `${node}: ${guard.mode}`,
+    ];
+  });
+}
+
+function nodeLines({ node, agent, lastSeenAt, guard }: NodeGuard): readonly string[] {
+  if (guard === null) {
+    const since = lastSeenAt === null ? "" : ` since ${renderTime(lastSeenAt)}`;
+    return [agent === "not-joined" ? `${node}  no agent has joined` : `${node}  its agent is away${since}`]; // prettier-ignore
+  }
+  const failed = guard.checks.filter((check) => check.lastResult?.startsWith("failed: ") === true);
+  return [
+    `${node}  ${modeText(guard.mode, guard.maintenance ?? null)}`,
+    ...bySeverity(guard.findings).flatMap(({ rule, severity, since, evidence, would }) => [
+      `  ${severity}  ${rule} since ${renderTime(since)}`,
+      ...labelled("seen", evidence),
+      ...would.flatMap((what, i) => labelled(i === 0 ? "would" : "", what)),
+    ]),
+    ...(guard.nearMisses ?? []).flatMap(({ rule, evidence, missing }) => [
+      `  nearly  ${rule}`,
+      ...labelled("seen", evidence),
+      ...labelled("missing", missing),
+    ]),
+    `  ${guard.checks.length} checks${failed.length === 0 ? ", none failed" : ""}`,
+    ...failed.flatMap(({ name, lastResult }) => labelled(name, lastResult ?? "")),
+  ];
+}
+
+function modeText(mode: GuardFacts["mode"], maintenance: GuardFacts["maintenance"] | null): string {
+  if (mode !== "maintenance" || maintenance == null) return mode;
+  const { until, by, note } = maintenance;
+  return `maintenance until ${renderTime(until)}, by ${by ?? "?"}${note === null ? "" : ` (${note})`}`;
+}
+
+function labelled(label: string, text: string): readonly string[] {
+  return wrap(text, width).map((line, i) => `    ${(i === 0 ? label : "").padEnd(8)} ${line}`);
+}
