@@ -83,9 +83,9 @@ function step(
   now: number,
 ): RuleState {
   const found = (since: number, seen: string): GuardFinding => {
-    const { id, because, severity } = rule;
+    const { id, because, severity, next } = rule;
     const would = (rule.steps?.(view) ?? []).map(stepText);
-    return { rule: id, because, severity, since, would, evidence: seen };
+    return { rule: id, because, severity, since, would, evidence: seen, next };
   };
   const { finding } = before;
   if (evidence !== null && finding !== null) {

@@ -27,6 +27,8 @@ export type GuardModes = {
   current(): GuardMode;
   /** Why nothing is known of the mode that was set; null where all is well. */
   trouble(): string | null;
+  /** A mode was set on this host at some time. */
+  isKept(): boolean;
   beginMaintenance(input: MaintenanceInput): Promise<void>;
   endMaintenance(): Promise<void>;
 };
@@ -59,6 +61,7 @@ export async function openGuardModes(options: GuardModesOptions): Promise<GuardM
     trouble = `${path} is of node ${found.node} on ${found.machineId === machineId ? "this host" : "another host"}`;
   }
   let stored = trouble === null ? (found ?? fresh) : fresh;
+  let isKept = text !== null || trouble !== null;
   let overAtMs = endOf(stored);
 
   /** By a clock that nobody sets as well: the time of day may be set back. */
@@ -72,9 +75,9 @@ export async function openGuardModes(options: GuardModesOptions): Promise<GuardM
     stored = next;
     overAtMs = endOf(next);
     trouble = null;
+    isKept = true;
   }
 
-  if (text === null && trouble === null) await keep(fresh);
   return {
     current: () => {
       const { mode, maintenance } = stored;
@@ -85,6 +88,7 @@ export async function openGuardModes(options: GuardModesOptions): Promise<GuardM
         : { mode: "maintenance", ...maintenance };
     },
     trouble: () => trouble,
+    isKept: () => isKept,
     beginMaintenance: async ({ forMs, by, note }) => {
       const until = clock.now() + Math.min(forMs, mostMaintenanceMs);
       await keep({ ...stored, maintenance: { until, by, note } });

@@ -35,6 +35,7 @@ export function guardRecordFile(stateDirectory: string): GuardRecordFile {
       const key = JSON.stringify([
         record.findings.map((f) => [f.rule, f.since]),
         record.openCauses,
+        record.hasMode,
       ]);
       if (key === saved) return;
       await writePrivateFile(path, asciiJson(record));

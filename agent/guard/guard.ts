@@ -56,7 +56,7 @@ export function createGuard(ports: ObserverPorts, onHostEvent: (event: HostEvent
       });
       const openCauses = [...budget.openCauses(), ...modeTrouble.openCauses()];
       await record
-        .save({ findings: [...decided.findings], openCauses, hasMode: true })
+        .save({ findings: [...decided.findings], openCauses, hasMode: guardModes.isKept() })
         .catch((error: unknown) => {
           log.error({ error }, "What the guard found could not be kept on disk.");
         });
@@ -79,7 +79,7 @@ type Recalled = {
 };
 
 function findingEvent(finding: GuardFinding, { mode, until }: GuardMode, at: number): HostEvent {
-  const { rule, because, severity, would, evidence } = finding;
+  const { rule, because, severity, would, evidence, next } = finding;
   const during =
     mode !== "maintenance" || until === null
       ? []
@@ -90,7 +90,12 @@ function findingEvent(finding: GuardFinding, { mode, until }: GuardMode, at: num
     cause: `guard:${rule}`,
     severity,
     summary: `${rule}: ${because}`,
-    detail: [evidence, ...would.map((what) => `would: ${what}`), ...during].join("\n"),
+    detail: [
+      evidence,
+      ...would.map((what) => `would: ${what}`),
+      ...(next === undefined ? [] : [`next: ${next}`]),
+      ...during,
+    ].join("\n"),
   };
 }
 

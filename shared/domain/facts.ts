@@ -262,6 +262,8 @@ export const GuardFinding = z.strictObject({
   /** What enforce mode would do, in words. */
   would: z.array(z.string()),
   evidence: z.string(),
+  /** What a person does; left out by agents of earlier versions. */
+  next: z.string().optional(),
 });
 export type GuardFinding = z.infer<typeof GuardFinding>;
 

@@ -43,10 +43,11 @@ function nodeLines({ node, agent, lastSeenAt, guard }: NodeGuard): readonly stri
   const failed = guard.checks.filter((check) => check.lastResult?.startsWith("failed: ") === true);
   return [
     `${node}  ${modeText(guard.mode, guard.maintenance ?? null)}`,
-    ...bySeverity(guard.findings).flatMap(({ rule, severity, since, evidence, would }) => [
+    ...bySeverity(guard.findings).flatMap(({ rule, severity, since, evidence, would, next }) => [
       `  ${severity}  ${rule} since ${renderTime(since)}`,
       ...labelled("seen", evidence),
       ...would.flatMap((what, i) => labelled(i === 0 ? "would" : "", what)),
+      ...(next === undefined ? [] : labelled("next", next)),
     ]),
     ...(guard.nearMisses ?? []).flatMap(({ rule, evidence, missing }) => [
       `  nearly  ${rule}`,

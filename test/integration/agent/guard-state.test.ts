@@ -139,9 +139,13 @@ test("a mode that is gone or damaged is told; one that was never set is not", as
   await using folder = await stateFolder();
   const { open } = await host(folder.path);
   const path = join(folder.path, "guard-mode.json");
+  const modes = await open();
+  const save = () =>
+    guardRecordFile(folder.path).save({ findings: [], openCauses: [], hasMode: modes.isKept() });
+  await save();
   expect((await open()).trouble()).toBeNull();
-  // As the first look leaves it.
-  await guardRecordFile(folder.path).save({ findings: [], openCauses: [], hasMode: true });
+  await modes.endMaintenance();
+  await save();
   await writeFile(path, "{");
   expect((await open()).trouble()).toMatch(/can't be read/);
   await rm(path);

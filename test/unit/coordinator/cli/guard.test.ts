@@ -58,7 +58,7 @@ test("what is known now stands before what was decided last, and is all there is
   expect(renderWhy({ ...none, lines, moment }).slice(0, 2)).toEqual([...lines, ""]);
 });
 
-const finding = { rule: "database-dead", because: "", severity: "critical", since: 1, would: ["start the database"], evidence: long } as const; // prettier-ignore
+const finding = { rule: "database-dead", because: "", severity: "critical", since: 1, would: ["start the database"], evidence: long, next: "its log says why" } as const; // prettier-ignore
 const check = { name: "rehash", schedule: "", lastRunAt: 1, lastResult: "failed: no space; next never" }; // prettier-ignore
 const inMaintenance: NodeGuard = {
   node: "srv129",
@@ -87,6 +87,7 @@ test("each node's mode, findings, near misses and checks are on 80 columns", () 
   const text = lines.join("\n");
   expect(text).toContain("srv129  maintenance until 1970-01-01 01:00:00Z, by dba@host (disks)");
   expect(text).toMatch(/critical +database-dead since[^]*would +start the database/);
+  expect(text).toMatch(/next +its log says why/);
   expect(text).toMatch(/nearly +archiver-behind/);
   expect(text).toMatch(/2 checks\n +rehash +failed: no space/);
   expect(text).toContain("srv127  observe\n");
