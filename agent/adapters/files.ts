@@ -21,6 +21,7 @@ import { Failure } from "#shared/errors.ts";
 import type { Clock } from "#shared/time.ts";
 import { isSameDirectory } from "../decide/directory-identity.ts";
 import type { FileSnapshot, FileStat, Files } from "../ports.ts";
+import { answering } from "./answering.ts";
 import { createAllowedPaths } from "./allowed-paths.ts";
 import {
   syncDirectory,
@@ -133,7 +134,8 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
   };
 
   return {
-    read: (path) => naming("read", path, () => readSnapshot(path, options.mostBytes)),
+    read: (path) =>
+      naming("read", path, () => answering(path, () => readSnapshot(path, options.mostBytes))),
     replace: (path, text, mode, editedHash) =>
       naming("written", path, () => replace(path, text, mode, editedHash)),
     remove: (path) =>
@@ -194,7 +196,8 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
         await removeTree(entry);
         crashPoint("tree:removed", entry);
       }),
-    filesystem: (path) => naming("measured", path, () => measureFilesystem(normalize(path))),
+    filesystem: (path) =>
+      naming("measured", path, () => answering(path, () => measureFilesystem(normalize(path)))),
   };
 }
 

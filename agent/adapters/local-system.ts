@@ -8,38 +8,30 @@ import {
   statfs,
 } from "node:fs/promises";
 import os from "node:os";
+import { answering } from "./answering.ts";
 import { errnoOf } from "./file-failure.ts";
 
-/** Reads of this host's kernel tables and file status: nothing here changes anything. */
+/**
+ * Reads of this host's kernel tables and file status: nothing here changes anything. What does not answer is no answer:
+ * it throws Failure STALLED.
+ */
 
 /** Text of a small kernel or state file, as utf8 where it names files; null where it is missing or unreadable. */
 export async function readSmallFile(
   path: string,
   encoding: "latin1" | "utf8" = "latin1",
 ): Promise<string | null> {
-  try {
-    return await readFile(path, encoding);
-  } catch {
-    return null;
-  }
+  return answering(path, () => readFile(path, encoding).catch(() => null));
 }
 
 /** Where a symbolic link points; null where there is none or it may not be read. */
 export async function linkTarget(path: string): Promise<string | null> {
-  try {
-    return await readlink(path);
-  } catch {
-    return null;
-  }
+  return answering(path, () => readlink(path).catch(() => null));
 }
 
 /** With every symbolic link resolved; the path itself where that fails. */
 export async function resolvedPath(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch {
-    return path;
-  }
+  return answering(path, () => realpath(path).catch(() => path));
 }
 
 export type FileSignature = {
@@ -59,7 +51,11 @@ export type FileSignature = {
  * What tells a file's content from its earlier one without reading it; links followed, but for one that leads back to
  * itself. null: nothing there.
  */
-export async function fileSignature(path: string): Promise<FileSignature | null> {
+export function fileSignature(path: string): Promise<FileSignature | null> {
+  return answering(path, () => signatureOf(path));
+}
+
+async function signatureOf(path: string): Promise<FileSignature | null> {
   try {
     const stat = await statOf(path, { bigint: true }).catch((error: unknown) => {
       if (errnoOf(error) === "ELOOP") return lstat(path, { bigint: true });
@@ -97,16 +93,17 @@ export function sameSignature(a: FileSignature | null, b: FileSignature | null):
 export async function spaceAt(
   path: string,
 ): Promise<{ readonly freeBytes: number; readonly totalBytes: number } | null> {
-  try {
-    const stat = await statfs(path);
-    return { freeBytes: stat.bavail * stat.bsize, totalBytes: stat.blocks * stat.bsize };
-  } catch {
-    return null;
-  }
+  const space = await answering(path, () => statfs(path).catch(() => null));
+  if (space === null) return null;
+  return { freeBytes: space.bavail * space.bsize, totalBytes: space.blocks * space.bsize };
 }
 
 /** At most so many names of a directory, in no order; null where it can't be read. */
-export async function namesIn(path: string, most: number): Promise<readonly string[] | null> {
+export function namesIn(path: string, most: number): Promise<readonly string[] | null> {
+  return answering(path, () => readNames(path, most));
+}
+
+async function readNames(path: string, most: number): Promise<readonly string[] | null> {
   const names: string[] = [];
   try {
     for await (const entry of await opendir(path, { bufferSize: 1_024 })) {

@@ -1,4 +1,5 @@
 import { readdir, stat } from "node:fs/promises";
+import { answering } from "./answering.ts";
 import { orNull } from "./file-failure.ts";
 
 /**
@@ -21,9 +22,10 @@ export async function slotIdentity(
 ): Promise<SlotIdentity | null> {
   for (const folder of folders) {
     try {
-      const { ino, birthtimeNs } = await stat(`${dataDirectory}/${folder}/${name}`, {
-        bigint: true,
-      });
+      const directory = `${dataDirectory}/${folder}/${name}`;
+      const { ino, birthtimeNs } = await answering(directory, () =>
+        stat(directory, { bigint: true }),
+      );
       return { inode: String(ino), bornNs: String(birthtimeNs) };
     } catch {
       // The other name, or none.
@@ -38,7 +40,8 @@ export async function slotIdentity(
  */
 export async function isSlotMissing(dataDirectory: string, name: string): Promise<boolean | null> {
   for (const folder of folders) {
-    const names = await orNull(readdir(`${dataDirectory}/${folder}`));
+    const slots = `${dataDirectory}/${folder}`;
+    const names = await orNull(answering(slots, () => readdir(slots)));
     if (names !== null) return !names.includes(name);
   }
   return null;
@@ -46,7 +49,7 @@ export async function isSlotMissing(dataDirectory: string, name: string): Promis
 
 /** A directory that can't be looked at is there. */
 export async function isDirectoryGone(path: string): Promise<boolean> {
-  return stat(path).then(
+  return answering(path, () => stat(path)).then(
     () => false,
     (error: NodeJS.ErrnoException) => error.code === "ENOENT",
   );

@@ -1,5 +1,6 @@
 import type { DatabaseFacts } from "#shared/domain/facts.ts";
 import type { Dialect } from "#shared/products/product.ts";
+import { silentPlaces } from "../adapters/answering.ts";
 import type { Databases, Row } from "../ports.ts";
 import { askFileSettings } from "./file-settings.ts";
 import { flagOf, numberOf, textOf } from "./row-values.ts";
@@ -62,8 +63,9 @@ export async function askSettings(
   ]);
 }
 
-/** Walks the files of every database on the server's side: rarely. */
+/** Walks the files of every database on the server's side: rarely, and not while some may not answer. */
 export async function askSizes(own: Databases["own"], dialect: Dialect): Promise<InventoryAnswer> {
+  if (silentPlaces().length > 0) return { inventory: {}, problems: [] };
   return collect([
     async () => ({ databases: (await own.query(dialect.databases)).map(databaseOf) }),
     async () => ({ tablespaces: (await own.query(dialect.tablespaces)).map(tablespaceOf) }),

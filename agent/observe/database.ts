@@ -2,7 +2,7 @@ import type { DatabaseFacts } from "#shared/domain/facts.ts";
 import { asFailure, Failure, type FailureCode } from "#shared/errors.ts";
 import type { Dialect } from "#shared/products/product.ts";
 import { isStillAlive } from "../adapters/local-processes.ts";
-import { resolvedPath } from "../adapters/local-system.ts";
+import { fileSignature, resolvedPath } from "../adapters/local-system.ts";
 import type { Ports } from "../ports.ts";
 import { slotIdentity } from "../adapters/slot-directory.ts";
 import { bornAt } from "../decide/slot-identity.ts";
@@ -20,9 +20,16 @@ import { programVersions, type ProgramVersions } from "./program-versions.ts";
 
 type DatabasePorts = Pick<Ports, "settings" | "product" | "clock" | "programs" | "databases">;
 
+type DatabaseWant = {
+  readonly fresh: boolean;
+  readonly settings: boolean;
+  /** Files that the server reads when it is asked for its settings. */
+  readonly files?: readonly string[];
+};
+
 export type DatabaseObserver = {
   /** fresh: nothing from memory but the programs' versions; settings: a config file may have changed. */
-  observe(want: { readonly fresh: boolean; readonly settings: boolean }): Promise<DatabaseFacts>;
+  observe(want: DatabaseWant): Promise<DatabaseFacts>;
   /** A pid file names a process that is gone. */
   hasStalePid(): boolean;
 };
@@ -88,10 +95,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
   const archive = createArchiveBacklog(ports);
   const seenSlots = new Map<string, number>();
 
-  async function observe(want: {
-    readonly fresh: boolean;
-    readonly settings: boolean;
-  }): Promise<DatabaseFacts> {
+  async function observe(want: DatabaseWant): Promise<DatabaseFacts> {
     // Programs that were missing may be installed meanwhile: asked again when everything is.
     if (versions === null || (want.fresh && versions.clientNumber === null)) {
       versions = await programVersions(ports);
@@ -155,7 +159,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
   async function running(
     known: Partial<DatabaseFacts>,
     disk: DatabaseOnDisk,
-    want: { readonly fresh: boolean; readonly settings: boolean },
+    want: DatabaseWant,
   ): Promise<DatabaseFacts> {
     const server = `${disk.postmaster?.pid}/${disk.postmaster?.startTicks}`;
     const isNew = server !== seenServer;
@@ -165,17 +169,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
       answer = await ask(dialect);
     } catch (error) {
       const problem = asFailure(error).message;
-      // Its session is gone: what was seen of its streams would be told as if it were still so.
-      return {
-        ...last,
-        ...known,
-        status: "unreachable",
-        problem,
-        role: isNew ? null : last.role,
-        replication: [],
-        receiver: null,
-        clientSessions: 0,
-      };
+      return { ...unreachable(problem), ...known, role: isNew ? null : last.role };
     }
     const problems = [...answer.problems];
     const before = isNew ? absent : last;
@@ -199,7 +193,9 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     // Whoever changed a file reloads soon: that is seen at the next look, not at the next inventory.
     const waits = facts.fileSettings?.some(({ state }) => state === "waits-for-reload") === true;
     if (all || want.settings || waits) {
-      const { inventory, problems: found } = await askSettings(own, dialect);
+      // Else a session would hang with each question.
+      for (const file of want.files ?? []) await fileSignature(file).catch(() => null);
+      const { inventory, problems: found } = await withinLimit(ports, askSettings(own, dialect));
       Object.assign(rare, inventory);
       problems.push(...found);
     }
@@ -269,7 +265,31 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     return data ?? control?.data ?? null;
   }
 
-  return { observe, hasStalePid: () => stalePid !== null };
+  /** What was seen of its streams would be told as if it were still so. */
+  function unreachable(problem: string): DatabaseFacts {
+    return {
+      ...last,
+      status: "unreachable",
+      problem,
+      replication: [],
+      receiver: null,
+      clientSessions: 0,
+    };
+  }
+
+  return {
+    observe: async (want) => {
+      try {
+        return await observe(want);
+      } catch (error) {
+        const { code, message } = asFailure(error);
+        if (code !== "STALLED") throw error;
+        last = unreachable(message);
+        return last;
+      }
+    },
+    hasStalePid: () => stalePid !== null,
+  };
 }
 
 async function withinLimit<T>(ports: Pick<Ports, "clock">, answer: Promise<T>): Promise<T> {

@@ -59,6 +59,21 @@ export function createFileObserver(ports: FilePorts): FileObserver {
     file: WatchedFile,
     options: { readonly again?: boolean } = {},
   ): Promise<FileFacts> {
+    try {
+      return await lookNow(file, options);
+    } catch (error) {
+      if (asFailure(error).code !== "STALLED") throw error;
+      // What does not answer has not changed as far as anybody knows.
+      const facts = looks.get(file.path)?.facts ?? { ...nothingOf(file), state: "unreadable" };
+      if (!looks.has(file.path)) looks.set(file.path, { signature: null, lookedAt: 0, facts });
+      return facts;
+    }
+  }
+
+  async function lookNow(
+    file: WatchedFile,
+    options: { readonly again?: boolean },
+  ): Promise<FileFacts> {
     const signature = await fileSignature(file.path);
     const before = looks.get(file.path);
     const isSettled =
@@ -106,7 +121,9 @@ export function createFileObserver(ports: FilePorts): FileObserver {
 
   async function basisNow(): Promise<readonly unknown[]> {
     const confs = watched.filter(({ format }) => namesPasswordFiles(format));
-    const folders = await Promise.all(directories.map(fileSignature));
+    const folders = await Promise.all(
+      directories.map((directory) => fileSignature(directory).catch(() => null)),
+    );
     return [
       ...confs.map(({ path }) => looks.get(path)?.facts),
       ...folders.map((folder) => folder?.changedNs),
@@ -138,17 +155,7 @@ async function read(
   signature: FileSignature | null,
   before: FileFacts | undefined,
 ): Promise<FileFacts> {
-  const nothing: FileFacts = {
-    path,
-    format,
-    ...(origin === undefined ? {} : { origin }),
-    state: "absent",
-    hash: null,
-    owner: null,
-    mode: null,
-    modifiedAt: null,
-    maskedText: null,
-  };
+  const nothing = nothingOf({ path, format, origin });
   if (signature === null) return nothing;
   if (signature.kind !== "file") return { ...nothing, state: "not-a-file" };
   const unread = {
@@ -184,10 +191,26 @@ async function read(
       modifiedAt: Math.round(file.modifiedAt),
     };
   } catch (error) {
+    const { code, message } = asFailure(error);
+    if (code === "STALLED") throw error;
     // Anything but "too large" (it grew meanwhile) is a file that this user may not read.
-    const isTooLarge = /too large/i.test(asFailure(error).message);
+    const isTooLarge = /too large/i.test(message);
     return { ...unread, state: isTooLarge ? "too-large" : "unreadable" };
   }
+}
+
+function nothingOf({ path, format, origin }: WatchedFile): FileFacts {
+  return {
+    path,
+    format,
+    ...(origin === undefined ? {} : { origin }),
+    state: "absent",
+    hash: null,
+    owner: null,
+    mode: null,
+    modifiedAt: null,
+    maskedText: null,
+  };
 }
 
 async function attributesOf({

@@ -72,7 +72,9 @@ export async function walDirectory(dataDirectory: string): Promise<string> {
 async function ownDirectories(ports: HostPorts): Promise<readonly string[]> {
   const { paths, stateDirectory } = ports.settings;
   const vendor = ports.product.vendor?.directories(paths.root ?? "") ?? [];
-  return [paths.dataDirectory, await walDirectory(paths.dataDirectory), stateDirectory, ...vendor];
+  const { dataDirectory } = paths;
+  const wal = await walDirectory(dataDirectory).catch(() => dataDirectory);
+  return [dataDirectory, wal, stateDirectory, ...vendor];
 }
 
 async function measure(

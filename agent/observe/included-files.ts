@@ -36,7 +36,9 @@ export async function includedFiles(
     const newFolders = found.folders.filter((path) => !folders.has(path));
     if (newFiles.length === 0 && newFolders.length === 0) return found;
     for (const file of newFiles) files.set(file.path, includes(await look(file)));
-    for (const path of newFolders) folders.set(path, (await namesIn(path, mostNames)) ?? []);
+    for (const path of newFolders) {
+      folders.set(path, (await namesIn(path, mostNames).catch(() => null)) ?? []);
+    }
   }
 }
 

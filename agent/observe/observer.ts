@@ -38,14 +38,16 @@ export function createObserver(ports: ObserverPorts, startedAt: number): Observe
 
   async function observe(want: ObserveWant): Promise<ObservedFacts> {
     const before = last;
-    const [agentFacts, databaseFacts, poolFacts, fileFacts] = await Promise.all([
+    const fileFacts = await orAsBefore(before?.files, async () => [
+      // The watch looks at them between: at every event, and at every poll of its own.
+      ...(await files.observe({ now: want.fresh || want.settings })),
+    ]);
+    const [agentFacts, databaseFacts, poolFacts] = await Promise.all([
       orAsBefore(before?.agent, () => observeAgent(ports, startedAt)),
-      orAsBefore(before?.database, () => database.observe(want)),
+      orAsBefore(before?.database, () =>
+        database.observe({ ...want, files: fileFacts.map(({ path }) => path) }),
+      ),
       orAsBefore(before?.pool, () => pool.observe(want)),
-      orAsBefore(before?.files, async () => [
-        // The watch looks at them between: at every event, and at every poll of its own.
-        ...(await files.observe({ now: want.fresh || want.settings })),
-      ]),
     ]);
     const hostFacts =
       before === null || want.host || want.fresh

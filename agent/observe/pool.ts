@@ -56,6 +56,17 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
   if (pool === null) return { observe: async () => null };
   const { configFile, kind } = pool;
   const pcp = createPcpReader(ports, pool);
+  const nothing: PoolFacts = {
+    kind,
+    pid: null,
+    settings: {},
+    version: null,
+    status: "stopped",
+    problem: null,
+    rows: [],
+    isLeader: null,
+    clientSessions: 0,
+  };
   let last: PoolFacts | null = null;
   let askedAt = Number.NEGATIVE_INFINITY;
   let seenStatus = "";
@@ -73,14 +84,7 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
     const pid = process?.pid ?? null;
     const known = { kind, pid, settings, version };
     if (pid === null && !(await hasHiddenPid(conf))) {
-      last = {
-        ...known,
-        status: "stopped",
-        problem: null,
-        rows: [],
-        isLeader: null,
-        clientSessions: 0,
-      };
+      last = { ...nothing, ...known };
       askedAt = Number.NEGATIVE_INFINITY;
       return last;
     }
@@ -109,7 +113,18 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
     last = { ...last, isLeader: await leader(conf, pcp) };
     return last;
   }
-  return { observe };
+  return {
+    observe: async (want) => {
+      try {
+        return await observe(want);
+      } catch (error) {
+        const { code, message } = asFailure(error);
+        if (code !== "STALLED") throw error;
+        last = { ...(last ?? nothing), status: "unreachable", problem: message };
+        return last;
+      }
+    },
+  };
 }
 
 /** The pcp programs leave no client session behind; older lineages without `--all` are asked over one short session. */

@@ -27,9 +27,10 @@ export function createWalDiskObserver(ports: Pick<Ports, "settings" | "clock">):
   return {
     shown: () => news,
     look: async () => {
-      const directory = await walDirectory(ports.settings.paths.dataDirectory);
-      const space = await spaceAt(directory);
-      if (space === null) return null;
+      const { dataDirectory } = ports.settings.paths;
+      const directory = await walDirectory(dataDirectory).catch(() => null);
+      const space = directory === null ? null : await spaceAt(directory).catch(() => null);
+      if (directory === null || space === null) return null;
       // A move to another file system is no fill.
       if (directory !== seenIn) samples = [];
       seenIn = directory;
@@ -42,7 +43,7 @@ export function createWalDiskObserver(ports: Pick<Ports, "settings" | "clock">):
       return seen;
     },
     spareBytes: async (position, segmentBytes) => {
-      const names = (await namesIn(seenIn, mostSegments)) ?? [];
+      const names = (await namesIn(seenIn, mostSegments).catch(() => null)) ?? [];
       const ahead = names.filter((name) => (walFilePosition(name, segmentBytes) ?? -1) > position);
       return ahead.length * segmentBytes;
     },

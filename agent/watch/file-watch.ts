@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { silentPlaces } from "../adapters/answering.ts";
 import { asFailure } from "#shared/errors.ts";
 import type { FileFacts } from "#shared/domain/facts.ts";
 import type { Baseline } from "#shared/protocol/messages.ts";
@@ -207,6 +208,7 @@ export async function createFileWatch(options: FileWatchOptions): Promise<FileWa
         }
       });
       const { includedFiles } = ports.settings.limits;
+      await troubles.tell("no-answer", silentPlaces());
       await troubles.tell("not-told", directories.problems());
       await troubles.tell("too-many-files", files.isCut() ? [`watched: ${includedFiles}`] : []);
       await troubles.tell("not-recorded", [...unsaved.values()]);

@@ -15,6 +15,8 @@ export type DirectoryWatch = AsyncDisposable & {
   problem(): string | null;
 };
 
+const readyWithinMs = 5_000;
+
 export function watchDirectory(
   directory: string,
   isWanted: (name: string) => boolean,
@@ -43,7 +45,8 @@ export function watchDirectory(
     }
   };
   const rearmIfReplaced = (): Promise<void> => {
-    arming = arming.then(rearm);
+    // What does not answer is still watched, and looked at again by the next poll.
+    arming = arming.then(rearm).catch(() => undefined);
     return arming;
   };
 
@@ -98,10 +101,16 @@ export function watchDirectory(
   };
 }
 
+/** Or not within a limit, where its file system does not answer any more. */
 function readyOrFailed(watcher: FSWatcher): Promise<void> {
   return new Promise((resolve) => {
-    watcher.on("ready", resolve);
-    watcher.on("error", () => resolve());
+    const timer = setTimeout(resolve, readyWithinMs);
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    watcher.on("ready", done);
+    watcher.on("error", done);
   });
 }
 

@@ -11,6 +11,11 @@ const troubles = {
     over: "The kernel tells of changes in every watched directory",
     fix: "Where it says ENOSPC or EMFILE, raise fs.inotify.max_user_watches or max_user_instances (sysctl).",
   },
+  "no-answer": {
+    is: "Part of this host's file systems does not answer: what lies there is told as it was last seen",
+    over: "All file systems answer again",
+    fix: "Look for a mount whose server or disk is gone (/proc/mounts, kernel log): bring it back, or unmount it (umount -f).",
+  },
   "too-many-files": {
     is: "The server's configuration includes more files than are watched",
     over: "Every file that the server's configuration includes is watched",

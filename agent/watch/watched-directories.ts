@@ -53,7 +53,7 @@ export function createWatchedDirectories(
     include: async (paths, directories) => {
       for (const path of paths) {
         add(path, path);
-        add(path, await resolvedPath(path));
+        add(path, await resolvedPath(path).catch(() => path));
       }
       for (const directory of directories) watchOf(directory).isIncluded = true;
     },
