@@ -84,7 +84,7 @@ export function createSession(options: SessionOptions): Session {
   };
 
   const sendDecision = (decision: Decision): void => {
-    if (live?.takesDecisions === true) send({ type: "decision", decision }, true);
+    if (live?.takesDecisions === true) send({ type: "decision", decision });
   };
 
   const sendFacts = (whole: boolean, answers?: number): void => {

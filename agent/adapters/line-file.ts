@@ -1,6 +1,6 @@
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { writeAtomically } from "./atomic-write.ts";
-import { orNull } from "./file-failure.ts";
+import { readSmallFile } from "./local-system.ts";
 
 /** A file of lines below our state directory that keeps the last `most` of them, or somewhat more. */
 export type LineFile = {
@@ -11,7 +11,7 @@ export type LineFile = {
 };
 
 export async function openLineFile(path: string, most: number): Promise<LineFile> {
-  const text = (await orNull(readFile(path, "utf8"))) ?? "";
+  const text = (await readSmallFile(path, "utf8")) ?? "";
   const lines = text.split("\n");
   // Cut off in the middle of a line: what is appended must not become its end.
   let isTorn = lines.pop() !== "";

@@ -3,7 +3,7 @@ import { openLineFile } from "../adapters/line-file.ts";
 
 /** The last decisions of this host, and which of them the coordinator has not taken yet. */
 export type DecisionRing = {
-  /** On disk when it answers; told all the same where the disk takes nothing. */
+  /** Told at once, whatever the disk does; on disk when it answers. */
   add(decision: Decision): Promise<void>;
   waiting(): readonly Decision[];
   acknowledge(id: string): void;
@@ -23,11 +23,8 @@ export async function openDecisionRing(
       waiting.set(decision.id, decision);
       const oldest = waiting.keys().next().value;
       if (waiting.size > most && oldest !== undefined) waiting.delete(oldest);
-      try {
-        await file.append(JSON.stringify(decision));
-      } finally {
-        onAdded(decision);
-      }
+      onAdded(decision);
+      await file.append(JSON.stringify(decision));
     },
     waiting: () => [...waiting.values()],
     acknowledge: (id) => void waiting.delete(id),

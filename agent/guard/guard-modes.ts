@@ -39,7 +39,7 @@ type MaintenanceInput = {
   readonly note: string | null;
 };
 
-export type GuardModesOptions = {
+type GuardModesOptions = {
   readonly stateDirectory: string;
   readonly node: string;
   readonly clock: Pick<Clock, "now" | "elapsedMs">;

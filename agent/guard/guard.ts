@@ -46,11 +46,12 @@ export function createGuard(ports: ObserverPorts, onHostEvent: (event: HostEvent
       const decided = decide(state, view, now);
       recalled = { budget, modeTrouble, state: decided.state };
       modeTrouble.look(now);
+      // Told before anything is written: a disk that hangs is what may have to be told of.
+      for (const finding of decided.opened) onHostEvent(findingEvent(finding, mode, now));
+      for (const finding of decided.cleared) onHostEvent(clearedEvent(finding, now));
       for (const draft of decisionsOf(decided, view, mode)) {
         await keep({ id: randomUUID(), at: now, node: settings.node, ...draft });
       }
-      for (const finding of decided.opened) onHostEvent(findingEvent(finding, mode, now));
-      for (const finding of decided.cleared) onHostEvent(clearedEvent(finding, now));
       await budget.enforce(seen).catch((error: unknown) => {
         log.error({ error }, "The WAL budget could not be looked at; the next look tries again.");
       });

@@ -10,8 +10,17 @@ const width = 62;
 
 /** What is known now, then what the guard decided last; of a moment in the past only the latter. */
 export function renderWhy({ lines, moment }: WhyAnswer): readonly string[] {
-  if (moment === null) return lines;
-  return [...lines, ...(lines.length === 0 ? [] : [""]), ...renderMoment(moment)];
+  const known = lines.flatMap(wrapped);
+  if (moment === null) return known;
+  return [...known, ...(known.length === 0 ? [] : [""]), ...renderMoment(moment)];
+}
+
+/** What belongs to a long line stands further in. */
+function wrapped(line: string): readonly string[] {
+  const own = line.length - line.trimStart().length;
+  return wrap(line.trimStart(), 76 - own).map(
+    (part, i) => " ".repeat(own + (i === 0 ? 0 : 4)) + part,
+  );
 }
 
 function renderMoment(moment: GuardMoment): readonly string[] {

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -63,6 +63,15 @@ test("a decision that a power loss cut in two spoils neither those before it nor
   await ring.add(decision("b"));
   const ids = (await openDecisionRing(folder.path)).waiting().map(({ id }) => id);
   expect(ids).toEqual(["a", "b"]);
+});
+
+test("where nothing can be written a decision is told all the same, and the next agent starts", async () => {
+  await using folder = await stateFolder();
+  await mkdir(join(folder.path, "decisions.jsonl"));
+  const told: string[] = [];
+  const ring = await openDecisionRing(folder.path, ({ id }) => told.push(id));
+  await expect(ring.add(decision("a"))).rejects.toThrow(/EISDIR/);
+  expect([told, ring.waiting().length]).toEqual([["a"], 1]);
 });
 
 /** A host with this machine id, at a time of day that the test sets. */

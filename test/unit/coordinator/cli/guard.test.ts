@@ -56,6 +56,9 @@ test("what is known now stands before what was decided last, and is all there is
   const lines = ["its agent is connected"];
   expect(renderWhy({ ...none, lines, moment: null })).toEqual(lines);
   expect(renderWhy({ ...none, lines, moment }).slice(0, 2)).toEqual([...lines, ""]);
+  const [first = "", second = ""] = renderWhy({ ...none, lines: [`  ${long}`], moment: null });
+  expect([first.slice(0, 3), second.slice(0, 7)]).toEqual(["  a", "      g"]);
+  expect(Math.max(first.length, second.length)).toBeLessThanOrEqual(80);
 });
 
 const finding = { rule: "database-dead", because: "", severity: "critical", since: 1, would: ["start the database"], evidence: long, next: "its log says why" } as const; // prettier-ignore
