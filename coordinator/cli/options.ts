@@ -29,6 +29,16 @@ export function durationOption(text: string): number {
   return ms;
 }
 
+/** What the coordinator would refuse, said of the option that was typed. */
+export function durationWithin(schema: z.ZodType<number | null>): (text: string) => number {
+  return (text) => {
+    const ms = durationOption(text);
+    const parsed = schema.safeParse(ms);
+    if (parsed.success) return ms;
+    throw new InvalidArgumentError(`${parsed.error.issues[0]?.message ?? "not valid"}.`);
+  };
+}
+
 export function timeOption(text: string): number {
   const at = parseTime(text);
   if (at === null) {

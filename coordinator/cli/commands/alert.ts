@@ -1,9 +1,9 @@
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import type { SinkTest } from "../../alerts/alerting.ts";
 import { MuteRequest } from "../../api/contract.ts";
 import type { AlertRecord, MuteRecord } from "../../store/store.ts";
 import { printResult, type CliContext } from "../context.ts";
-import { durationOption, parseRequest, withExamples, withJson } from "../options.ts";
+import { durationWithin, parseRequest, withExamples, withJson } from "../options.ts";
 import {
   renderAlert,
   renderAlertList,
@@ -74,13 +74,6 @@ export function addAlertCommands(program: Command, context: CliContext): void {
   });
 }
 
-/** What the coordinator would refuse, said of the option that was typed. */
-function muteOption(text: string): number {
-  const parsed = MuteRequest.shape.forMs.safeParse(durationOption(text));
-  if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError(`${parsed.error.issues[0]?.message ?? "not valid"}.`);
-}
-
 function addMuteCommands(alert: Command, context: CliContext): void {
   const { requestedBy } = context;
   withJson(
@@ -88,7 +81,11 @@ function addMuteCommands(alert: Command, context: CliContext): void {
       .command("mute")
       .description("record alerts, but send them nowhere for a while")
       .argument("<cause-pattern|id>", "causes, * for anything (quote it); or one alert's number")
-      .requiredOption("--for <duration>", "30m, 12h, 7d; at most 30d", muteOption)
+      .requiredOption(
+        "--for <duration>",
+        "30m, 12h, 7d; at most 30d",
+        durationWithin(MuteRequest.shape.forMs),
+      )
       .option("--note <text>", "why"),
   ).action(async (what: string, options: { for: number; note?: string } & Json) => {
     const { for: forMs, note = null } = options;

@@ -6,7 +6,7 @@ import {
   type MaintenanceAnswer,
 } from "../../api/guard-contract.ts";
 import { printResult, type CliContext } from "../context.ts";
-import { durationOption, parseRequest, timeOption, withExamples, withJson } from "../options.ts";
+import { durationWithin, parseRequest, timeOption, withExamples, withJson } from "../options.ts";
 import { renderGuards, renderMaintenance } from "../render/guard.ts";
 
 type MaintenanceOptions = {
@@ -41,7 +41,11 @@ export function addGuardCommands(program: Command, context: CliContext): void {
         "the guard goes on watching and does nothing; its alerts are muted until the end",
       )
       .argument("<cluster|node>")
-      .option("--for <duration>", "30m, 12h, 7d; at most 30d", durationOption)
+      .option(
+        "--for <duration>",
+        "30m, 12h, 7d; at most 30d",
+        durationWithin(MaintenanceRequest.shape.forMs),
+      )
       .option("--until <time>", '"2026-11-22 20:14" (UTC)', timeOption)
       .option("--end", "now; what is muted and still stands is sent")
       .option("--note <text>", "why"),

@@ -77,7 +77,7 @@ function labelled(label: string, text: string): readonly string[] {
   return wrap(text, width).map((line, i) => `  ${(i === 0 ? label : "").padEnd(9)}  ${line}`);
 }
 
-/** A line a section, as `key value` pairs: what is unknown or empty is left out. */
+/** A line a section, as `key: value` pairs: what is unknown or empty is left out. */
 function factLines(inputs: unknown): readonly string[] {
   if (typeof inputs !== "object" || inputs === null) return [];
   return Object.entries(inputs).flatMap(([name, value]) => {
@@ -94,6 +94,6 @@ function words(value: unknown): string {
   if (typeof value === "string") return value;
   if (typeof value !== "object") return JSON.stringify(value);
   return Object.entries(value)
-    .flatMap(([key, inner]) => (words(inner) === "" ? [] : [`${key} ${words(inner)}`]))
+    .flatMap(([key, inner]) => (words(inner) === "" ? [] : [`${key}: ${words(inner)}`]))
     .join(", ");
 }

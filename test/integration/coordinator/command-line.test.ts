@@ -94,3 +94,41 @@ test("a step that had nothing to say for minutes is looked on at over a restart 
   for await (const _ of followed) seen += 1;
   expect(seen).toBe(2);
 });
+
+test.each([
+  [[], /One of --for, --until and --end/],
+  [["--for", "2h", "--end"], /One of --for, --until and --end/],
+  [["--until", "2001-01-01 00:00"], /--until is 2001-01-01T00:00:00.000Z, which has been/],
+  [["--for", "31d"], /argument '31d' is invalid. maintenance ends after 30 days at the latest/],
+  [["--for", "soon"], /a duration such as 30m/],
+  [["--until", "tomorrow"], /a time such as/],
+])("guard maintenance srv159 %j is refused before anybody is asked", async (options, said) => {
+  const program = createCommandLine(createContext({}, quiet()));
+  const argv = ["node", "castellan", "guard", "maintenance", "srv159", ...options];
+  for (const command of program.commands.flatMap((one) => [one, ...one.commands])) {
+    command.configureOutput({ writeErr: () => undefined });
+  }
+  await expect(program.parseAsync(argv)).rejects.toThrow(said);
+});
+
+test("maintenance that reached one node and not the other says so and exits as for the other", async () => {
+  const said = quiet();
+  const asked: unknown[] = [];
+  const failure = { code: "NODE_UNREACHABLE", message: "srv129 is away.", hint: null, evidence: [], retryable: true } as const; // prettier-ignore
+  const guard = { mode: "observe", until: null, by: null, note: null } as const;
+  const nodes = [
+    { node: "srv127", guard, failure: null },
+    { node: "srv129", guard: null, failure },
+  ];
+  const post = (path: string, body?: unknown): Promise<never> => {
+    asked.push([path, body]);
+    return Promise.resolve({ nodes } as never); // the caller names the answer's type
+  };
+  const program = createCommandLine(createContext({ post }, said));
+  await program.parseAsync(["node", "castellan", "guard", "maintenance", "ESHA", "--end"]);
+  expect(asked).toEqual([
+    ["/guard/maintenance", { what: "ESHA", forMs: null, note: null, requestedBy: "dba@host" }],
+  ]);
+  expect(said.out).toEqual(["srv127: observe", "srv129: as it was: srv129 is away."]);
+  expect(said.exitCode).toBe(6);
+});

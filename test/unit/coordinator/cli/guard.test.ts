@@ -45,8 +45,8 @@ test("a moment shows the rule that fired, its steps, the facts, and what nearly 
   expect(text).toMatch(/database-dead fired\n +because +the database ended/);
   expect(text).toMatch(/steps +write a standby marker[^]*start the database/);
   expect(text).toMatch(/outcome +held back\n +why +maintenance until/);
-  expect(text).toMatch(/database +status stopped, hasStalePid true\n/);
-  expect(text).toMatch(/slots +name slot_srv159, active false, retainedBytes 5\n/);
+  expect(text).toMatch(/database +status: stopped, hasStalePid: true\n/);
+  expect(text).toMatch(/slots +name: slot_srv159, active: false, retainedBytes: 5\n/);
   expect(text).not.toContain("replication");
   expect(text).toMatch(/archiver-behind\n +seen +600 bytes wait\n +missing +1000 bytes/);
   expect(text).toContain("database-dead since 1970-01-01 00:01:00Z");
