@@ -3,12 +3,23 @@
 import { build } from "esbuild";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
+/**
+ * Started by hand as by its unit. Node reads it before the first line of a program runs, so the shell, to which a quoted
+ * colon is a command and to Node a string, has to set it.
+ */
+const agentStart = ["#!/bin/sh", '":" //; exec env UV_THREADPOOL_SIZE=16 node "$0" "$@"'];
+
 const programs = [
-  { entry: "agent/main.ts", out: "dist/castellan-agent.js" },
+  { entry: "agent/main.ts", out: "dist/castellan-agent.js", start: agentStart },
   { entry: "agent/root-helper/main.ts", out: "dist/castellan-root.js" },
   { entry: "coordinator/main.ts", out: "dist/castellan.js", external: ["libsql"] },
   // The same programs with the crash points of shared/crash-point.ts in them: for tests only.
-  { entry: "agent/main.ts", out: "dist/test/castellan-agent.js", crashPoints: true },
+  {
+    entry: "agent/main.ts",
+    out: "dist/test/castellan-agent.js",
+    start: agentStart,
+    crashPoints: true,
+  },
   {
     entry: "coordinator/main.ts",
     out: "dist/test/castellan.js",
@@ -25,7 +36,7 @@ const programs = [
 await Promise.all(
   programs
     .filter(({ entry }) => existsSync(entry))
-    .map(({ entry, out, external = [], crashPoints = false }) =>
+    .map(({ entry, out, start = ["#!/usr/bin/env node"], external = [], crashPoints = false }) =>
       build({
         entryPoints: [entry],
         outfile: out,
@@ -42,7 +53,7 @@ await Promise.all(
         // CommonJS packages inside an ESM bundle still call require().
         banner: {
           js: [
-            "#!/usr/bin/env node",
+            ...start,
             'import { createRequire as __createRequire } from "node:module";',
             "const require = __createRequire(import.meta.url);",
           ].join("\n"),

@@ -1,6 +1,6 @@
 import type { StatusAnswer } from "#coordinator/api/contract.ts";
 import { createApiClient } from "#coordinator/cli/client.ts";
-import { agentFlags } from "./agent-flags.ts";
+import { agentEnvironment, agentFlags } from "./agent-flags.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { ClusterNode } from "./cluster-model.ts";
 import type { ExecResult, Host, HostProcess } from "./host.ts";
@@ -121,7 +121,11 @@ export async function installCastellan(
             "--config",
             `${host.root}${agentConfig}`,
           ],
-          { user, env, logFile: logFile(host, "castellan-agent") },
+          {
+            user,
+            env: { ...agentEnvironment(), ...env },
+            logFile: logFile(host, "castellan-agent"),
+          },
         ),
       );
     },
