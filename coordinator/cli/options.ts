@@ -22,7 +22,7 @@ export function sizeOption(text: string): number {
   return bytes;
 }
 
-export function durationOption(text: string): number {
+function durationOption(text: string): number {
   const ms = parseDuration(text);
   if (ms === null || ms <= 0)
     throw new InvalidArgumentError("a duration such as 30m, 12h or 7d is wanted.");
