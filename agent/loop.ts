@@ -2,6 +2,8 @@ import type { GuardFacts, NodeFacts } from "#shared/domain/facts.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Baseline } from "#shared/protocol/messages.ts";
 import { createGuard } from "./guard/guard.ts";
+import { fine } from "./checks/check.ts";
+import { createChecks } from "./checks/checks.ts";
 import type { HostEvent } from "./host-event.ts";
 import { createObserver, unchanged, type ObserverPorts } from "./observe/observer.ts";
 import { createSchedule } from "./schedule.ts";
@@ -51,6 +53,8 @@ export type LoopOptions = {
   /** After every cycle. A section that is as before is the SAME object: compare by reference. */
   readonly onFacts: (facts: NodeFacts) => void;
   readonly onHostEvent: (event: HostEvent) => void;
+  /** The coordinator's clock, from this host's; null, or left out, where nobody knows. */
+  readonly coordinatorAheadMs?: () => number | null;
 };
 
 /** Wakes within this time of one another are one look: a burst of edges can't keep the database busy. */
@@ -154,7 +158,7 @@ export function createLoop(options: LoopOptions): Loop {
         polls += 1;
         const again = polls % fullRehashEvery === 0;
         await (await watching).poll({ again });
-        return again ? "contents read again" : "status looked at";
+        return fine(again ? "contents read again" : "status looked at");
       },
     },
     {
@@ -162,7 +166,7 @@ export function createLoop(options: LoopOptions): Loop {
       schedule: settings.guard.schedules.host,
       run: async () => {
         wake("host");
-        return "looked at";
+        return fine("looked at");
       },
     },
     {
@@ -172,9 +176,15 @@ export function createLoop(options: LoopOptions): Loop {
         // The timer has just looked: a second look would only double the cost of idling.
         if (clock.elapsedMs() - observedAt > settings.limits.observeEveryMs) wake("schedule");
         const open = latest?.guard.findings.length ?? 0;
-        return open === 0 ? "nothing found" : `${open} findings open`;
+        return fine(open === 0 ? "nothing found" : `${open} findings open`);
       },
     },
+    ...createChecks({
+      ports,
+      facts: () => latest,
+      coordinatorAheadMs: options.coordinatorAheadMs ?? (() => null),
+      onHostEvent: emit,
+    }),
   ]);
   const timer = setInterval(() => wake("timer"), settings.limits.observeEveryMs);
   wake("start");

@@ -158,6 +158,11 @@ export type Databases = {
   connect(login: Login, options?: ConnectOptions): Promise<Session>;
   /** A new session to this host's own database, any database name. */
   connectOwn(database: string, options?: Pick<ConnectOptions, "isPatient">): Promise<Session>;
+  /**
+   * First column of the first row of one SELECT on this host's own database, in a read-only transaction of a session that
+   * ends with it; undefined where there is no row. @throws Failure STALLED over the limit, or what the server says
+   */
+  firstValue(sql: string, limitMs: number, signal: AbortSignal): Promise<unknown>;
 };
 
 type ConnectOptions = {

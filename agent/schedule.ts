@@ -1,39 +1,29 @@
-import { createTask, validate } from "node-cron";
-import type { GuardFacts } from "#shared/domain/facts.ts";
-import { asFailure, Failure } from "#shared/errors.ts";
+import { createTask } from "node-cron";
+import type { CheckFacts } from "#shared/domain/facts.ts";
+import { asFailure } from "#shared/errors.ts";
+import { warning, type Check, type CheckResult } from "./checks/check.ts";
 
-export type PeriodicCheck = {
-  readonly name: string;
-  /** node-cron expression, with seconds. */
-  readonly schedule: string;
-  /** One line for people: what it found. */
-  readonly run: () => Promise<string>;
-};
+export type PeriodicCheck = Omit<Check, "looks">;
 
 export type Schedule = AsyncDisposable & {
   /** Latest runs, as the guard's facts show them. */
-  checks(): GuardFacts["checks"];
+  checks(): CheckFacts[];
 };
 
-/** So that the agents of a site don't all ask at the same moment. */
-const jitterMs = 250;
+/** So that the agents of a site don't all ask at the same moment: a part of the time from run to run, and not for long. */
+const jitterShare = 0.1;
+const mostJitterMs = 5_000;
 /** A timer does not see that the time of day is set: it looks again. */
 const lookAgainMs = 10_000;
 
 /** Periodic checks by the clock; a run that is still going on is not begun again. */
 export function createSchedule(checks: readonly PeriodicCheck[]): Schedule {
-  const wrong = checks.find((check) => !validate(check.schedule));
-  if (wrong !== undefined) {
-    throw new Failure(
-      "CONFIG_INVALID",
-      `guard.schedules.${wrong.name} is "${wrong.schedule}", which is no schedule`,
-      { hint: 'Six fields, e.g. "*/30 * * * * *" for every 30 seconds.' },
-    );
-  }
-  const runs = checks.map(startCheck);
+  const stopping = new AbortController();
+  const runs = checks.map((check) => startCheck(check, stopping.signal));
   return {
     checks: () => runs.map((run) => run.facts()),
     [Symbol.asyncDispose]: async () => {
+      stopping.abort();
       for (const run of runs) run.stop();
       await Promise.all(runs.map((run) => run.ended()));
     },
@@ -42,7 +32,7 @@ export function createSchedule(checks: readonly PeriodicCheck[]): Schedule {
 
 type Run = {
   stop(): void;
-  facts(): GuardFacts["checks"][number];
+  facts(): CheckFacts;
   ended(): Promise<void>;
 };
 
@@ -50,19 +40,21 @@ type Run = {
  * node-cron only says when a pattern matches next. Its own timer sleeps until a time of day, so that a clock that is
  * set back keeps a check waiting; and set ahead, it goes through every match that was left out (seen: 11 s for a day).
  */
-function startCheck(check: PeriodicCheck): Run {
-  const pattern = createTask(check.schedule, () => undefined, { name: check.name });
-  const jitter = Math.random() * jitterMs;
-  let lastRunAt: number | null = null;
-  let lastResult: string | null = null;
+function startCheck({ name, schedule, run }: PeriodicCheck, signal: AbortSignal): Run {
+  const pattern = createTask(schedule, () => undefined, { name });
+  const [first, second] = pattern.getNextRuns(2).map((date) => date.getTime());
+  const everyMs = (second ?? Number.POSITIVE_INFINITY) - (first ?? 0);
+  const jitter = Math.random() * Math.min(mostJitterMs, jitterShare * everyMs);
+  let last: { readonly at: number; readonly tookMs: number; readonly result: CheckResult } | null =
+    null;
   let current: Promise<void> | null = null;
   const runOnce = async (): Promise<void> => {
-    lastRunAt = Date.now();
-    try {
-      lastResult = await check.run();
-    } catch (error) {
-      lastResult = `failed: ${asFailure(error).message}`;
-    }
+    const at = Date.now();
+    const startedAt = performance.now();
+    const result = await run(signal).catch((error: unknown) =>
+      warning(`failed: ${asFailure(error).message}`),
+    );
+    last = { at, tookMs: Math.round(performance.now() - startedAt), result };
     current = null;
   };
   const nextMatch = (): number => pattern.getNextRuns(1)[0]?.getTime() ?? Number.POSITIVE_INFINITY;
@@ -81,10 +73,14 @@ function startCheck(check: PeriodicCheck): Run {
       void pattern.destroy(); // its promise is for tasks in other processes
     },
     facts: () => ({
-      name: check.name,
-      schedule: check.schedule,
-      lastRunAt,
-      lastResult: `${lastResult ?? "not run yet"}; next ${new Date(nextMatch()).toISOString()}`,
+      name,
+      schedule,
+      lastRunAt: last?.at ?? null,
+      tookMs: last?.tookMs ?? null,
+      lastResult: last?.result.text ?? null,
+      severity: last?.result.severity ?? null,
+      nextRunAt: Math.round(nextMatch() + jitter),
+      ...(last?.result.perfdata === undefined ? {} : { perfdata: last.result.perfdata }),
     }),
     ended: async () => {
       await current;

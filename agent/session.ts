@@ -46,6 +46,8 @@ export type Session = AsyncDisposable & {
   hostEvent(event: HostEvent): void;
   /** One that the ring keeps: it is told again until it is acknowledged. */
   decision(decision: Decision): void;
+  /** The coordinator's clock, from this host's, as it was at the welcome; null without a link. */
+  coordinatorAheadMs(): number | null;
   commandAccepted(commandId: string): void;
   commandProgress(commandId: string, progress: Progress): void;
   commandEnded(ended: EndedCommand): void;
@@ -72,6 +74,7 @@ export function createSession(options: SessionOptions): Session {
   const stream = createFactsStream();
   const outbox = createEventOutbox(options.makeId);
   let live: Link | null = null;
+  let coordinatorAheadMs: number | null = null;
   let current: Link | null = null;
   let latest: NodeFacts | null = null;
   let lastReason: string | null = null;
@@ -222,6 +225,7 @@ export function createSession(options: SessionOptions): Session {
           link.close(closeCodes.wrongProtocol, reason);
         } else {
           clearTimeout(greeting);
+          coordinatorAheadMs = message.clockMs - clock.now();
           liveSince = performance.now();
           lostAfterMs = message.heartbeat.lostAfterMs;
           heartbeat = setInterval(() => beat(message.heartbeat.everyMs), message.heartbeat.everyMs);
@@ -294,6 +298,7 @@ export function createSession(options: SessionOptions): Session {
     },
     hostEvent: (event) => send(outbox.add(event)),
     decision: sendDecision,
+    coordinatorAheadMs: () => (live === null ? null : coordinatorAheadMs),
     commandAccepted: (commandId) => send({ type: "command-accepted", commandId }),
     commandProgress: (commandId, progress) =>
       send({ type: "command-progress", commandId, progress }, true),

@@ -73,9 +73,10 @@ const explained: readonly {
     key: "guard",
     says: [
       "The agent's own rules (docs/guard.md). restart: which dead databases are started again when the",
-      "guard is in charge: never, standbys, or all (a former primary too, as a standby); cron expressions",
-      "of checks. slots: when held back WAL is told, and when a slot that Castellan made is dropped for it,",
-      "in bytes (docs/slots.md).",
+      "guard is in charge: never, standbys, or all (a former primary too, as a standby). schedules: when",
+      "checks run, as cron expressions with seconds; disk, trustAddresses and checks, the site's own:",
+      "docs/checks.md. slots: when held back WAL is told, and when a slot that Castellan made is dropped for",
+      "it, in bytes (docs/slots.md).",
     ],
   },
   { key: "limits", says: ["Milliseconds, bytes, counts."] },

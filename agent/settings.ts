@@ -3,6 +3,7 @@ import { mostIncludedFiles } from "#shared/config-files/server-conf-files.ts";
 import { commandKinds, type CommandKind } from "#shared/domain/commands.ts";
 import { NodePaths, PoolKind, PoolPaths, ProductId } from "#shared/domain/cluster.ts";
 import { AbsolutePath, Address, Identifier, Name, Port } from "#shared/domain/names.ts";
+import { DiskSettings, Schedules, SiteChecks, TrustAddresses } from "./checks/site-settings.ts";
 import { defaultSlotLimits, type SlotLimits } from "./decide/slot-limits.ts";
 import type { RestartPolicy as Policy } from "./decide/view.ts";
 
@@ -75,7 +76,12 @@ export const AgentSettings = z.strictObject({
     /** Which dead databases the guard starts again when it is in charge. */
     restart: RestartPolicy.default("standbys"),
     /** node-cron expressions of the periodic checks. */
-    schedules: z.strictObject({ rehash: z.string(), host: z.string(), guard: z.string() }),
+    schedules: Schedules,
+    disk: DiskSettings,
+    /** Of hosts that answer as long as the network of this one is sound; those that its files name where it is empty. */
+    trustAddresses: TrustAddresses,
+    /** The site's own (docs/checks.md). */
+    checks: SiteChecks,
     /** What WAL slots may hold back here, and when that is said or ended. */
     slots: SlotLimitSettings,
   }),
@@ -99,7 +105,14 @@ export type AgentSettings = z.infer<typeof AgentSettings>;
 
 export const defaultGuard: AgentSettings["guard"] = {
   restart: "standbys",
-  schedules: { rehash: "*/5 * * * * *", host: "*/30 * * * * *", guard: "*/2 * * * * *" },
+  schedules: Schedules.parse({
+    rehash: "*/5 * * * * *",
+    host: "*/30 * * * * *",
+    guard: "*/2 * * * * *",
+  }),
+  disk: DiskSettings.parse({}),
+  trustAddresses: [],
+  checks: [],
   slots: defaultSlotLimits,
 };
 

@@ -164,6 +164,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         startedAt,
         onFacts: (facts) => session.facts(facts),
         onHostEvent: (event) => session.hostEvent(event),
+        coordinatorAheadMs: (): number | null => session.coordinatorAheadMs(),
       }),
     );
     // First to go: what runs hands itself back while everything it needs is still there.

@@ -30,24 +30,7 @@ export async function openSession(target: SessionTarget, onLost?: OnLost): Promi
   const where = `${target.user}@${target.host}:${target.port}/${
     target.replication ? "replication" : target.database
   }`;
-  const client = new pg.Client({
-    host: target.host,
-    port: target.port,
-    user: target.user,
-    database: target.database,
-    ssl: false,
-    application_name: "castellan-agent",
-    keepAlive: true,
-    connectionTimeoutMillis: target.connectTimeoutMs,
-    keepAliveInitialDelayMillis: 10_000,
-    ...(target.queryTimeoutMs === null ? {} : { query_timeout: target.queryTimeoutMs }),
-    ...(target.password === null ? {} : { password: target.password.reveal() }),
-    // A walsender takes no statement_timeout of a user's choice into account; nothing is lost.
-    ...(target.statementTimeoutMs === null || target.replication
-      ? {}
-      : { statement_timeout: target.statementTimeoutMs }),
-    ...(target.replication ? { replication: "true" } : {}),
-  });
+  const client = createClient(target);
   let isOpen = false;
   const ended = (reason: string): void => {
     if (!isOpen) return;
@@ -70,7 +53,7 @@ export async function openSession(target: SessionTarget, onLost?: OnLost): Promi
       // The server said farewell: the socket's own end follows later, no query must come in between.
       if (failure.code === "DATABASE_UNREACHABLE" && isOpen) {
         ended(failure.message);
-        void close(client);
+        void closeClient(client);
       }
       throw failure;
     }
@@ -84,19 +67,40 @@ export async function openSession(target: SessionTarget, onLost?: OnLost): Promi
       versionNumber,
       [Symbol.asyncDispose]: async () => {
         isOpen = false;
-        await close(client);
+        await closeClient(client);
       },
     };
   } catch (error) {
-    await close(client);
+    await closeClient(client);
     throw databaseFailure(where, error, target.secret);
   }
+}
+
+export function createClient(target: SessionTarget): pg.Client {
+  return new pg.Client({
+    host: target.host,
+    port: target.port,
+    user: target.user,
+    database: target.database,
+    ssl: false,
+    application_name: "castellan-agent",
+    keepAlive: true,
+    connectionTimeoutMillis: target.connectTimeoutMs,
+    keepAliveInitialDelayMillis: 10_000,
+    ...(target.queryTimeoutMs === null ? {} : { query_timeout: target.queryTimeoutMs }),
+    ...(target.password === null ? {} : { password: target.password.reveal() }),
+    // A walsender takes no statement_timeout of a user's choice into account; nothing is lost.
+    ...(target.statementTimeoutMs === null || target.replication
+      ? {}
+      : { statement_timeout: target.statementTimeoutMs }),
+    ...(target.replication ? { replication: "true" } : {}),
+  });
 }
 
 /** A server that is there answers a farewell at once; one that vanished never will, and TCP says so only after minutes. */
 const farewellMs = 1_000;
 
-async function close(client: pg.Client): Promise<void> {
+export async function closeClient(client: pg.Client): Promise<void> {
   const hurry = setTimeout(() => client.connection.stream.destroy(), farewellMs);
   await client.end().catch(() => undefined); // it may be gone already
   clearTimeout(hurry);

@@ -7,6 +7,7 @@ import type { Databases, Session } from "../ports.ts";
 import type { AgentSettings } from "../settings.ts";
 import { databaseFailure } from "./database-failure.ts";
 import { openSession, type SessionTarget } from "./database-session.ts";
+import { firstValue } from "./first-value.ts";
 
 export type DatabasesOptions = {
   readonly settings: AgentSettings["database"];
@@ -147,6 +148,8 @@ export function createDatabases(options: DatabasesOptions): DatabasesWithEdges {
     onEdge: (listener) => {
       listeners.push(listener);
     },
+    firstValue: async (sql, limitMs, signal) =>
+      firstValue(await ownTarget(settings.name), sql, limitMs, signal),
     [Symbol.asyncDispose]: async () => {
       closing.abort(closed());
       await connecting?.catch(() => undefined);

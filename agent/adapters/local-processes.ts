@@ -58,9 +58,12 @@ function orNothing<T>(read: () => T): T | null {
 }
 
 /** `4711 (postgres) S 1 …`: the name may hold blanks and parentheses (proc(5)). */
-export function parseProcStat(
-  text: string,
-): { readonly name: string; readonly state: string; readonly startTicks: string } | null {
+export function parseProcStat(text: string): {
+  readonly name: string;
+  readonly state: string;
+  readonly processGroup: number;
+  readonly startTicks: string;
+} | null {
   const open = text.indexOf("(");
   const close = text.lastIndexOf(")");
   if (open === -1 || close < open) return null;
@@ -68,7 +71,8 @@ export function parseProcStat(
   const state = rest[0];
   const startTicks = rest[19];
   if (state === undefined || startTicks === undefined) return null;
-  return { name: text.slice(open + 1, close), state, startTicks };
+  const processGroup = Number(rest[2]);
+  return { name: text.slice(open + 1, close), state, processGroup, startTicks };
 }
 
 /** The pid that a pid file begins with; null where there is no file or no number. pgpool ends its own with a NUL. */

@@ -25,6 +25,7 @@ import {
 } from "./contract.ts";
 import { guardRoutes } from "./guard-routes.ts";
 import { driftRoutes } from "./drift-routes.ts";
+import { checkRoutes } from "./check-routes.ts";
 import { get, post, postEmpty, watch, type Route } from "./routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { streamOperation } from "./watch-stream.ts";
@@ -97,6 +98,7 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
       clusterFiles.load(name); // one that was asked for by name has to be readable
       return slots(ports, [name]);
     }),
+    ...checkRoutes(ports),
     ...ruleRoutes(ports),
     ...alertRoutes(ports),
   ];

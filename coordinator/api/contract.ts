@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { VerifyLevel } from "#shared/domain/commands.ts";
 import type { ClusterDeclaration } from "#shared/domain/cluster.ts";
-import type { ArchiverFacts, NodeFacts, WalDisk } from "#shared/domain/facts.ts";
+import type { ArchiverFacts, CheckFacts, NodeFacts, WalDisk } from "#shared/domain/facts.ts";
 import { AbsolutePath, Address, Name, Port } from "#shared/domain/names.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import type { Progress } from "#shared/domain/commands.ts";
@@ -38,6 +38,8 @@ import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.t
  *  GET  /api/drift…, /api/files…             watched files: drift-contract.ts
  *  GET  /api/slots                           SlotsAnswer
  *  GET  /api/clusters/:name/slots            SlotsAnswer
+ *  GET  /api/checks                          ChecksAnswer
+ *  GET  /api/checks/:name                    ChecksAnswer, of that cluster or node
  *  GET  /api/rules                           RuleAnswer[]
  *  GET  /api/rules/:id                       RuleAnswer
  *  GET  /api/alerts?all=1                    AlertRecord[], newest first: those that stand, or all
@@ -210,6 +212,15 @@ export type SlotsAnswer = {
     readonly name: string;
     readonly problem: string | null;
     readonly nodes: readonly NodeSlots[];
+  }[];
+};
+
+export type ChecksAnswer = {
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly agent: NodeStatus["agent"];
+    /** As it told them last. */
+    readonly checks: readonly CheckFacts[];
   }[];
 };
 

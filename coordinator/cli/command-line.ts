@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { defaultStateDirectory } from "../settings.ts";
 import { version } from "#shared/version.ts";
 import { addAlertCommands } from "./commands/alert.ts";
+import { addCheckCommands } from "./commands/check.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addCompletionCommand } from "./commands/completion.ts";
 import { addEventsCommand } from "./commands/events.ts";
@@ -38,6 +39,7 @@ export function createCommandLine(context: CliContext): Command {
   addEventsCommand(program, context);
   addRuleCommands(program, context);
   addSlotCommands(program, context);
+  addCheckCommands(program, context);
   addDriftCommands(program, context);
   addFileCommands(program, context);
   addNodeCommands(program, context);

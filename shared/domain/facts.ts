@@ -278,6 +278,22 @@ export const WalDisk = z.strictObject({
 });
 export type WalDisk = z.infer<typeof WalDisk>;
 
+/** A periodic check. What may be left out is so by agents of earlier versions. */
+export const CheckFacts = z.strictObject({
+  name: z.string(),
+  schedule: z.string(),
+  lastRunAt: z.number().nullable(),
+  /** One line: what it found, or what it looked at. */
+  lastResult: z.string().nullable(),
+  /** Of what it found; null: nothing. */
+  severity: GuardFinding.shape.severity.nullable().optional(),
+  tookMs: z.number().nullable().optional(),
+  nextRunAt: z.number().optional(),
+  /** A plugin's figures, as it printed them. */
+  perfdata: z.string().optional(),
+});
+export type CheckFacts = z.infer<typeof CheckFacts>;
+
 export const GuardFacts = z.strictObject({
   mode: GuardMode.shape.mode,
   /** Of maintenance; left out by agents of earlier versions. */
@@ -286,14 +302,7 @@ export const GuardFacts = z.strictObject({
   nearMisses: z.array(NearMiss).optional(),
   walDisk: WalDisk.nullable(),
   findings: z.array(GuardFinding),
-  checks: z.array(
-    z.strictObject({
-      name: z.string(),
-      schedule: z.string(),
-      lastRunAt: z.number().nullable(),
-      lastResult: z.string().nullable(),
-    }),
-  ),
+  checks: z.array(CheckFacts),
 });
 export type GuardFacts = z.infer<typeof GuardFacts>;
 

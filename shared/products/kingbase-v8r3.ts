@@ -96,6 +96,7 @@ export const kingbaseV8R3: Product = {
       `${root}/db/etc`,
     ],
     licenceFile: (root) => `${root}/license.dat`,
+    licenceDays: "SELECT CAST(get_license_validdays() AS text) AS days",
     cronFile: "/etc/cron.d/KINGBASECRON",
     runFlagFile: "/dev/shm/KB_RECOVERY_FLAG",
     nodeCheck: (binDirectory) => `${binDirectory}/network_rewind.sh`,
@@ -124,6 +125,8 @@ const dialect: Dialect = {
     CAST(NULL AS text) AS wal_status FROM sys_replication_slots`,
   receiver: `SELECT status, CAST(slot_name AS text) AS slot_name, conninfo,
     receive_start_tli AS timeline FROM sys_stat_wal_receiver`,
+  upstreamClock: `SELECT extract(epoch FROM last_msg_send_time - last_msg_receipt_time) * 1000 AS ahead_ms
+    FROM sys_stat_wal_receiver`,
   createSlot:
     "SELECT CAST(slot_name AS text) AS name FROM sys_create_physical_replication_slot($1, $2)",
   dropSlot: "SELECT sys_drop_replication_slot($1)",

@@ -98,6 +98,8 @@ const dialect: Dialect = {
   slots: slotsWith("NULL::text"),
   receiver: `SELECT status, slot_name::text AS slot_name, conninfo,
       received_tli AS timeline FROM pg_stat_wal_receiver`,
+  upstreamClock: `SELECT extract(epoch FROM last_msg_send_time - last_msg_receipt_time) * 1000 AS ahead_ms
+      FROM pg_stat_wal_receiver`,
   createSlot: "SELECT slot_name::text AS name FROM pg_create_physical_replication_slot($1, $2)",
   dropSlot: "SELECT pg_drop_replication_slot($1)",
   terminateSlotHolder: `SELECT pg_terminate_backend(active_pid) AS ended

@@ -67,6 +67,8 @@ export type VendorMachinery = {
   /** Made empty on a new node. */
   readonly directories: (root: string) => readonly string[];
   readonly licenceFile: (root: string) => string;
+  /** days: that the licence is good for */
+  readonly licenceDays: string;
   readonly cronFile: string;
   readonly runFlagFile: string;
   /** The crond check of every data node and of management nodes. */
@@ -96,6 +98,8 @@ export type Dialect = {
   readonly slots: string;
   /** status, slot_name, conninfo, timeline; no row where there is no receiver */
   readonly receiver: string;
+  /** ahead_ms: the upstream's clock at the last message of its stream; no row where there is no receiver */
+  readonly upstreamClock: string;
   /** $1 name, $2 reserve immediately */
   readonly createSlot: string;
   /** $1 name */

@@ -50,7 +50,14 @@ test("facts come by themselves, fit their schema, and what did not change is the
   const isSameHost = JSON.stringify(fourth?.host) === JSON.stringify(first?.host);
   expect(fourth?.host === first?.host).toBe(isSameHost);
   expect(fourth?.files).toBe(first?.files);
-  expect(fourth?.guard.checks.map((check) => check.name)).toEqual(["rehash", "host", "guard"]);
+  expect(fourth?.guard.checks.map((check) => check.name)).toEqual([
+    "rehash",
+    "host",
+    "guard",
+    "disk",
+    "trust",
+    "clock",
+  ]);
   expect(bed.loop.facts()).toBe(bed.facts.at(-1));
 });
 

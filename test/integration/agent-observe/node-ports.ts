@@ -113,7 +113,11 @@ export function settingsFor(input: {
     start: { mode: "ctl" },
     allow: {
       paths: [paths.root ?? paths.dataDirectory, paths.dataDirectory],
-      programs: [paths.binDirectory, ...(input.pool == null ? [] : [input.pool.binDirectory])],
+      programs: [
+        paths.binDirectory,
+        "/usr/bin",
+        ...(input.pool == null ? [] : [input.pool.binDirectory]),
+      ],
       verbs: [...commandKinds],
     },
     guard: defaultGuard,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { fine, type CheckResult } from "#agent/checks/check.ts";
 import { createSchedule } from "#agent/schedule.ts";
 
 beforeEach(() => {
@@ -19,7 +20,7 @@ test.each([
       schedule: "*/5 * * * * *",
       run: async () => {
         runs += 1;
-        return "looked at";
+        return fine("looked at");
       },
     },
   ]);
@@ -35,9 +36,9 @@ test.each([
 
 test("what would have run in a year that a clock leaves out is not even counted", async () => {
   let runs = 0;
-  const run = async (): Promise<string> => {
+  const run = async (): Promise<CheckResult> => {
     runs += 1;
-    return "looked at";
+    return fine("looked at");
   };
   await using _schedule = createSchedule([{ name: "guard", schedule: "* * * * * *", run }]);
   await vi.advanceTimersByTimeAsync(2_500);
@@ -45,4 +46,47 @@ test("what would have run in a year that a clock leaves out is not even counted"
   await vi.advanceTimersByTimeAsync(5_000);
   expect(runs).toBeGreaterThanOrEqual(6);
   expect(runs).toBeLessThanOrEqual(8);
+});
+
+test("a run that is still going on is not begun again, and facts say when it ran, how long, and when next", async () => {
+  let begun = 0;
+  let end: (result: CheckResult) => void = () => undefined;
+  const run = (): Promise<CheckResult> => {
+    begun += 1;
+    return new Promise((resolve) => {
+      end = resolve;
+    });
+  };
+  const schedule = createSchedule([{ name: "slow", schedule: "*/5 * * * * *", run }]);
+  const [idle] = schedule.checks();
+  expect(idle).toMatchObject({ lastRunAt: null, lastResult: null, tookMs: null, severity: null });
+  expect(idle?.nextRunAt).toBeGreaterThanOrEqual(Date.parse("2026-11-22T12:00:05Z"));
+  expect(idle?.nextRunAt).toBeLessThan(Date.parse("2026-11-22T12:00:05.501Z"));
+  await vi.advanceTimersByTimeAsync(21_000);
+  expect(begun).toBe(1);
+  end({ severity: "warning", text: "late", perfdata: "n=1" });
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(begun).toBe(2);
+  const [ran] = schedule.checks();
+  expect(ran).toMatchObject({ lastResult: "late", severity: "warning", perfdata: "n=1" });
+  expect(ran?.tookMs).toBeGreaterThanOrEqual(15_000);
+  expect(ran?.lastRunAt).toBeLessThan(Date.parse("2026-11-22T12:00:06Z"));
+  end(fine("done"));
+  await schedule[Symbol.asyncDispose]();
+});
+
+test("whoever stops the schedule stops what runs", async () => {
+  const schedule = createSchedule([
+    {
+      name: "endless",
+      schedule: "* * * * * *",
+      run: (signal) =>
+        new Promise((resolve) => {
+          signal.addEventListener("abort", () => resolve(fine("stopped")));
+        }),
+    },
+  ]);
+  await vi.advanceTimersByTimeAsync(1_500);
+  await schedule[Symbol.asyncDispose]();
+  expect(schedule.checks()[0]?.lastResult).toBe("stopped");
 });

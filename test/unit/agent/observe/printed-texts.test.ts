@@ -91,6 +91,7 @@ test("a process name with blanks and parentheses does not shift the fields behin
   expect(parseProcStat(`4711 (tmux: (x) y) S ${rest}`)).toEqual({
     name: "tmux: (x) y",
     state: "S",
+    processGroup: 5,
     startTicks: "22",
   });
   expect(parseProcStat("")).toBeNull();
