@@ -49,6 +49,8 @@ export function createFileObserver(ports: FilePorts): FileObserver {
   const { paths, pool, limits } = ports.settings;
   const watched: WatchedFile[] = [...ports.product.watchedFiles(paths, pool, ports.home)];
   const looks = new Map<string, Look>();
+  /** Of files that have not answered yet. */
+  const unseen = new Map<string, FileFacts>();
   let directories: readonly string[] = [];
   let isCut = false;
   /** What the last discovery went by. */
@@ -64,8 +66,10 @@ export function createFileObserver(ports: FilePorts): FileObserver {
     } catch (error) {
       if (asFailure(error).code !== "STALLED") throw error;
       // What does not answer has not changed as far as anybody knows.
-      const facts = looks.get(file.path)?.facts ?? { ...nothingOf(file), state: "unreadable" };
-      if (!looks.has(file.path)) looks.set(file.path, { signature: null, lookedAt: 0, facts });
+      const known = looks.get(file.path)?.facts ?? unseen.get(file.path);
+      if (known !== undefined) return known;
+      const facts: FileFacts = { ...nothingOf(file), state: "unreadable" };
+      unseen.set(file.path, facts);
       return facts;
     }
   }

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { HostEvent } from "#agent/host-event.ts";
 import { createLoop } from "#agent/loop.ts";
 import { createCluster } from "#test/harness/cluster.ts";
+import { startDriftBed } from "../support/drift-bed.ts";
 import { mountMute } from "#test/harness/faults/mute-mount.ts";
 import { createLab } from "#test/harness/lab.ts";
 import { chooseLane } from "#test/harness/postgres.ts";
@@ -120,6 +121,42 @@ test("a data directory that answers nothing makes the database unreachable, and 
     ...minute,
     what: "the database to be back",
   });
+});
+
+test("an agent that is started while the data directory answers nothing tells so, and tells of the database once it answers", async () => {
+  await using bed = await startDriftBed();
+  const { castellan, host, paths } = bed;
+  const status = async (): Promise<string> => (await castellan.cli(["status"])).stdout;
+  await castellan.killAgent("srv127");
+  {
+    await using fault = await mountMute(host, paths.dataDir);
+    await castellan.startAgent("srv127");
+    await waitFor(
+      async () => (await status()).includes(`${paths.dataDir} has not answered since `),
+      {
+        ...minute,
+        what: "the silence in the status",
+      },
+    );
+    const told = await waitFor(() => bed.alertOf(`node:srv127:${cause}`), {
+      ...minute,
+      what: "the alert",
+    });
+    expect(told).toMatchObject({ severity: "warning" });
+    await fault.heal();
+  }
+  await waitFor(async () => /^srv127 .* connected +running +primary/m.test(await status()), {
+    ...minute,
+    what: "the database in the status",
+  });
+  await waitFor(
+    async () => (await castellan.json<readonly unknown[]>(["alert", "list"])).length === 0,
+    {
+      ...minute,
+      what: "the end of all alerts",
+    },
+  );
+  expect((await bed.list()).files).toEqual([]);
 });
 
 /** Sessions of the server that wait for the same file system. */
