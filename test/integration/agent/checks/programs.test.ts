@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { chmod } from "node:fs/promises";
+import { chmod, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { createSecrets } from "#agent/adapters/secrets.ts";
@@ -89,6 +89,9 @@ test("a program that can't or mayn't be run says why", async () => {
   await chmod(program, 0o755);
   await chmod(bed.programs, 0o777);
   expect(await said(program)).toContain(`${bed.programs}: its group or everyone may write it`);
+  const link = join(bed.programs, "check_link");
+  await symlink("/usr/bin/true", link);
+  expect(await said(link)).toContain(`${bed.programs}: its group or everyone may write it`);
   await chmod(bed.programs, 0o755);
   expect(await said("/etc/passwd")).toContain("no program that this user may execute");
   expect(await said(await bed.program("../check_outside", ""))).toContain(
