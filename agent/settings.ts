@@ -3,7 +3,7 @@ import { mostIncludedFiles } from "#shared/config-files/server-conf-files.ts";
 import { commandKinds, type CommandKind } from "#shared/domain/commands.ts";
 import { NodePaths, PoolKind, PoolPaths, ProductId } from "#shared/domain/cluster.ts";
 import { AbsolutePath, Address, Identifier, Name, Port } from "#shared/domain/names.ts";
-import { DiskSettings, Schedules, SiteChecks, TrustAddresses } from "./checks/site-settings.ts";
+import { DiskSettings, Schedules, SiteChecks, TrustAddresses } from "./checks/check-settings.ts";
 import { defaultSlotLimits, type SlotLimits } from "./decide/slot-limits.ts";
 import type { RestartPolicy as Policy } from "./decide/view.ts";
 

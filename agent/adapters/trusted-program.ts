@@ -25,7 +25,7 @@ export async function trustedProgram(
     throw new Failure("REFUSED", `${path} is no program that this user may execute (chmod +x)`);
   }
   await findProgram(path, allowedPrograms);
-  for (let at = real; ; at = dirname(at)) {
+  for (const at of [...upwards(real), ...upwards(dirname(path))]) {
     const { uid: owner, mode } = await stat(at);
     // In a sticky folder, such as /tmp, nobody replaces what is another's.
     const isOpen = (mode & 0o022) !== 0 && (at === real || (mode & 0o1000) === 0);
@@ -33,6 +33,10 @@ export async function trustedProgram(
       const who = isOpen ? "its group or everyone may write it" : `it belongs to uid ${owner}`;
       throw new Failure("REFUSED", `${path} may be replaced by others: ${at}: ${who}`);
     }
-    if (at === dirname(at)) return real;
   }
+  return real;
+}
+
+function upwards(path: string): readonly string[] {
+  return path === dirname(path) ? [path] : [path, ...upwards(dirname(path))];
 }

@@ -69,17 +69,16 @@ async function fly(
   { allow, guard, paths }: Ports["settings"],
   signal: AbortSignal,
 ): Promise<string | null> {
-  directory.isWal ??= await isBelow(directory.path, await walDirectory(paths.dataDirectory));
+  directory.isWal ??= await holdsWal(directory.path, paths.dataDirectory);
   if (directory.isWal) return "holds WAL, where nothing of ours may lie: name another directory";
   const file = `${directory.path}/${canaryName}`;
-  const [flock, dd, rm] = await Promise.all(
-    ["flock", "dd", "rm"].map((name) => findProgram(name, allow.programs)),
-  );
+  const find = (name: string): Promise<string> => findProgram(name, allow.programs);
+  const [flock, dd, rm] = await Promise.all([find("flock"), find("dd"), find("rm")]);
   const text = randomBytes(blockBytes / 2).toString("hex");
-  const run = (program: string | undefined, args: readonly string[], input?: string) =>
+  const run = (program: string, args: readonly string[], input?: string) =>
     directory.leash.run(
-      flock ?? "",
-      ["-n", "-E", String(lockedCode), directory.lockFile, program ?? "", ...args],
+      flock,
+      ["-n", "-E", String(lockedCode), directory.lockFile, program, ...args],
       { limitMs: guard.disk.timeoutMs, signal, ...(input === undefined ? {} : { input }) },
     );
   const block = [`bs=${blockBytes}`, "count=1", "status=none"];
@@ -108,7 +107,8 @@ function lastWords(stderr: readonly string[]): string {
   return stderr.at(-1) ?? "no word of why";
 }
 
-async function isBelow(path: string, parent: string): Promise<boolean> {
+async function holdsWal(path: string, dataDirectory: string): Promise<boolean> {
+  const wal = await walDirectory(dataDirectory);
   const real = await resolvedPath(path);
-  return real === parent || real.startsWith(`${parent}/`);
+  return wal !== dataDirectory && (real === wal || real.startsWith(`${wal}/`));
 }

@@ -5,7 +5,7 @@ import { hostIdentity } from "../adapters/local-system.ts";
 import { trustedProgram } from "../adapters/trusted-program.ts";
 import type { Ports } from "../ports.ts";
 import { fine, type Check, type CheckResult } from "./check.ts";
-import type { SiteCheck } from "./site-settings.ts";
+import type { SiteCheck } from "./check-settings.ts";
 import { parseThreshold } from "./threshold.ts";
 
 type SitePorts = Pick<Ports, "settings" | "databases" | "secrets" | "home">;
