@@ -41,8 +41,15 @@ test.each([
   expect(guard.safeParse({ ...defaultGuard, checks: [check] }).success).toBe(false);
 });
 
-test("two checks of one name are refused, at the second one's name", () => {
+test.each([
+  [[query, { ...program, name: "long" }], "checks.1.name: long is the name of another check"],
+  [[{ ...query, schedule: "daily" }], "checks.0.schedule: no schedule: six fields"],
+  [[{ ...query, warning: ">" }], "checks.0.warning: no comparison with a number"],
+  [[{ ...program, arguments: [] }], 'checks.0: Unrecognized key: "arguments"'],
+])("what is wrong with a check is told where it stands: %j", (checks, complaint) => {
   const settings = joinSettings(joinDefaults);
-  const text = settingsText(settings).replace("checks: []", `checks: ${JSON.stringify([query, { ...program, name: "long" }])}`); // prettier-ignore
-  expect(() => parseSettings(text, "agent.yaml")).toThrow(/agent\.yaml:\d+:\d+: guard\.checks\.1\.name: long is the name of another check/); // prettier-ignore
+  const text = settingsText(settings).replace("checks: []", `checks: ${JSON.stringify(checks)}`);
+  const read = (): unknown => parseSettings(text, "agent.yaml");
+  expect(read).toThrow(/^agent\.yaml:\d+:\d+: guard\./);
+  expect(read).toThrow(complaint);
 });
