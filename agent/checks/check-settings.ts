@@ -61,7 +61,15 @@ const ProgramCheck = z.strictObject({
   args: z.array(z.string()).default([]),
 });
 
-const SiteCheck = z.union([SqlCheck, ProgramCheck]);
+/** Read as what its keys say that it is: a union would only tell that it is neither. */
+const SiteCheck = z.looseObject({}).transform((check, context) => {
+  const parsed = ("sql" in check ? SqlCheck : ProgramCheck).safeParse(check);
+  if (parsed.success) return parsed.data;
+  for (const { path, message } of parsed.error.issues) {
+    context.addIssue({ code: "custom", path, message });
+  }
+  return z.NEVER;
+});
 export type SiteCheck = z.infer<typeof SiteCheck>;
 
 const taken = new Set(Object.keys(Schedules.shape));
