@@ -154,8 +154,7 @@ test("what is open survives a restart of the agent and is cleared after it", asy
   let since = 0;
   {
     await using bed = startLoop(node);
-    await waitFor(() => bed.events.some((e) => e.cause === "guard:primary-without-standbys"));
-    since = bed.loop.facts()?.guard.findings[0]?.since ?? 0;
+    since = await waitFor(() => bed.loop.facts()?.guard.findings[0]?.since);
   }
   await using bed = startLoop(node);
   await waitFor(() => bed.facts.length >= 3);
