@@ -31,17 +31,17 @@ export function withAlerts(
       delete open[name];
       tell(name, null, "is not made any more");
     }
-    await save(open);
+    save(open);
     return open;
   }
 
-  function save(open: OpenFindings): Promise<void> {
+  /** Nobody waits for it: on a disk that stands still, checks go on and are told. */
+  function save(open: OpenFindings): void {
     saved = saved
       .then(() => writePrivateFile(file, asciiJson(open)))
       .catch((error: unknown) => {
         log.error({ error }, "What the checks found could not be kept on disk.");
       });
-    return saved;
   }
 
   function tell(name: string, severity: CheckResult["severity"], text: string): void {
@@ -69,7 +69,7 @@ export function withAlerts(
     if (severity === null) delete open[name];
     else open[name] = severity;
     tell(name, severity, text);
-    await save(open);
+    save(open);
   }
 
   return checks.map((check) => ({

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -8,10 +8,14 @@ import type { HostEvent } from "#agent/host-event.ts";
 import { joinSettings } from "#agent/join-settings.ts";
 import { createLog } from "#shared/log.ts";
 import { systemClock } from "#shared/time.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
 import { joinDefaults } from "#test/integration/agent/real-ports.ts";
 
 let folder = "";
+/** By what was told. */
+let open: Record<string, string> = {};
 beforeEach(() => {
+  open = {};
   folder = mkdtempSync(join(tmpdir(), "castellan-checks-"));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
@@ -35,6 +39,13 @@ async function told(
   const check = { name: "own", schedule: "0 * * * * *", looks: 1, ...more, run };
   const [periodic] = withAlerts([check], ports, (event) => events.push(event));
   for (const _ of results) await periodic?.run(new AbortController().signal);
+  for (const { kind, cause, severity } of events) {
+    if (kind === "guard-cleared") delete open[cause];
+    else open[cause] = severity;
+  }
+  await waitFor(() => readFileSync(`${folder}/checks.json`, "utf8") === keptText(), {
+    what: "what is open to be on disk",
+  });
   return events.map(({ kind, cause, severity, summary }) => `${kind} ${cause} ${severity}: ${summary}`); // prettier-ignore
 }
 
@@ -77,3 +88,11 @@ test("the alert of a check that was taken out of agent.yaml ends", async () => {
   ]);
   expect(await told([fine("0")], { name: "other" })).toEqual([]);
 });
+
+function keptText(): string {
+  return JSON.stringify(
+    Object.fromEntries(
+      Object.entries(open).map(([cause, severity]) => [cause.slice("check:".length), severity]),
+    ),
+  );
+}
