@@ -15,7 +15,7 @@ export const Schedules = z.strictObject({
   host: Schedule,
   guard: Schedule,
   disk: Schedule.default("0 * * * * *"),
-  trust: Schedule.default("*/15 * * * * *"),
+  trust: Schedule.default("15 * * * * *"),
   licence: Schedule.default("0 0 * * * *"),
   clock: Schedule.default("30 * * * * *"),
 });
