@@ -53,7 +53,7 @@ fuzzFormat({
       const all = { type: "host", database: "all", user: "all", address: "all", method: "md5" };
       const gone = removeRules(text, [{ ...all, type: "host" }]);
       // What a backslash joins to a rule goes with it, whatever it is.
-      onlyRemoves(touchedLines(text, gone), text.includes("\\") ? /^/ : /host.*all.*md5/);
+      onlyRemoves(touchedLines(text, gone), text.includes("\\") ? /^/ : /host.*all.*md5/s);
     },
   ],
 });

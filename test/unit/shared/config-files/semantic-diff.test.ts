@@ -275,7 +275,9 @@ describe("for any two texts", () => {
         const wanted = String(value);
         const known = effective(parseServerConf(text)).get("port")?.value;
         const found = semanticDiff("server-conf", text, setParameter(text, "port", wanted));
-        expect(found.map(({ subject }) => subject)).toEqual(known === wanted ? [] : ["port"]);
+        // A value that the server would refuse is mended by the way.
+        const changed = found.filter(({ kind }) => kind !== "mended");
+        expect(changed.map(({ subject }) => subject)).toEqual(known === wanted ? [] : ["port"]);
       }),
       runs,
     );
