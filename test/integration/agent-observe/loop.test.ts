@@ -164,6 +164,37 @@ test("what is open survives a restart of the agent and is cleared after it", asy
   await waitFor(() => bed.events.some((event) => event.kind === "guard-cleared"));
 });
 
+test("a server that is killed while a look waits for its answer is known to be dead, though no answer comes", async () => {
+  await using lab = await createLab({ hosts: ownHosts("srv127"), mode: "loopback" });
+  await using cluster = await createCluster(lab, { product: "postgresql", nodes: ["srv127"] });
+  await using node = await nodePorts(cluster, "srv127");
+  await using bed = startLoop(node);
+  const { postmasterPid } = (await bed.loop.observeNow()).database;
+  // The look waits at this lock, and its session is stopped there: it neither answers nor ends with its server.
+  await using locker = await node.databases.connectOwn("postgres");
+  await locker.query("begin");
+  await locker.query("lock table pg_tablespace in access exclusive mode");
+  const looked = bed.loop.observeNow();
+  const pid = await waitFor(async () => {
+    const [waiting] = await locker.query(
+      "select pid from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'castellan-agent'",
+    );
+    return Number(waiting?.["pid"] ?? 0);
+  });
+  process.kill(pid, "SIGSTOP");
+  try {
+    process.kill(postmasterPid ?? 0, "SIGKILL");
+    // Sooner than a server that is there is waited for.
+    const facts = await Promise.race([looked, node.ports.clock.sleep(8_000)]);
+    expect(facts).toMatchObject({ database: { status: "stopped" } });
+  } finally {
+    process.kill(pid, "SIGKILL");
+    // What is stopped at the end has to run, and pg_ctl takes an unreaped zombie for a running server.
+    await waitFor(() => !isKnownToTheKernel(postmasterPid ?? 0) && !isKnownToTheKernel(pid));
+    await cluster.start("srv127");
+  }
+});
+
 test("closing the loop while it looks ends soon, and who still waits is told", async () => {
   await using lab = await createLab({ hosts: ownHosts("srv127"), mode: "loopback" });
   await using cluster = await createCluster(lab, { product: "postgresql", nodes: ["srv127"] });
