@@ -1,7 +1,7 @@
 import type { DatabaseFacts } from "#shared/domain/facts.ts";
 import { asFailure, Failure, type FailureCode } from "#shared/errors.ts";
 import type { Dialect } from "#shared/products/product.ts";
-import { isStillAlive } from "../adapters/local-processes.ts";
+import { isStillAlive, type LocalProcess } from "../adapters/local-processes.ts";
 import { fileSignature, resolvedPath } from "../adapters/local-system.ts";
 import type { Ports } from "../ports.ts";
 import { slotIdentity } from "../adapters/slot-directory.ts";
@@ -40,6 +40,8 @@ const controlEveryMs = 60_000;
 const diskEveryMs = 5_000;
 /** A stopped or hanging server must not hold back what is known of files, pool and host. */
 const answerWithinMs = 10_000;
+/** How often it is looked, while a server is asked, whether it still lives. */
+const deathEveryMs = 200;
 /** A server that refuses the one big statement is asked again in this time whether it still does. */
 const inPartsForMs = 600_000;
 
@@ -111,7 +113,11 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     };
     if (!disk.exists) last = { ...absent, ...known };
     else if (disk.postmaster === null) last = await stopped(known, disk, want.fresh);
-    else last = await running(known, disk, want);
+    else {
+      const answer = await unlessGone(ports, disk.postmaster, running(known, disk, want));
+      if (answer === null) return observe({ ...want, fresh: true });
+      last = answer;
+    }
     return last;
   }
 
@@ -290,6 +296,31 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     },
     hasStalePid: () => stalePid !== null,
   };
+}
+
+/**
+ * null: it died before it answered, and what is left of it may never answer. Up to version 14 a session that asks for
+ * statistics waits ten seconds for a collector that has died with its server.
+ */
+async function unlessGone<T>(
+  ports: Pick<Ports, "clock">,
+  server: LocalProcess,
+  answer: Promise<T>,
+): Promise<T | null> {
+  const done = new AbortController();
+  const gone = async (): Promise<null> => {
+    do await ports.clock.sleep(deathEveryMs, done.signal);
+    while (isStillAlive(server));
+    return null;
+  };
+  const death = gone();
+  try {
+    return await Promise.race([answer, death]);
+  } finally {
+    done.abort();
+    await death.catch(() => undefined);
+    answer.catch(() => undefined);
+  }
 }
 
 async function withinLimit<T>(ports: Pick<Ports, "clock">, answer: Promise<T>): Promise<T> {

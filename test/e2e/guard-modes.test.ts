@@ -38,7 +38,7 @@ test("in maintenance a death is recorded and muted; with the coordinator away it
     ["guard", "maintenance", "srv129", "--for", "25s", "--note", "disks"], // prettier-ignore
   );
   expect(nodes).toMatchObject([{ guard: { mode: "maintenance", note: "disks" }, failure: null }]);
-  await waitFor(async () => (await modeOf(castellan)) === "maintenance");
+  // Perhaps while its agent looks at it for the first time.
   const { host, paths } = cluster.node("srv129");
   const [pid] = (await host.readFile(`${paths.dataDir}/postmaster.pid`)).split("\n");
   await host.exec(["kill", "-9", pid ?? ""]);
@@ -79,7 +79,3 @@ test("in maintenance a death is recorded and muted; with the coordinator away it
   expect(screen).toContain("database-dead fired");
   for (const line of screen.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
 });
-
-test.todo(
-  "a server that is killed while its agent looks at it for the first time is known to be dead as soon as otherwise",
-);
