@@ -5,10 +5,11 @@ import { NodePaths, PoolKind, PoolPaths, ProductId } from "#shared/domain/cluste
 import { AbsolutePath, Address, Identifier, Name, Port } from "#shared/domain/names.ts";
 import { DiskSettings, Schedules, SiteChecks, TrustAddresses } from "./checks/check-settings.ts";
 import { defaultSlotLimits, type SlotLimits } from "./decide/slot-limits.ts";
-import type { RestartPolicy as Policy } from "./decide/view.ts";
+import { defaultPolicy, type RejoinPolicy, type RestartPolicy } from "./decide/policy.ts";
 
 const Bytes = z.int().positive();
-const RestartPolicy: z.ZodType<Policy> = z.enum(["never", "standbys", "all"]);
+const Restart: z.ZodType<RestartPolicy> = z.enum(["never", "standbys", "all"]);
+const Rejoin: z.ZodType<RejoinPolicy> = z.enum(["never", "standbys", "all"]);
 
 /** May be left out, whole or in part: files written by earlier versions have none of it. */
 const SlotLimitSettings: z.ZodType<SlotLimits> = z
@@ -74,7 +75,23 @@ export const AgentSettings = z.strictObject({
     /** Of files written by earlier versions; the mode is what `castellan guard` last said. */
     mode: z.literal("observe").optional(),
     /** Which dead databases the guard starts again when it is in charge. */
-    restart: RestartPolicy.default("standbys"),
+    restart: Restart.default(defaultPolicy.restart),
+    /** Which nodes whose WAL went another way than the new primary's it rewinds. */
+    rejoin: Rejoin.default(defaultPolicy.rejoin),
+    attachWithinBytes: Bytes.default(defaultPolicy.attachWithinBytes),
+    stopOnDiskFailure: z.boolean().default(defaultPolicy.stopOnDiskFailure),
+    selfFence: z
+      .strictObject({
+        armed: z.boolean().default(defaultPolicy.selfFence.armed),
+        afterMs: z.int().min(5_000).default(defaultPolicy.selfFence.afterMs),
+      })
+      .prefault({}),
+    actions: z
+      .strictObject({
+        most: z.int().positive().default(defaultPolicy.actions.most),
+        withinMs: z.int().positive().default(defaultPolicy.actions.withinMs),
+      })
+      .prefault({}),
     /** node-cron expressions of the periodic checks. */
     schedules: Schedules,
     disk: DiskSettings,
@@ -104,7 +121,7 @@ export const AgentSettings = z.strictObject({
 export type AgentSettings = z.infer<typeof AgentSettings>;
 
 export const defaultGuard: AgentSettings["guard"] = {
-  restart: "standbys",
+  ...defaultPolicy,
   schedules: Schedules.parse({
     rehash: "*/5 * * * * *",
     host: "*/30 * * * * *",

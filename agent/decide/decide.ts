@@ -1,6 +1,7 @@
 import type { GuardFinding } from "#shared/domain/facts.ts";
 import { stepText, type NearMiss } from "#shared/domain/guard.ts";
-import { rules as allRules, type Rule } from "./rules.ts";
+import type { Rule } from "./rules/rule.ts";
+import { rules as allRules } from "./rules/table.ts";
 import { emptyMemory, remember, type GuardMemory, type GuardView } from "./view.ts";
 
 type RuleState = {
@@ -55,7 +56,7 @@ export function decide(
   for (const rule of rules) {
     const before = state.rules[rule.id] ?? { against: 0, finding: null };
     const evidence = rule.when(view, memory, now);
-    const after = step(rule, before, evidence, view, now);
+    const after = step(rule, before, evidence, view, memory, now);
     next[rule.id] = after;
     if (before.finding === null && after.finding !== null) opened.push(after.finding);
     if (before.finding !== null && after.finding === null) cleared.push(before.finding);
@@ -80,11 +81,12 @@ function step(
   before: RuleState,
   evidence: string | null,
   view: GuardView,
+  memory: GuardMemory,
   now: number,
 ): RuleState {
   const found = (since: number, seen: string): GuardFinding => {
     const { id, because, severity, next } = rule;
-    const would = (rule.steps?.(view) ?? []).map(stepText);
+    const would = (rule.steps?.(view, memory) ?? []).map(stepText);
     return { rule: id, because, severity, since, would, evidence: seen, next };
   };
   const { finding } = before;

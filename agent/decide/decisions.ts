@@ -2,7 +2,8 @@ import type { GuardFinding } from "#shared/domain/facts.ts";
 import { mostNearMisses, type Decision, type GuardMode } from "#shared/domain/guard.ts";
 import { decisionInputs } from "./inputs.ts";
 import type { GuardDecision } from "./decide.ts";
-import { rules as allRules, type Rule } from "./rules.ts";
+import type { Rule } from "./rules/rule.ts";
+import { rules as allRules } from "./rules/table.ts";
 import type { GuardView } from "./view.ts";
 
 type DecisionDraft = Omit<Decision, "id" | "node" | "at">;
@@ -24,7 +25,7 @@ export function decisionsOf(
     // Of a version before this one: it is over, and nothing more is known of it.
     if (rule === undefined) return [];
     const { id, because, class: touches } = rule;
-    const steps = turn === "cleared" ? [] : [...(rule.steps?.(view) ?? [])];
+    const steps = turn === "cleared" ? [] : [...(rule.steps?.(view, state.memory) ?? [])];
     const isHeld = mode.mode === "maintenance" && steps.length > 0;
     return [
       {

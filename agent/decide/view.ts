@@ -1,20 +1,48 @@
 import type { NodeFacts } from "#shared/domain/facts.ts";
+import type { ClusterView, PeerSight, PoolSight } from "#shared/domain/cluster-view.ts";
+import type { CheckFacts } from "#shared/domain/facts.ts";
+import type { GuardPolicy } from "./policy.ts";
 import type { SlotLimits } from "./slot-limits.ts";
 
 /** What a rule may look at: facts, and signs that are no facts of the wire. */
 export type GuardView = {
   readonly facts: Omit<NodeFacts, "guard">;
+  /** The name of this node. */
+  readonly node: string;
   /** A pid file names a process that is gone. */
   readonly hasStalePid: boolean;
+  /** A pool's pid file names a process that is gone, or its pool answers no more though its process is gone. */
+  readonly hasDeadPool: boolean;
   readonly limits: SlotLimits;
-  readonly restart: RestartPolicy;
+  readonly policy: GuardPolicy;
+  /** null until a coordinator has told it once; from then on kept on disk. */
+  readonly cluster: ClusterView | null;
+  /** The others, the newest sight of each; what is too old to rest a step on is left out. */
+  readonly peers: readonly PeerSight[];
+  /** Every declared pool, this host's too; as `peers`. */
+  readonly pools: readonly PoolSight[];
+  readonly checks: readonly CheckFacts[];
+  readonly marks: GuardMarks;
 };
 
-/**
- * agent.yaml, `guard.restart`: which dead databases are started again. A dead primary may be failed over from by a pool:
- * with `all` it is started too, as a standby.
- */
-export type RestartPolicy = "never" | "standbys" | "all";
+/** What the guard keeps of this host on disk, bound to it. */
+export type GuardMarks = {
+  /** The last time that this node was seen as a running primary, and its timeline then; it starts as a standby only. */
+  readonly wasPrimary: { readonly at: number; readonly timeline: number } | null;
+  /** The list that was in force before the guard made this primary asynchronous. */
+  readonly synchronousBefore: string | null;
+  /** A rejoin failed, or can't be tried. */
+  readonly needsRebuild: { readonly at: number; readonly because: string } | null;
+  /** The standby marker was written by us, at a boot or before a start: it was a primary until then. */
+  readonly fencedAt: number | null;
+};
+
+export const noMarks: GuardMarks = {
+  wasPrimary: null,
+  synchronousBefore: null,
+  needsRebuild: null,
+  fencedAt: null,
+};
 
 /** What the guard remembers from look to look; lost with the process, so rules must do without at first. */
 export type GuardMemory = {

@@ -3,7 +3,7 @@ import type { GuardFacts, GuardFinding } from "#shared/domain/facts.ts";
 import type { Decision, GuardMode } from "#shared/domain/guard.ts";
 import { decide, guardStateWith, type GuardState } from "../decide/decide.ts";
 import { decisionsOf } from "../decide/decisions.ts";
-import type { GuardView } from "../decide/view.ts";
+import { noMarks, type GuardView } from "../decide/view.ts";
 import type { HostEvent } from "../host-event.ts";
 import type { ObservedFacts, ObserverPorts } from "../observe/observer.ts";
 import { guardRecordFile } from "./guard-record.ts";
@@ -41,8 +41,19 @@ export function createGuard(ports: ObserverPorts, onHostEvent: (event: HostEvent
       const { budget, modeTrouble, state } = (recalled ??= await recall());
       const now = clock.now();
       const mode = guardModes.current();
-      const { slots: limits, restart } = settings.guard;
-      const view: GuardView = { facts: seen, hasStalePid, limits, restart };
+      const view: GuardView = {
+        facts: seen,
+        node: settings.node,
+        hasStalePid,
+        hasDeadPool: false,
+        limits: settings.guard.slots,
+        policy: settings.guard,
+        cluster: null,
+        peers: [],
+        pools: [],
+        checks: [],
+        marks: noMarks,
+      };
       const decided = decide(state, view, now);
       recalled = { budget, modeTrouble, state: decided.state };
       modeTrouble.look(now);

@@ -28,11 +28,20 @@ const GuardStep = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("stop-database"), mode: z.literal("fast") }),
   z.strictObject({ do: z.literal("start-database") }),
   z.strictObject({ do: z.literal("write-standby-marker") }),
-  /** The value of synchronous_standby_names; empty for asynchronous. */
-  z.strictObject({ do: z.literal("synchronous"), names: z.string().max(2_000) }),
+  /** Takes the marker that the guard wrote away and starts the server as the primary that it was. */
+  z.strictObject({ do: z.literal("open-as-primary") }),
+  z.strictObject({
+    do: z.literal("synchronous"),
+    /** The value of synchronous_standby_names; empty for asynchronous. */
+    names: z.string().max(2_000),
+    /** Standbys that left: what they lack was acknowledged, so nobody may promote them. */
+    notPromotable: z.array(Name).max(64),
+  }),
   z.strictObject({ do: z.literal("attach-backend"), id: z.int().nonnegative() }),
-  z.strictObject({ do: z.literal("repoint"), host: Address, port: Port }),
-  z.strictObject({ do: z.literal("rewind"), host: Address, port: Port }),
+  z.strictObject({ do: z.literal("detach-backend"), id: z.int().nonnegative() }),
+  z.strictObject({ do: z.literal("repoint"), node: Name, host: Address, port: Port }),
+  /** Archives what it has and the new primary has not, rewinds, follows. */
+  z.strictObject({ do: z.literal("rejoin"), node: Name, host: Address, port: Port }),
   z.strictObject({ do: z.literal("restart-pool") }),
   z.strictObject({ do: z.literal("offer-rebuild"), because: z.string().max(500) }),
 ]);
@@ -57,10 +66,14 @@ export function stepText(step: GuardStep): string {
         : `set synchronous_standby_names to ${step.names}`;
     case "attach-backend":
       return `attach backend ${step.id} to the pool`;
+    case "detach-backend":
+      return `detach backend ${step.id} from the pool`;
+    case "open-as-primary":
+      return "take our standby marker away and start it as the primary that it was";
     case "repoint":
-      return `follow ${step.host}:${step.port}`;
-    case "rewind":
-      return `rewind to ${step.host}:${step.port}`;
+      return `follow ${step.node} (${step.host}:${step.port})`;
+    case "rejoin":
+      return `archive the WAL that ${step.node} has not, rewind to ${step.host}:${step.port} and follow it`;
     case "restart-pool":
       return "restart the pool";
     case "offer-rebuild":
@@ -90,8 +103,11 @@ export const Decision = z.strictObject({
   evidence: z.string().max(2_000),
   class: RuleClass,
   steps: z.array(GuardStep).max(16),
-  /** would: not in charge. held: in charge, and kept from it. cleared: what was found is no longer so. */
-  outcome: z.enum(["would", "held", "done", "failed", "cleared"]),
+  /**
+   * would: not in charge. held: in charge, and kept from it. begun: on disk before the first step; done or failed takes
+   * its place. cleared: what was found is no longer so.
+   */
+  outcome: z.enum(["would", "held", "begun", "done", "failed", "cleared"]),
   /** Of held and failed. */
   why: z.string().max(1_000).nullable(),
   /** JSON of the facts that were looked at. */

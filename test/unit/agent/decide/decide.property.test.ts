@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decide, guardStateWith, type GuardDecision } from "#agent/decide/decide.ts";
 import { decisionsOf } from "#agent/decide/decisions.ts";
-import { rules } from "#agent/decide/rules.ts";
-import type { GuardView } from "#agent/decide/view.ts";
+import { rules } from "#agent/decide/rules/table.ts";
+import { emptyMemory, type GuardView } from "#agent/decide/view.ts";
 import { Decision } from "#shared/domain/guard.ts";
 import { someArchiver } from "#test/unit/database-facts.ts";
 import { primary, slot, view, walsender } from "./view-builder.ts";
@@ -40,7 +40,7 @@ const anyView: fc.Arbitrary<GuardView> = fc
           backlog: { count: 1, bytes: backlogBytes, oldestWal: null, isCut: false },
         }),
       }),
-      { hasStalePid, restart },
+      { hasStalePid, policy: { restart } },
     ),
   );
 
@@ -127,7 +127,7 @@ test("a database that answers is never to be started, whatever else is seen", ()
     fc.property(anyStory, (views) => {
       for (const { opened, seen } of tell(views)) {
         for (const { rule } of opened) {
-          const steps = rules.find(({ id }) => id === rule)?.steps?.(seen) ?? [];
+          const steps = rules.find(({ id }) => id === rule)?.steps?.(seen, emptyMemory) ?? [];
           if (steps.length > 0) expect(seen.facts.database.status).toBe("stopped");
         }
       }
@@ -139,7 +139,7 @@ test("a former primary is started behind a standby marker or not at all", () => 
   fc.assert(
     fc.property(anyView, (seen) => {
       for (const rule of rules) {
-        const steps = (rule.steps?.(seen) ?? []).map((step) => step.do);
+        const steps = (rule.steps?.(seen, emptyMemory) ?? []).map((step) => step.do);
         const start = steps.indexOf("start-database");
         if (start < 0 || seen.facts.database.hasStandbyMarker) continue;
         expect(steps.slice(0, start)).toContain("write-standby-marker");

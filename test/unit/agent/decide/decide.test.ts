@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { decide, guardStateWith, type GuardDecision } from "#agent/decide/decide.ts";
-import { rules } from "#agent/decide/rules.ts";
+import { rules } from "#agent/decide/rules/table.ts";
+import type { RestartPolicy } from "#agent/decide/policy.ts";
 import type { GuardView } from "#agent/decide/view.ts";
 import { someArchiver } from "#test/unit/database-facts.ts";
 import { cronFile, primary, slot, view, walsender } from "./view-builder.ts";
@@ -253,8 +254,8 @@ test("a finding of a rule that no longer exists is cleared", () => {
 });
 
 test("a dead standby would be started; a dead primary only where the site says so, and behind a standby marker", () => {
-  const would = (database: typeof stopped, restart: GuardView["restart"]) =>
-    look([view(database, { hasStalePid: true, restart })]).findings[0]?.would;
+  const would = (database: typeof stopped, restart: RestartPolicy) =>
+    look([view(database, { hasStalePid: true, policy: { restart } })]).findings[0]?.would;
   const deadStandby = { ...stopped, hasStandbyMarker: true };
   expect(would(deadStandby, "standbys")).toEqual(["start the database"]);
   expect(would(deadStandby, "never")).toEqual([]);

@@ -1,6 +1,8 @@
-import type { DatabaseFacts, FileFacts } from "#shared/domain/facts.ts";
+import type { DatabaseFacts, FileFacts, PoolFacts } from "#shared/domain/facts.ts";
 import { defaultSlotLimits } from "#agent/decide/slot-limits.ts";
-import type { GuardView } from "#agent/decide/view.ts";
+import { defaultPolicy, type GuardPolicy } from "#agent/decide/policy.ts";
+import { noMarks, type GuardView } from "#agent/decide/view.ts";
+import type { ClusterView, PeerSight } from "#shared/domain/cluster-view.ts";
 import { someArchiver, someDatabase, someSlot } from "#test/unit/database-facts.ts";
 import { someFacts } from "#test/unit/some-facts.ts";
 
@@ -50,25 +52,84 @@ export function cronFile(maskedText: string): FileFacts {
   };
 }
 
+/** A view of a host that knows nothing of its cluster; a test shows only what differs. */
 export function view(
   database: DatabaseFacts,
-  more: {
-    readonly hasStalePid?: boolean;
-    readonly restart?: GuardView["restart"];
+  {
+    policy,
+    files,
+    ownSlots,
+    pool,
+    addresses,
+    ...more
+  }: Partial<Omit<GuardView, "facts" | "policy">> & {
+    readonly policy?: Partial<GuardPolicy>;
     readonly files?: FileFacts[];
     readonly ownSlots?: GuardView["facts"]["agent"]["ownSlots"];
+    readonly pool?: PoolFacts | null;
+    readonly addresses?: GuardView["facts"]["host"]["addresses"];
   } = {},
 ): GuardView {
   const some = someFacts();
   return {
-    hasStalePid: more.hasStalePid ?? false,
+    node: "srv127",
+    hasStalePid: false,
+    hasDeadPool: false,
     limits: defaultSlotLimits,
-    restart: more.restart ?? "standbys",
+    policy: { ...defaultPolicy, ...policy },
+    cluster: null,
+    peers: [],
+    pools: [],
+    checks: [],
+    marks: noMarks,
+    ...more,
     facts: {
       ...some,
-      agent: { ...some.agent, ownSlots: more.ownSlots ?? [] },
+      agent: { ...some.agent, ownSlots: ownSlots ?? [] },
+      host: { ...some.host, addresses: addresses ?? some.host.addresses },
       database,
-      files: more.files ?? [],
+      pool: pool === undefined ? some.pool : pool,
+      files: files ?? [],
     },
+  };
+}
+
+/** srv127, srv129 and srv159 as they are declared; the first two run pools. */
+export function threeNodes(more: Partial<ClusterView> = {}): ClusterView {
+  return {
+    cluster: "ESHA",
+    at: 1,
+    poolKind: "pgpool",
+    database: { name: "postgres", maintenanceUser: "postgres", replicationUser: "repl" },
+    nodes: ["127", "129", "159"].map((id, index) => ({
+      name: `srv${id}`,
+      address: `192.168.4.${id}`,
+      port: 54321,
+      slot: `slot_srv${id}`,
+      backendId: index,
+      nic: "eth0",
+      pool: index < 2 ? { port: 9999, pcpPort: 9898 } : null,
+    })),
+    virtualAddresses: { database: "192.168.4.200/24", pool: "192.168.4.201/24" },
+    trustAddresses: ["192.168.4.1"],
+    ...more,
+  };
+}
+
+/** A standby that streams from srv127, as this host sees it. */
+export function peer(node: string, more: Partial<PeerSight> = {}): PeerSight {
+  return {
+    node,
+    at: 1_000_000,
+    from: "own-look",
+    database: "standby",
+    systemIdentifier: "7000000000000000001",
+    timeline: 1,
+    position: "0/5000000",
+    streaming: [],
+    synchronousStandbyNames: "",
+    upstream: "192.168.4.127",
+    problem: null,
+    ...more,
   };
 }

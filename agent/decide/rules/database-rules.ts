@@ -1,0 +1,77 @@
+import type { Rule } from "./rule.ts";
+
+/** The server itself: dead, stopped, silent, and its disk. */
+export const databaseRules: readonly Rule[] = [
+  {
+    id: "incomplete-data-directory",
+    because:
+      "the data directory is an unfinished copy, and opened as it is it could become a second primary",
+    severity: "info",
+    looks: 1,
+    class: "database",
+    when: ({ facts: { database } }) =>
+      database.hasIncompleteMarker
+        ? `castellan.incomplete is there; database ${database.status}`
+        : null,
+    next: "castellan operation list: the operation that copies it goes on, or takes it away",
+  },
+  {
+    id: "database-dead",
+    because: "the database ended without a clean stop",
+    severity: "critical",
+    looks: 1,
+    class: "database",
+    when: ({ facts: { database }, hasStalePid }) =>
+      database.status === "stopped" && hasStalePid && !database.hasIncompleteMarker
+        ? (database.problem ?? "its process is gone")
+        : null,
+    steps: ({ facts: { database }, policy: { restart } }) => {
+      if (restart === "never" || (restart === "standbys" && !database.hasStandbyMarker)) return [];
+      return database.hasStandbyMarker
+        ? [{ do: "start-database" }]
+        : [{ do: "write-standby-marker" }, { do: "start-database" }];
+    },
+    nearly: ({ facts: { database }, hasStalePid }) =>
+      database.status === "stopped" && hasStalePid && database.hasIncompleteMarker
+        ? {
+            evidence: "its process is gone",
+            missing: "the directory is an unfinished copy, which nobody starts",
+          }
+        : null,
+    next: "its log says why; a dead primary is left to whoever fails over from it (guard.restart)",
+  },
+  {
+    id: "database-stopped",
+    because: "the database was running and has been stopped by someone",
+    severity: "warning",
+    looks: 2,
+    class: "database",
+    when: ({ facts: { database }, hasStalePid }, { ranAt }, now) =>
+      database.status === "stopped" &&
+      !hasStalePid &&
+      !database.hasIncompleteMarker &&
+      ranAt !== null
+        ? `no process and no pid file; it last answered ${Math.round((now - ranAt) / 1000)} s ago`
+        : null,
+    nearly: ({ facts: { database }, hasStalePid }, { ranAt }) =>
+      database.status === "stopped" && !hasStalePid && ranAt === null
+        ? {
+            evidence: "no process and no pid file",
+            missing: "a look since the agent's start at which it ran",
+          }
+        : null,
+    next: "start it when the work that it was stopped for is done; a clean stop is a person's word, or an operation's",
+  },
+  {
+    id: "database-unreachable",
+    because: "the database's process lives but gives no session",
+    severity: "critical",
+    looks: 5,
+    class: "database",
+    when: ({ facts: { database } }) =>
+      database.status === "unreachable" && !database.hasIncompleteMarker
+        ? (database.problem ?? "no session")
+        : null,
+    next: "its log says whether it recovers, refuses or hangs",
+  },
+];
