@@ -11,6 +11,9 @@ const Bytes = z.int().positive();
 const Restart: z.ZodType<RestartPolicy> = z.enum(["never", "standbys", "all"]);
 const Rejoin: z.ZodType<RejoinPolicy> = z.enum(["never", "standbys", "all"]);
 
+/** With the product's own files still less than the coordinator keeps baselines of. */
+const mostSettableIncludedFiles = 900;
+
 /** May be left out, whole or in part: files written by earlier versions have none of it. */
 const SlotLimitSettings: z.ZodType<SlotLimits> = z
   .strictObject({
@@ -108,7 +111,11 @@ export const AgentSettings = z.strictObject({
     reconnectMostMs: z.int().positive(),
     watchedFileBytes: z.int().positive(),
     /** Files that the server's configuration includes; more are not watched, which is an alert. */
-    includedFiles: z.int().min(mostIncludedFiles).default(mostIncludedFiles),
+    includedFiles: z
+      .int()
+      .min(mostIncludedFiles)
+      .max(mostSettableIncludedFiles)
+      .default(mostIncludedFiles),
     /** Former contents of each watched file that are kept on this host, and how much they may be together. */
     keptFileVersions: z.int().positive().default(20),
     keptFileBytes: Bytes.default(128 * 1024 * 1024),

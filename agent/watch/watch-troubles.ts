@@ -19,7 +19,7 @@ const troubles = {
   "too-many-files": {
     is: "The server's configuration includes more files than are watched",
     over: "Every file that the server's configuration includes is watched",
-    fix: "Raise limits.includedFiles in agent.yaml and restart the agent.",
+    fix: "Raise limits.includedFiles in agent.yaml (900 at most) and restart the agent.",
   },
   "not-recorded": {
     is: "The state directory can't be written: after a restart of the agent diffs may be poorer and alerts stay open",
