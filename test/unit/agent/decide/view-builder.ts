@@ -123,7 +123,7 @@ export function peer(node: string, more: Partial<PeerSight> = {}): PeerSight {
     at: 1_000_000,
     from: "own-look",
     database: "standby",
-    systemIdentifier: "7000000000000000001",
+    systemIdentifier: "7412000000000000000",
     timeline: 1,
     position: "0/5000000",
     streaming: [],
