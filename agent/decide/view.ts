@@ -31,6 +31,12 @@ export type GuardMarks = {
   readonly wasPrimary: { readonly at: number; readonly timeline: number } | null;
   /** The list that was in force before the guard made this primary asynchronous. */
   readonly synchronousBefore: string | null;
+  /** Of a standby: WAL that it has stands in no history of the primary on this timeline; it can't follow that as it is. */
+  readonly diverged: {
+    readonly at: number;
+    readonly timeline: number;
+    readonly because: string;
+  } | null;
   /** A rejoin failed, or can't be tried. */
   readonly needsRebuild: { readonly at: number; readonly because: string } | null;
   /** The standby marker was written by us, at a boot or before a start: it was a primary until then. */
@@ -40,6 +46,7 @@ export type GuardMarks = {
 export const noMarks: GuardMarks = {
   wasPrimary: null,
   synchronousBefore: null,
+  diverged: null,
   needsRebuild: null,
   fencedAt: null,
 };
