@@ -1,7 +1,9 @@
 import type { GuardFacts, NodeFacts } from "#shared/domain/facts.ts";
+import type { ClusterView, PeerSight } from "#shared/domain/cluster-view.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Baseline } from "#shared/protocol/messages.ts";
 import { createGuard } from "./guard/guard.ts";
+import { createSights } from "./guard/sights.ts";
 import { fine } from "./checks/check.ts";
 import { createChecks } from "./checks/checks.ts";
 import type { HostEvent } from "./host-event.ts";
@@ -22,6 +24,8 @@ import { createFileWatch } from "./watch/file-watch.ts";
  *   command ended                   → loop.wake("command-ended")
  *   message `baselines`             → loop.setBaselines(message.files)
  *   message `observe-now`           → await loop.observeNow()
+ *   message `cluster-view`          → await loop.setCluster(cluster, view)
+ *   message `sights`                → loop.setSights(peers)
  */
 export type Loop = AsyncDisposable & {
   /** Look again soon; many wakes are one look. */
@@ -30,6 +34,10 @@ export type Loop = AsyncDisposable & {
   observeNow(): Promise<NodeFacts>;
   /** Accepted contents of watched files; replaces all that were known. */
   setBaselines(files: readonly Baseline[]): void;
+  /** How a cluster is declared; null where it does not declare this node. */
+  setCluster(cluster: string, view: ClusterView | null): Promise<void>;
+  /** What the other nodes' agents say of themselves now. */
+  setSights(peers: readonly PeerSight[]): void;
   /** The latest facts; null before the first cycle has ended. */
   facts(): NodeFacts | null;
 };
@@ -43,6 +51,7 @@ type WakeReason =
   | "file"
   | "schedule"
   | "host"
+  | "peer"
   | "asked";
 
 export type LoopOptions = {
@@ -72,7 +81,8 @@ export function createLoop(options: LoopOptions): Loop {
   const { clock, log, settings } = ports;
   const observer = createObserver(ports, startedAt);
   const stopping = new AbortController();
-  const guard = createGuard(ports, emit);
+  const sights = createSights(ports, () => wake("peer"));
+  const guard = createGuard(ports, sights, () => schedule.checks(), emit);
   let checksShownAt = Number.NEGATIVE_INFINITY;
   let latest: NodeFacts | null = null;
   let want: { readonly reasons: Set<WakeReason>; readonly waiting: Waiting[] } = nothingWanted();
@@ -200,9 +210,15 @@ export function createLoop(options: LoopOptions): Loop {
     setBaselines: (files) => {
       void watching.then((watch) => watch.setBaselines(files));
     },
+    setCluster: async (cluster, view) => {
+      await ports.clusterView.take(cluster, view);
+      wake("peer");
+    },
+    setSights: (peers) => sights.told(peers),
     facts: () => latest,
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer);
+      sights[Symbol.dispose]();
       await schedule[Symbol.asyncDispose]();
       stopping.abort();
       rouse();

@@ -4,6 +4,7 @@ import type { Product } from "#shared/products/product.ts";
 import type { Log } from "#shared/log.ts";
 import type { Secret } from "#shared/secret.ts";
 import type { Clock } from "#shared/time.ts";
+import type { ClusterViewFile } from "./guard/cluster-view-file.ts";
 import type { DecisionRing } from "./guard/decision-ring.ts";
 import type { GuardModes } from "./guard/guard-modes.ts";
 import type { AgentSettings } from "./settings.ts";
@@ -23,6 +24,7 @@ export type Ports = {
   readonly jobs: Jobs;
   readonly guardModes: GuardModes;
   readonly decisions: DecisionRing;
+  readonly clusterView: ClusterViewFile;
   /** Look at everything again now; the result is also reported. */
   readonly observe: () => Promise<NodeFacts>;
   /** Of the agent's user, which is the database's. */
@@ -168,6 +170,8 @@ export type Databases = {
 type ConnectOptions = {
   /** For the connection. */
   readonly timeoutMs?: number;
+  /** For each query. */
+  readonly queryTimeoutMs?: number;
   /** No limit for a query, however large the table: whoever asks ends the session to end the query. */
   readonly isPatient?: boolean;
 };

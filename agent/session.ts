@@ -1,3 +1,4 @@
+import type { ClusterView, PeerSight } from "#shared/domain/cluster-view.ts";
 import type { Progress } from "#shared/domain/commands.ts";
 import type { NodeFacts } from "#shared/domain/facts.ts";
 import type { Decision } from "#shared/domain/guard.ts";
@@ -38,6 +39,8 @@ export type SessionOptions = {
   readonly decisions: Pick<DecisionRing, "waiting" | "acknowledge">;
   readonly observeNow: () => Promise<NodeFacts>;
   readonly setBaselines: (files: Extract<Message, { type: "baselines" }>["files"]) => void;
+  readonly setCluster: (cluster: string, view: ClusterView | null) => Promise<void>;
+  readonly setSights: (peers: readonly PeerSight[]) => void;
 };
 
 export type Session = AsyncDisposable & {
@@ -75,6 +78,8 @@ export function createSession(options: SessionOptions): Session {
   const outbox = createEventOutbox(options.makeId);
   let live: Link | null = null;
   let coordinatorAheadMs: number | null = null;
+  /** By one that was here before: what this one says of the cluster is of another time. */
+  let isOutranked = false;
   let current: Link | null = null;
   let latest: NodeFacts | null = null;
   let lastReason: string | null = null;
@@ -118,6 +123,7 @@ export function createSession(options: SessionOptions): Session {
       log.error({ err: error }, "The coordinator's epoch could not be stored.");
       return true;
     });
+    isOutranked = !isCurrent;
     if (!isCurrent) {
       log.error(
         { epoch: welcome.epoch, highestEpoch: runner.highestEpoch() },
@@ -157,6 +163,12 @@ export function createSession(options: SessionOptions): Session {
       sendFacts(true, live === asker ? question : undefined);
     },
     baselines: ({ files }) => options.setBaselines(files),
+    "cluster-view": async ({ cluster, view }) => {
+      if (!isOutranked) await options.setCluster(cluster, view);
+    },
+    sights: ({ peers }) => {
+      if (!isOutranked) options.setSights(peers);
+    },
   };
 
   const dispatch = async (message: Exclude<Message, { type: "welcome" }>): Promise<void> => {

@@ -25,6 +25,7 @@ import { copyAttributes } from "./adapters/copy-attributes.ts";
 import { ClosingStack } from "./closing-stack.ts";
 import { createCommandRunner } from "./command-runner.ts";
 import { CommandRecord, createCommandsOnDisk } from "./commands-on-disk.ts";
+import { openClusterView } from "./guard/cluster-view-file.ts";
 import { openDecisionRing } from "./guard/decision-ring.ts";
 import { openGuardModes } from "./guard/guard-modes.ts";
 import { createLoop } from "./loop.ts";
@@ -101,6 +102,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
       }),
       guardModes: await openGuardModes({ ...settings, clock }),
       decisions: await openDecisionRing(settings.stateDirectory, (made) => session.decision(made)),
+      clusterView: await openClusterView({ ...settings, log }),
       observe: () => loop.observeNow(),
       home,
     };
@@ -155,6 +157,8 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         decisions: ports.decisions,
         observeNow: () => loop.observeNow(),
         setBaselines: (files) => loop.setBaselines(files),
+        setCluster: (cluster, view) => loop.setCluster(cluster, view),
+        setSights: (peers) => loop.setSights(peers),
       }),
     );
     const loop = stack.use(

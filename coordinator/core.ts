@@ -9,6 +9,7 @@ import { startAlerting, type Alerting } from "./alerts/alerting.ts";
 import { createClusterFiles } from "./cluster-file/cluster-files.ts";
 import { createEvents } from "./events.ts";
 import { createFleet } from "./fleet/view.ts";
+import { createClusterTeller } from "./guard/cluster-teller.ts";
 import { Hub } from "./hub/hub.ts";
 import { startHubServer } from "./hub/server.ts";
 import { createLifetimes } from "./lifetimes.ts";
@@ -77,10 +78,20 @@ export async function startCore(
         clock,
         events,
         onMissedPast: (because) => runner.holdAll(because),
-        onFacts: (node) => ruleWatch.factsChanged(node),
+        onWelcome: (node) => clusterTeller.agentCame(node),
+        onLost: (node) => clusterTeller.agentChanged(node),
+        onFacts: (node) => {
+          ruleWatch.factsChanged(node);
+          clusterTeller.agentChanged(node);
+        },
       }),
     );
-    const clusterFiles = createClusterFiles(settings.clustersDirectory);
+    const clusterFiles = createClusterFiles(settings.clustersDirectory, () =>
+      clusterTeller.declared(),
+    );
+    const clusterTeller = lifetimes.use(
+      createClusterTeller({ clusterFiles, agents: hub, clock, log }),
+    );
     const ruleWatch = lifetimes.use(
       createRuleWatch({ store, clock, log, clusterFiles, agents: hub }),
     );

@@ -1,6 +1,6 @@
 import WebSocket from "ws";
 import { maxMessageBytes } from "#shared/protocol/codec.ts";
-import { numberedAnswers, takesDecisions } from "#shared/protocol/messages.ts";
+import { knowsCluster, numberedAnswers, takesDecisions } from "#shared/protocol/messages.ts";
 import type { Secret } from "#shared/secret.ts";
 import { connectPinned } from "./pinned-tls.ts";
 
@@ -48,7 +48,7 @@ export function createLinkOpener(options: LinkOptions): OpenLink {
   const { hostname, port } = new URL(options.url);
   const endpoint = { host: hostname.replaceAll(/^\[|\]$/g, ""), port: Number(port || 443) };
   return (listener) => {
-    const socket = new WebSocket(options.url, [numberedAnswers, takesDecisions], {
+    const socket = new WebSocket(options.url, [numberedAnswers, takesDecisions, knowsCluster], {
       createConnection: () => connectPinned(endpoint, options.certificatePem),
       headers: { authorization: `Castellan ${options.node}:${options.secret.reveal()}` },
       handshakeTimeout: options.connectTimeoutMs,
@@ -102,7 +102,7 @@ export function createLinkOpener(options: LinkOptions): OpenLink {
         return socket.bufferedAmount;
       },
       get takesDecisions() {
-        return socket.protocol === takesDecisions;
+        return [takesDecisions, knowsCluster].includes(socket.protocol);
       },
     };
   };

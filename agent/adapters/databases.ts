@@ -133,12 +133,12 @@ export function createDatabases(options: DatabasesOptions): DatabasesWithEdges {
         return open?.versionNumber ?? null;
       },
     },
-    connect: async (login, { timeoutMs, isPatient } = {}) =>
+    connect: async (login, { timeoutMs, queryTimeoutMs = limits.queryMs, isPatient } = {}) =>
       openSession({
         ...login,
         password: await options.secret(login.secret),
         connectTimeoutMs: timeoutMs ?? limits.connectMs,
-        queryTimeoutMs: isPatient === true ? null : limits.queryMs,
+        queryTimeoutMs: isPatient === true ? null : queryTimeoutMs,
         statementTimeoutMs: null,
       }),
     connectOwn: async (database, { isPatient } = {}) => {

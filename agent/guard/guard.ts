@@ -1,13 +1,15 @@
 import { randomUUID } from "node:crypto";
-import type { GuardFacts, GuardFinding } from "#shared/domain/facts.ts";
+import type { CheckFacts, GuardFacts, GuardFinding } from "#shared/domain/facts.ts";
 import type { Decision, GuardMode } from "#shared/domain/guard.ts";
 import { decide, guardStateWith, type GuardState } from "../decide/decide.ts";
 import { decisionsOf } from "../decide/decisions.ts";
+import { unrest } from "../decide/unrest.ts";
 import { noMarks, type GuardView } from "../decide/view.ts";
 import type { HostEvent } from "../host-event.ts";
 import type { ObservedFacts, ObserverPorts } from "../observe/observer.ts";
 import { guardRecordFile } from "./guard-record.ts";
-import { createModeTrouble, type ModeTrouble } from "./mode-trouble.ts";
+import type { Sights } from "./sights.ts";
+import { createLostKnowledge, type LostKnowledge } from "./lost-knowledge.ts";
 import { createWalBudgetGuard, type WalBudgetGuard } from "./wal-budget-guard.ts";
 
 export type Guard = {
@@ -15,7 +17,12 @@ export type Guard = {
   look(seen: ObservedFacts, hasStalePid: boolean): Promise<Omit<GuardFacts, "checks">>;
 };
 
-export function createGuard(ports: ObserverPorts, onHostEvent: (event: HostEvent) => void): Guard {
+export function createGuard(
+  ports: ObserverPorts,
+  sights: Pick<Sights, "peers" | "pools" | "attend">,
+  checks: () => readonly CheckFacts[],
+  onHostEvent: (event: HostEvent) => void,
+): Guard {
   const { clock, log, settings, guardModes, decisions } = ports;
   const record = guardRecordFile(settings.stateDirectory);
   /** null before the first look. */
@@ -25,7 +32,7 @@ export function createGuard(ports: ObserverPorts, onHostEvent: (event: HostEvent
     const { findings, openCauses } = await record.load();
     return {
       budget: createWalBudgetGuard(ports, onHostEvent, openCauses),
-      modeTrouble: createModeTrouble(ports, onHostEvent, openCauses),
+      lost: createLostKnowledge(ports, onHostEvent, openCauses),
       state: guardStateWith(findings),
     };
   }
@@ -38,7 +45,7 @@ export function createGuard(ports: ObserverPorts, onHostEvent: (event: HostEvent
 
   return {
     look: async (seen, hasStalePid) => {
-      const { budget, modeTrouble, state } = (recalled ??= await recall());
+      const { budget, lost, state } = (recalled ??= await recall());
       const now = clock.now();
       const mode = guardModes.current();
       const view: GuardView = {
@@ -48,15 +55,16 @@ export function createGuard(ports: ObserverPorts, onHostEvent: (event: HostEvent
         hasDeadPool: false,
         limits: settings.guard.slots,
         policy: settings.guard,
-        cluster: null,
-        peers: [],
-        pools: [],
-        checks: [],
+        cluster: ports.clusterView.current(),
+        peers: sights.peers(),
+        pools: sights.pools(),
+        checks: checks(),
         marks: noMarks,
       };
+      sights.attend(unrest(view));
       const decided = decide(state, view, now);
-      recalled = { budget, modeTrouble, state: decided.state };
-      modeTrouble.look(now);
+      recalled = { budget, lost, state: decided.state };
+      lost.look(now);
       // Told before anything is written: a disk that hangs is what may have to be told of.
       for (const finding of decided.opened) onHostEvent(findingEvent(finding, mode, now));
       for (const finding of decided.cleared) onHostEvent(clearedEvent(finding, now));
@@ -66,7 +74,7 @@ export function createGuard(ports: ObserverPorts, onHostEvent: (event: HostEvent
       await budget.enforce(seen).catch((error: unknown) => {
         log.error({ error }, "The WAL budget could not be looked at; the next look tries again.");
       });
-      const openCauses = [...budget.openCauses(), ...modeTrouble.openCauses()];
+      const openCauses = [...budget.openCauses(), ...lost.openCauses()];
       await record
         .save({ findings: [...decided.findings], openCauses, hasMode: guardModes.isKept() })
         .catch((error: unknown) => {
@@ -86,7 +94,7 @@ export function createGuard(ports: ObserverPorts, onHostEvent: (event: HostEvent
 
 type Recalled = {
   readonly budget: WalBudgetGuard;
-  readonly modeTrouble: ModeTrouble;
+  readonly lost: LostKnowledge;
   readonly state: GuardState;
 };
 

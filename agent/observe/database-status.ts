@@ -2,7 +2,7 @@ import type { ArchiverFacts, DatabaseFacts, SlotRow } from "#shared/domain/facts
 import { maskConninfo } from "#shared/config-files/conninfo.ts";
 import { lsnDistance } from "#shared/domain/lsn.ts";
 import type { Dialect } from "#shared/products/product.ts";
-import type { Databases, Row } from "../ports.ts";
+import type { Row, Session } from "../ports.ts";
 import { flagOf, numberOf, rowOfJson, textOf } from "./row-values.ts";
 
 /** What moves from second to second: asked in one round trip. */
@@ -36,12 +36,38 @@ type Part = keyof Pick<
   | "archiver"
   | "clientSessions"
   | "control"
+  | "synchronousNames"
 >;
 type Rows = Readonly<Partial<Record<Part, readonly Row[]>>>;
 
+/** Of this host's own database. */
+const ownParts: readonly Part[] = [
+  "isInRecovery",
+  "currentPosition",
+  "currentWalFile",
+  "standbyPositions",
+  "replication",
+  "slots",
+  "receiver",
+  "archiver",
+  "clientSessions",
+  "control",
+];
+/** What another node has to know of it. */
+export const peerParts: readonly Part[] = [
+  "isInRecovery",
+  "currentPosition",
+  "currentWalFile",
+  "standbyPositions",
+  "replication",
+  "receiver",
+  "control",
+  "synchronousNames",
+];
+
 /** Every part as rows of JSON in one statement: one round trip, one parse, one session. */
-function statusQuery(dialect: Dialect): string {
-  return partsOf(dialect)
+function statusQuery(parts: ReturnType<typeof partsOf>): string {
+  return parts
     .map(
       ([part, sql]) =>
         `SELECT '${part}' AS part, CAST(row_to_json(q) AS text) AS content FROM (${sql}) q`,
@@ -49,60 +75,68 @@ function statusQuery(dialect: Dialect): string {
     .join("\nUNION ALL ");
 }
 
-function partsOf(dialect: Dialect): readonly (readonly [Part, string])[] {
+function partsOf(dialect: Dialect, wanted: readonly Part[]): readonly (readonly [Part, string])[] {
   // These may only be asked of a primary; the sub-select behind ELSE is not run on a standby.
   const ofPrimary = (sql: string, name: string): string =>
     `SELECT CASE WHEN (${dialect.isInRecovery}) THEN NULL ELSE (${sql}) END AS ${name}`;
-  return [
-    ["isInRecovery", dialect.isInRecovery],
-    ["currentPosition", ofPrimary(dialect.currentPosition, "lsn")],
-    ["currentWalFile", ofPrimary(dialect.currentWalFile, "file")],
-    ["standbyPositions", dialect.standbyPositions],
-    ["replication", dialect.replication],
-    ["slots", dialect.slots],
-    ["receiver", dialect.receiver],
-    ["archiver", dialect.archiver],
-    ["clientSessions", dialect.clientSessions],
-    ...(dialect.control === null ? [] : ([["control", dialect.control]] as const)),
-  ];
+  return wanted.flatMap((part): readonly (readonly [Part, string])[] => {
+    const sql = dialect[part];
+    if (sql === null) return [];
+    if (part === "currentPosition") return [[part, ofPrimary(sql, "lsn")]];
+    return [[part, part === "currentWalFile" ? ofPrimary(sql, "file") : sql]];
+  });
 }
 
 export type StatusAnswer = {
   readonly status: Partial<DatabaseStatus>;
+  /** null where it was not asked. */
+  readonly synchronousStandbyNames: string | null;
   /** Parts that could not be asked, with the server's words. */
   readonly problems: readonly string[];
 };
 
 /** @throws whatever the session throws when not even the first part can be asked. */
-export async function askStatus(own: Databases["own"], dialect: Dialect): Promise<StatusAnswer> {
-  const together = await own.query(statusQuery(dialect));
+export async function askStatus(
+  session: Pick<Session, "query">,
+  dialect: Dialect,
+  wanted = ownParts,
+): Promise<StatusAnswer> {
+  const parts = partsOf(dialect, wanted);
+  const together = await session.query(statusQuery(parts));
   const rows: Partial<Record<string, Row[]>> = {};
   for (const row of together) {
     const content = textOf(row, "content");
     const parsed = content === null ? null : rowOfJson(content);
     if (parsed !== null) (rows[textOf(row, "part") ?? ""] ??= []).push(parsed);
   }
-  const all = Object.fromEntries(partsOf(dialect).map(([part]) => [part, rows[part] ?? []]));
-  return { status: statusOf(all), problems: [] };
+  const all = Object.fromEntries(parts.map(([part]) => [part, rows[part] ?? []]));
+  return answerOf(all, []);
 }
 
 /** One by one, for a server that refuses the whole: what fails is left out and named. */
 export async function askStatusInParts(
-  own: Databases["own"],
+  session: Pick<Session, "query">,
   dialect: Dialect,
+  wanted = ownParts,
 ): Promise<StatusAnswer> {
   const rows: Partial<Record<Part, readonly Row[]>> = {};
   const problems: string[] = [];
-  rows.isInRecovery = await own.query(dialect.isInRecovery);
-  for (const [part, sql] of partsOf(dialect)) {
+  rows.isInRecovery = await session.query(dialect.isInRecovery);
+  for (const [part, sql] of partsOf(dialect, wanted)) {
     if (part === "isInRecovery") continue;
     try {
-      rows[part] = await own.query(sql);
+      rows[part] = await session.query(sql);
     } catch (error) {
       problems.push(`${part}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  return { status: statusOf(rows), problems };
+  return answerOf(rows, problems);
+}
+
+function answerOf(rows: Rows, problems: readonly string[]): StatusAnswer {
+  const [names] = rows.synchronousNames ?? [];
+  const synchronousStandbyNames = names === undefined ? null : textOf(names, "names");
+  return { status: statusOf(rows), synchronousStandbyNames, problems };
 }
 
 function statusOf(rows: Rows): Partial<DatabaseStatus> {

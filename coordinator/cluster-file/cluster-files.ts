@@ -19,7 +19,10 @@ const besideName = /^\..+\.\d+\.new$/;
  * The folder of cluster declarations. Every write is beside, fsync, rename (or link), fsync of the folder; what a
  * killed coordinator left beside is swept first.
  */
-export function createClusterFiles(directory: string): ClusterFiles {
+export function createClusterFiles(
+  directory: string,
+  onWritten: (name: string) => void = () => undefined,
+): ClusterFiles {
   const fileOf = (name: string): string => {
     if (!Name.safeParse(name).success) throw unknown(name);
     return join(directory, `${name}${suffix}`);
@@ -68,6 +71,7 @@ export function createClusterFiles(directory: string): ClusterFiles {
     renameSync(beside, file);
     crashPoint("file:renamed");
     syncDirectory(directory);
+    onWritten(name);
     return loaded(name, file, Buffer.from(text));
   };
   return {
@@ -90,6 +94,7 @@ export function createClusterFiles(directory: string): ClusterFiles {
         rmSync(beside, { force: true });
       }
       syncDirectory(directory);
+      onWritten(name);
       return cluster;
     },
     addNode: (name, node) => {

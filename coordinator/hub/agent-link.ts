@@ -4,6 +4,7 @@ import { decode, encode } from "#shared/protocol/codec.ts";
 import {
   AgentMessage,
   closeCodes,
+  knowsCluster,
   type AgentMessage as Message,
   type CoordinatorMessage,
 } from "#shared/protocol/messages.ts";
@@ -85,6 +86,11 @@ export class AgentLink {
   /** It sends a question's number back with the answer. */
   get numbersAnswers(): boolean {
     return this.#socket.protocol !== "";
+  }
+
+  /** Of before, it would take what is said of its cluster for a bad message. */
+  get knowsCluster(): boolean {
+    return this.#socket.protocol === knowsCluster;
   }
 
   /** From now on messages are handed over, those that came early first. */

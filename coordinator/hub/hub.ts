@@ -1,6 +1,6 @@
 import type { Progress } from "#shared/domain/commands.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
-import type { AgentMessage } from "#shared/protocol/messages.ts";
+import type { AgentMessage, CoordinatorMessage } from "#shared/protocol/messages.ts";
 import { protocolVersion, version } from "#shared/version.ts";
 import type { Clock } from "#shared/time.ts";
 import type { Events } from "../events.ts";
@@ -28,6 +28,9 @@ export type HubPorts = {
   readonly events: Events;
   /** An agent knows of a coordinator that this journal does not know: nothing may simply go on. */
   readonly onMissedPast: (because: string) => void;
+  /** An agent is there, and may be told of its cluster. */
+  readonly onWelcome: (node: string) => void;
+  readonly onLost: (node: string) => void;
   /** Its facts are others than before. */
   readonly onFacts: (node: string) => void;
 };
@@ -118,6 +121,7 @@ export class Hub {
       heartbeat: settings.heartbeat,
     });
     link.send(baselinesMessage(store, hello.node));
+    this.#ports.onWelcome(hello.node);
     this.#commands.resendTo(hello.node);
     link.goLive((message) => {
       try {
@@ -139,6 +143,7 @@ export class Hub {
     for (const { settle } of state.waiters) settle(this.#away(state.node));
     this.#ports.events.emit("agent:lost", { node: state.node }, { reason });
     this.#presence.lost(state.node);
+    this.#ports.onLost(state.node);
   }
 
   dispatch(
@@ -177,6 +182,15 @@ export class Hub {
 
   tellBaselines(node: string): void {
     this.#states.get(node)?.link?.send(baselinesMessage(this.#ports.store, node));
+  }
+
+  /** Nothing to one that is away, or of a version that would take it for a bad message. */
+  tellOfCluster(
+    node: string,
+    message: Extract<CoordinatorMessage, { type: "cluster-view" | "sights" }>,
+  ): void {
+    const link = this.linkOf(node);
+    if (link?.knowsCluster === true) link.send(message);
   }
 
   /**

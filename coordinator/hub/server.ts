@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
 import { Failure } from "#shared/errors.ts";
 import { maxMessageBytes } from "#shared/protocol/codec.ts";
-import { numberedAnswers, takesDecisions } from "#shared/protocol/messages.ts";
+import { knowsCluster, numberedAnswers, takesDecisions } from "#shared/protocol/messages.ts";
 import { sendFailure } from "../api/http-io.ts";
 import type { Authenticator } from "../trust/authenticator.ts";
 import { admit } from "./admission.ts";
@@ -14,7 +14,10 @@ import type { Hub, HubPorts } from "./hub.ts";
 import { answerJoin } from "./join.ts";
 import { createRefusals, type Refusals } from "./refusals.ts";
 
-export type HubServerOptions = Omit<HubPorts, "onMissedPast" | "onFacts"> & {
+export type HubServerOptions = Omit<
+  HubPorts,
+  "onMissedPast" | "onFacts" | "onWelcome" | "onLost"
+> & {
   readonly hub: Hub;
   readonly listen: { readonly address: string; readonly port: number };
   readonly authenticator: Authenticator;
@@ -51,7 +54,7 @@ export async function startHubServer(options: HubServerOptions): Promise<HubServ
     maxPayload: maxMessageBytes,
     perMessageDeflate: false,
     handleProtocols: (offered) =>
-      [takesDecisions, numberedAnswers].find((p) => offered.has(p)) ?? false,
+      [knowsCluster, takesDecisions, numberedAnswers].find((p) => offered.has(p)) ?? false,
   });
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());

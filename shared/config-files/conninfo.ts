@@ -119,3 +119,9 @@ function skipBlanks(text: string, from: number): number {
 function isBlank(char: string | undefined): boolean {
   return char !== undefined && " \t\n\v\f\r".includes(char);
 }
+
+/** Which host it leads to: libpq takes the address before the name. */
+export function conninfoHost(text: string): string | null {
+  const { values } = parseConninfo(text);
+  return values.get("hostaddr") ?? values.get("host") ?? null;
+}

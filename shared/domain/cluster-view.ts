@@ -10,7 +10,7 @@ import { Address, Identifier, Lsn, Name, Port, SlotName } from "./names.ts";
 
 export const ClusterView = z.strictObject({
   cluster: Name,
-  /** When it was made, on the coordinator's clock; a later one takes its place. */
+  /** When it was made, on the coordinator's clock. */
   at: z.number(),
   poolKind: PoolKind,
   /** Logins for a look at the others: the maintenance user with this host's own secret `database`. */

@@ -13,3 +13,10 @@ export function lsnDistance(from: string | null, to: string | null): number | nu
   const b = to === null ? null : parseLsn(to);
   return a === null || b === null ? null : Number(b - a);
 }
+
+/** The one that is further on; what is no position does not count. */
+export function greaterLsn(a: string | null, b: string | null): string | null {
+  const known = [a, b].filter((text) => text !== null && parseLsn(text) !== null);
+  const [first = null, second = null] = known;
+  return (lsnDistance(first, second) ?? 0) > 0 ? second : first;
+}

@@ -33,6 +33,7 @@ export const kingbaseV8R3: Product = {
     pool: "kingbasecluster",
   },
   standbyStyle: () => "recovery-conf",
+  followsByReload: () => false,
   standbyPassword: "base64",
   dialect: () => dialect,
   layout: ({ root }) => {
@@ -139,6 +140,7 @@ const dialect: Dialect = {
     AND strpos(a.query, 'LABEL ''' || $1 || '''') > 0`,
   reload: "SELECT sys_reload_conf() AS reloaded",
   hbaProblems: null,
+  synchronousNames: "SELECT current_setting('synchronous_standby_names') AS names",
   settings: "SELECT name, setting, pending_restart FROM sys_settings",
   fileSettings: `SELECT name, sourcefile AS file, CAST(sourceline AS text) AS line,
       CAST(seqno AS text) AS place, setting AS value, error FROM sys_file_settings`,

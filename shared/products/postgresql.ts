@@ -29,6 +29,8 @@ export const postgresql: Product = {
     pool: "pgpool",
   },
   standbyStyle: (versionNumber) => (versionNumber >= 120_000 ? "standby-signal" : "recovery-conf"),
+  // PostgreSQL docs, release notes of 13: primary_conninfo and primary_slot_name without a restart.
+  followsByReload: (versionNumber) => versionNumber >= 130_000,
   standbyPassword: "clear",
   // PostgreSQL docs, release notes of 13: wal_status in pg_replication_slots.
   dialect: (versionNumber) => (versionNumber >= 130_000 ? dialect13 : dialect),
@@ -111,6 +113,7 @@ const dialect: Dialect = {
   reload: "SELECT pg_reload_conf() AS reloaded",
   hbaProblems:
     "SELECT line_number::text AS line, error FROM pg_hba_file_rules WHERE error IS NOT NULL",
+  synchronousNames: "SELECT current_setting('synchronous_standby_names') AS names",
   settings: "SELECT name, setting, pending_restart FROM pg_settings",
   fileSettings: `SELECT name, sourcefile AS file, sourceline::text AS line, seqno::text AS place,
       setting AS value, error FROM pg_file_settings`,

@@ -36,6 +36,8 @@ export type Product = {
   };
   /** How a server of this version is told to be a standby. */
   readonly standbyStyle: (versionNumber: number) => StandbyStyle;
+  /** Does a reload lead a running standby to another upstream? Otherwise only a start does. */
+  readonly followsByReload: (versionNumber: number) => boolean;
   /** How the password stands in primary_conninfo in a file. */
   readonly standbyPassword: "base64" | "clear";
   readonly dialect: (versionNumber: number) => Dialect;
@@ -111,6 +113,8 @@ export type Dialect = {
   readonly reload: string;
   /** line, error: lines of the hba file that the server can't take; null where it has no such view */
   readonly hbaProblems: string | null;
+  /** names: the value of synchronous_standby_names in force */
+  readonly synchronousNames: string;
   /** name, setting (all of them), pending_restart */
   readonly settings: string;
   /** name, file, line, place (later ones win), value, error: every line of the files that set something, read now */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { ClusterView, PeerSight } from "../domain/cluster-view.ts";
 import { CommandEnvelope, Progress } from "../domain/commands.ts";
 import { FactsDelta, NodeFacts } from "../domain/facts.ts";
 import { Decision } from "../domain/guard.ts";
@@ -140,6 +141,15 @@ const Baselines = z.strictObject({
   files: z.array(Baseline),
 });
 
+/** How a cluster is declared; null where it does not name this node. Only to who `knowsCluster`. */
+const ClusterViewTold = z.strictObject({
+  type: z.literal("cluster-view"),
+  cluster: Name,
+  view: ClusterView.nullable(),
+});
+/** What the other agents of its cluster say; one that is away is left out. Only to who `knowsCluster`. */
+const Sights = z.strictObject({ type: z.literal("sights"), peers: z.array(PeerSight).max(64) });
+
 export const CoordinatorMessage = z.discriminatedUnion("type", [
   Welcome,
   Command,
@@ -150,6 +160,8 @@ export const CoordinatorMessage = z.discriminatedUnion("type", [
   ResendFacts,
   ObserveNow,
   Baselines,
+  ClusterViewTold,
+  Sights,
 ]);
 export type CoordinatorMessage = z.infer<typeof CoordinatorMessage>;
 
@@ -169,6 +181,8 @@ export const numberedAnswers = "castellan-numbered-answers";
  * coordinator of before takes whatever comes first.
  */
 export const takesDecisions = "castellan-decisions";
+/** The subprotocol of agents and coordinators that know `cluster-view` and `sights` too; offered last, for the same reason. */
+export const knowsCluster = "castellan-cluster";
 
 /** POST /agent/join, over TLS pinned by the fingerprint in the pasted line. */
 export const JoinRequest = z.strictObject({

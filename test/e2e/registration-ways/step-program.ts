@@ -5,6 +5,7 @@ import * as z from "zod";
 import { createDatabases } from "#agent/adapters/databases.ts";
 import { createFiles } from "#agent/adapters/files.ts";
 import { createLedger } from "#agent/adapters/ledger.ts";
+import { openClusterView } from "#agent/guard/cluster-view-file.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { createJobs } from "#agent/adapters/jobs.ts";
@@ -110,6 +111,7 @@ async function wire({ settings, home, secrets: given }: z.infer<typeof Start>) {
     ledger: await createLedger(`${stateDirectory}/ledger`),
     guardModes: await openGuardModes({ ...settings, clock }),
     decisions: await openDecisionRing(stateDirectory),
+    clusterView: await openClusterView({ ...settings, log }),
     jobs: await createJobs({
       folder: `${stateDirectory}/jobs`,
       allowedPrograms: settings.allow.programs,

@@ -8,6 +8,7 @@ import { systemClock } from "#shared/time.ts";
 import { createDatabases, type DatabasesWithEdges } from "#agent/adapters/databases.ts";
 import { createFiles } from "#agent/adapters/files.ts";
 import { createLedger } from "#agent/adapters/ledger.ts";
+import { openClusterView } from "#agent/guard/cluster-view-file.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
@@ -77,6 +78,7 @@ export async function createNodePorts(input: NodePortsInput): Promise<NodePorts>
     ledger: await createLedger(`${stateDirectory}/ledger`),
     guardModes: await openGuardModes({ ...settings, clock }),
     decisions: await openDecisionRing(stateDirectory),
+    clusterView: await openClusterView({ ...settings, log }),
     home: dirname(stateDirectory),
   };
   return {

@@ -4,6 +4,7 @@ import { createDatabases } from "#agent/adapters/databases.ts";
 import { createFiles } from "#agent/adapters/files.ts";
 import { createJobs } from "#agent/adapters/jobs.ts";
 import { createLedger } from "#agent/adapters/ledger.ts";
+import { openClusterView } from "#agent/guard/cluster-view-file.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
@@ -88,6 +89,7 @@ export async function createTestAgent(input: TestAgentInput): Promise<TestAgent>
     ledger: await createLedger(join(stateDirectory, "ledger")),
     guardModes: await openGuardModes({ ...settings, clock }),
     decisions: await openDecisionRing(stateDirectory),
+    clusterView: await openClusterView({ ...settings, log }),
     jobs: await createJobs({
       folder: join(stateDirectory, "jobs"),
       allowedPrograms,

@@ -5,6 +5,7 @@ import { createDatabases } from "#agent/adapters/databases.ts";
 import { createFiles } from "#agent/adapters/files.ts";
 import { createJobs } from "#agent/adapters/jobs.ts";
 import { createLedger } from "#agent/adapters/ledger.ts";
+import { openClusterView } from "#agent/guard/cluster-view-file.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
@@ -85,6 +86,7 @@ export async function openPorts(more: Partial<JoinInput> = {}): Promise<PortsHom
     ledger: await createLedger(join(stateDirectory, "ledger")),
     guardModes: await openGuardModes({ ...settings, clock }),
     decisions: await openDecisionRing(stateDirectory),
+    clusterView: await openClusterView({ ...settings, log }),
     jobs: await createJobs({
       folder: join(stateDirectory, "jobs"),
       allowedPrograms: settings.allow.programs,
