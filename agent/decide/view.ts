@@ -37,6 +37,8 @@ export type GuardMarks = {
     readonly timeline: number;
     readonly because: string;
   } | null;
+  /** The guard stopped this standby to start it again, and has not yet. */
+  readonly restartingSince: number | null;
   /** A rejoin failed, or can't be tried. */
   readonly needsRebuild: { readonly at: number; readonly because: string } | null;
   /** The standby marker was written by us, at a boot or before a start: it was a primary until then. */
@@ -47,6 +49,7 @@ export const noMarks: GuardMarks = {
   wasPrimary: null,
   synchronousBefore: null,
   diverged: null,
+  restartingSince: null,
   needsRebuild: null,
   fencedAt: null,
 };

@@ -72,8 +72,8 @@ export function standbySettings(
 }
 
 export type RecoveryConfModel = {
-  /** host, port, user, application_name …; the password in the product's own encoding. */
-  readonly primaryConninfo: ReadonlyMap<string, string>;
+  /** host, port, user, application_name …; the password in the product's own encoding. null: it follows nobody. */
+  readonly primaryConninfo: ReadonlyMap<string, string> | null;
   readonly primarySlotName: string | null;
   readonly triggerFile?: string;
   /** Further settings, e.g. restore_command, in this order. */
@@ -85,11 +85,11 @@ export type RecoveryConfModel = {
  * quoted, one blank around "=", as the vendor's scripts expect (they look for the words `standby` and `primary_conninfo`).
  */
 export function printRecoveryConf(model: RecoveryConfModel): string {
-  const settings: [string, string][] = [
-    ["standby_mode", "on"],
-    ["primary_conninfo", printConninfo(model.primaryConninfo)],
-    ["recovery_target_timeline", "latest"],
-  ];
+  const settings: [string, string][] = [["standby_mode", "on"]];
+  if (model.primaryConninfo !== null) {
+    settings.push(["primary_conninfo", printConninfo(model.primaryConninfo)]);
+  }
+  settings.push(["recovery_target_timeline", "latest"]);
   if (model.primarySlotName !== null) settings.push(["primary_slot_name", model.primarySlotName]);
   if (model.triggerFile !== undefined) settings.push(["trigger_file", model.triggerFile]);
   settings.push(...Object.entries(model.extra ?? {}));

@@ -1,0 +1,148 @@
+import type { Login } from "#shared/domain/commands.ts";
+import { forkOf } from "#shared/domain/timeline-history.ts";
+import { greaterLsn, lsnDistance, parseLsn } from "#shared/domain/lsn.ts";
+import { walFilePosition, walSegmentBytes } from "#shared/domain/wal-file.ts";
+import { Failure } from "#shared/errors.ts";
+import type { Dialect } from "#shared/products/product.ts";
+import { namesIn } from "../adapters/local-system.ts";
+import { ClosingStack } from "../closing-stack.ts";
+import { walDirectory } from "../observe/host.ts";
+import type { Session } from "../ports.ts";
+import { ownDialect } from "../steps/own-dialect.ts";
+import { flag, text } from "../steps/row-values.ts";
+import type { GuardStepContext } from "./steps/step.ts";
+
+/** Whom this node is to follow, as a step names it. */
+export type NewPrimary = { readonly node: string; readonly host: string; readonly port: number };
+
+/** Looked at right before the effect: whatever the view said, this is what it is now. */
+export type SeenPrimary = AsyncDisposable & {
+  readonly session: Session;
+  readonly dialect: Dialect;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  /** What it has on its disk, as a position. */
+  readonly position: string;
+  /** Empty on timeline 1, which has none. */
+  readonly history: string;
+};
+
+const connectMs = 3_000;
+
+/**
+ * Two sessions on it, at once: what only a walsender tells (IDENTIFY_SYSTEM, TIMELINE_HISTORY) needs the replication
+ * login, which a standby of it needs anyway. @throws Failure REFUSED where it is no primary
+ */
+export async function seePrimary(
+  { node, host, port }: NewPrimary,
+  context: GuardStepContext,
+): Promise<SeenPrimary> {
+  const { databases, view } = context;
+  if (view.cluster === null) {
+    throw new Failure("REFUSED", "this host has not been told of its cluster yet", {
+      retryable: true,
+    });
+  }
+  const { name: database, maintenanceUser, replicationUser } = view.cluster.database;
+  const place = { host, port, database };
+  const sessions = new ClosingStack();
+  const open = async (login: Login): Promise<Session> =>
+    sessions.use(await databases.connect(login, { timeoutMs: connectMs }));
+  const both = Promise.all([
+    open({ ...place, user: maintenanceUser, replication: false, secret: "database" }),
+    open({ ...place, user: replicationUser, replication: true, secret: "replication" }),
+  ]);
+  try {
+    const [session, walsender] = await both;
+    return {
+      ...(await look(node, session, walsender, context)),
+      [Symbol.asyncDispose]: () => sessions[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await sessions[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function look(
+  node: string,
+  session: Session,
+  walsender: Session,
+  { product }: GuardStepContext,
+): Promise<Omit<SeenPrimary, keyof AsyncDisposable>> {
+  const dialect = product.dialect(session.versionNumber);
+  const [role] = await session.query(dialect.isInRecovery);
+  if (flag(role, "standby")) {
+    throw new Failure("REFUSED", `${node} is a standby itself`, { retryable: true });
+  }
+  const [identity] = await walsender.query("IDENTIFY_SYSTEM");
+  if (identity === undefined) throw new Failure("INTERNAL", "IDENTIFY_SYSTEM gave no row");
+  const timeline = Number(text(identity, "timeline"));
+  const [file] = timeline > 1 ? await walsender.query(`TIMELINE_HISTORY ${timeline}`) : [];
+  return {
+    session,
+    dialect,
+    systemIdentifier: text(identity, "systemid"),
+    timeline,
+    position: text(identity, "xlogpos"),
+    history: content(file?.["content"]),
+  };
+}
+
+/** Bytes, or text where the server says so (from version 15 on). */
+function content(value: unknown): string {
+  if (Buffer.isBuffer(value)) return value.toString("latin1");
+  return typeof value === "string" ? value : "";
+}
+
+/** How far this host's own WAL goes, and on which timeline. */
+export type OwnWal = { readonly timeline: number; readonly position: string };
+
+/** null: this host's WAL is a beginning of the primary's; else what it has that the primary has not, in words. */
+export function divergence(
+  own: OwnWal,
+  primary: Pick<SeenPrimary, "timeline" | "position" | "history">,
+): string | null {
+  // prettier-ignore
+  const { timeline, position } = primary;
+  if (own.timeline > timeline) return `timeline ${own.timeline} here is newer than its ${timeline}`;
+  const fork = own.timeline === timeline ? position : forkOf(primary.history, own.timeline);
+  if (fork === null) {
+    return `timeline ${own.timeline} is not in the history of its timeline ${timeline}`;
+  }
+  const beyond = lsnDistance(fork, own.position) ?? 0;
+  if (beyond <= 0) return null;
+  return own.timeline === timeline
+    ? `this node's WAL goes to ${own.position}, the primary's to ${fork} on the same timeline ${timeline}`
+    : `timeline ${own.timeline} was left at ${fork} and this node's WAL goes to ${own.position}`;
+}
+
+/**
+ * Of a running standby. The control file is behind by up to a restartpoint, and without a receiver no view tells the
+ * timeline: the newest segment at that position does.
+ */
+export async function ownStandbyWal(context: GuardStepContext): Promise<OwnWal> {
+  const { databases, settings, view } = context;
+  const dialect = await ownDialect(context);
+  const [row] = await databases.own.query(dialect.standbyPositions);
+  const position =
+    row === undefined ? null : greaterLsn(text(row, "received"), text(row, "replayed"));
+  if (position === null) {
+    throw new Failure("DATABASE_UNREACHABLE", "this standby has replayed nothing yet", {
+      retryable: true,
+    });
+  }
+  const names = await namesIn(await walDirectory(settings.paths.dataDirectory), mostSegments);
+  const segmentBytes = walSegmentBytes(view.facts.database.settings);
+  const at = Number(parseLsn(position) ?? 0n);
+  const timelines = (names ?? [])
+    .filter((name) => {
+      const begins = walFilePosition(name, segmentBytes);
+      // A position at a segment's very beginning is the end of the one before.
+      return begins !== null && begins < at && at <= begins + segmentBytes;
+    })
+    .map((name) => Number.parseInt(name.slice(0, 8), 16));
+  return { timeline: Math.max(view.facts.database.timeline ?? 1, ...timelines), position };
+}
+
+const mostSegments = 100_000;

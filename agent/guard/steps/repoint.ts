@@ -1,0 +1,143 @@
+import { parseConninfo } from "#shared/config-files/conninfo.ts";
+import { crashPoint } from "#shared/crash-point.ts";
+import { Failure } from "#shared/errors.ts";
+import type { ClusterView } from "#shared/domain/cluster-view.ts";
+import type { Dialect } from "#shared/products/product.ts";
+import { ownDialect } from "../../steps/own-dialect.ts";
+import { flag, text } from "../../steps/row-values.ts";
+import { stopServer } from "../../steps/server-stop.ts";
+import { findSlot } from "../../steps/slots.ts";
+import { watchProgress } from "../../steps/watch-progress.ts";
+import { divergence, ownStandbyWal, seePrimary, type NewPrimary, type SeenPrimary } from "../new-primary.ts"; // prettier-ignore
+import { editUpstream, standbySettings } from "../standby-settings.ts";
+import { startStandby } from "../start-standby.ts";
+import type { GuardExecutor, GuardStepContext } from "./step.ts";
+
+/** It streams within a second, or it says in its log why it can't. */
+const stallMs = 15_000;
+
+/**
+ * This standby follows another primary. Never a rewind: where its WAL went further than the fork it stays as it is, and
+ * the mark that is left lets the table decide what becomes of it.
+ */
+export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
+  const { databases, product, settings } = context;
+  const dialect = await ownDialect(context);
+  const [role] = await databases.own.query(dialect.isInRecovery);
+  if (!flag(role, "standby")) throw new Failure("REFUSED", "this node is no standby");
+  const before = await standbySettings(context);
+  if ((await receiverProblem(step, dialect, context)) === null) return streams(step);
+  const followed = await followedNow(dialect, context);
+  if (followed !== null) throw new Failure("REFUSED", `this standby streams from ${followed}`);
+  await using primary = await seePrimary(step, context);
+  await assertFollowable(step, primary, context);
+  await assureSlot(before.slot, primary, context);
+  const { dataDirectory } = settings.paths;
+  const byReload = product.followsByReload(databases.own.versionNumber ?? 0);
+  if (byReload) {
+    await editUpstream(before.files, step, context);
+    crashPoint("guard:upstream-edited");
+    await databases.own.query(dialect.reload);
+  } else {
+    // A fast stop has then little left to write.
+    await databases.own.query("CHECKPOINT");
+    await context.mark({ restartingSince: context.clock.now() });
+    await stopServer({ dataDirectory, stallMs: stopStallMs }, context);
+    crashPoint("guard:stopped-to-repoint");
+    await editUpstream(before.files, step, context);
+    crashPoint("guard:upstream-edited");
+    await startStandby(context);
+  }
+  await watchProgress(
+    context,
+    { stallMs, everyMs: 25, what: `streaming from ${step.node}` },
+    async () => {
+      const missing = await receiverProblem(step, dialect, context).catch(whileUnreachable);
+      return missing === null
+        ? { state: "done", value: null }
+        : { state: "waiting", token: missing, missing };
+    },
+  );
+  await context.mark({ diverged: null, restartingSince: null });
+  return streams(step);
+};
+
+const stopStallMs = 120_000;
+
+function streams({ node, host, port }: NewPrimary): string {
+  return `streams from ${node} (${host}:${port})`;
+}
+
+/** null when our own receiver streams from it; else what is seen instead. */
+async function receiverProblem(
+  { host, port }: NewPrimary,
+  dialect: Dialect,
+  { databases }: GuardStepContext,
+): Promise<string | null> {
+  const [receiver] = await databases.own.query(dialect.receiver);
+  if (receiver === undefined) return "no WAL receiver runs";
+  const { values } = parseConninfo(text(receiver, "conninfo"));
+  const from = `${values.get("host") ?? "?"}:${values.get("port") ?? "?"}`;
+  const status = text(receiver, "status");
+  return status === "streaming" && from === `${host}:${port}` ? null : `the WAL receiver is ${status} (${from})`; // prettier-ignore
+}
+
+/** Right after a start our own session is on its way. */
+function whileUnreachable(error: unknown): string {
+  if (error instanceof Failure && error.code === "DATABASE_UNREACHABLE") return "no session yet";
+  throw error;
+}
+
+/** From whom it streams now; that one is alive, whatever was seen elsewhere. */
+async function followedNow(
+  dialect: Dialect,
+  { databases }: GuardStepContext,
+): Promise<string | null> {
+  const [receiver] = await databases.own.query(dialect.receiver);
+  if (receiver === undefined || text(receiver, "status") !== "streaming") return null;
+  const { values } = parseConninfo(text(receiver, "conninfo"));
+  return `${values.get("host") ?? "?"}:${values.get("port") ?? "?"}`;
+}
+
+async function assertFollowable(
+  step: NewPrimary,
+  primary: SeenPrimary,
+  context: GuardStepContext,
+): Promise<void> {
+  const own = context.view.facts.database.systemIdentifier;
+  if (own !== null && own !== primary.systemIdentifier) {
+    throw new Failure("REFUSED", `${step.node} is another cluster's: system identifier ${primary.systemIdentifier}, here ${own}`); // prettier-ignore
+  }
+  const because = divergence(await ownStandbyWal(context), primary);
+  if (because === null) return;
+  await context.mark({
+    diverged: { at: context.clock.now(), timeline: primary.timeline, because },
+  });
+  throw new Failure("REFUSED", `this standby can't follow ${step.node} as it is: ${because}`, {
+    hint: "It has WAL that the new primary has not: it is rewound (guard.rejoin) or copied anew.",
+  });
+}
+
+/** Slots aren't replicated: one that is missing is made anew, but none of a name that is not declared as this node's. */
+async function assureSlot(
+  slot: string | null,
+  { session, dialect }: SeenPrimary,
+  { view }: GuardStepContext,
+): Promise<void> {
+  if (slot === null || (await findSlot(session, dialect, slot)) !== null) return;
+  if (declaredSlot(view.cluster, view.node) !== slot) {
+    throw new Failure(
+      "NOT_FOUND",
+      `the new primary has no slot ${slot}, and it isn't the one that is declared for ${view.node}`,
+      {
+        // prettier-ignore
+        hint: `Make it there: ${dialect.createSlot.replace("$1", `'${slot}'`).replace("$2", "false")}`,
+      },
+    );
+  }
+  await session.query(dialect.createSlot, [slot, false]);
+}
+
+function declaredSlot(cluster: ClusterView | null, node: string): string | null {
+  return cluster?.nodes.find(({ name }) => name === node)?.slot ?? null;
+}
