@@ -28,7 +28,11 @@ export function createChecks({
   const licence = licenceCheck(ports);
   const checks = [
     diskCheck(ports, () => facts()?.database ?? null),
-    trustCheck(ports, () => facts()?.files ?? []),
+    trustCheck(
+      ports,
+      () => ports.clusterView.current()?.trustAddresses ?? [],
+      () => facts()?.files ?? [],
+    ),
     ...(licence === null ? [] : [licence]),
     clockCheck(ports, coordinatorAheadMs),
     ...siteChecks(ports),

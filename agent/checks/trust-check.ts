@@ -13,6 +13,8 @@ import { fine, warning, type Check } from "./check.ts";
  */
 export function trustCheck(
   { settings, programs }: Pick<Ports, "settings" | "programs">,
+  /** Trust addresses of the cluster's declaration. */
+  declared: () => readonly string[],
   files: () => readonly FileFacts[],
 ): Check {
   const { guard } = settings;
@@ -21,7 +23,10 @@ export function trustCheck(
     schedule: guard.schedules.trust,
     looks: 2,
     run: async (signal) => {
-      const addresses = guard.trustAddresses.length > 0 ? guard.trustAddresses : named(files());
+      const addresses =
+        guard.trustAddresses.length > 0
+          ? guard.trustAddresses
+          : [...new Set([...declared(), ...named(files())])];
       if (addresses.length === 0) return fine("no trust address is named");
       const asked = await Promise.all(
         addresses.map(async (address) => ({ address, ...(await ping(address, programs, signal)) })),

@@ -2,7 +2,8 @@ import { mostInputs } from "#shared/domain/guard.ts";
 import type { GuardMemory, GuardView } from "./view.ts";
 
 /** What a decision looked at, as JSON of at most `mostInputs` characters: what matters least is left out first. */
-export function decisionInputs({ facts, hasStalePid }: GuardView, memory: GuardMemory): string {
+export function decisionInputs(view: GuardView, memory: GuardMemory): string {
+  const { facts, hasStalePid, hasDeadPool, peers, pools, marks } = view;
   const { database, pool, agent, host, files } = facts;
   const sections: Readonly<Record<string, unknown>> = {
     database: {
@@ -24,6 +25,47 @@ export function decisionInputs({ facts, hasStalePid }: GuardView, memory: GuardM
       upstreamProblem: cut(database.upstreamProblem),
     },
     memory,
+    marks: {
+      ...marks,
+      needsRebuild: marks.needsRebuild && {
+        ...marks.needsRebuild,
+        because: cut(marks.needsRebuild.because),
+      },
+    },
+    peers: some(
+      peers,
+      ({
+        node,
+        from,
+        database: seen,
+        timeline,
+        position,
+        upstream,
+        streaming,
+        synchronousStandbyNames,
+        problem,
+      }) => ({
+        node,
+        from,
+        seen,
+        timeline,
+        position,
+        upstream,
+        streaming: some(
+          streaming,
+          ({ applicationName, state, syncState }) => `${applicationName} ${state} ${syncState}`,
+        ),
+        synchronousStandbyNames: cut(synchronousStandbyNames),
+        problem: cut(problem),
+      }),
+    ),
+    pools: some(pools, ({ node, status, rows, problem }) => ({
+      node,
+      status,
+      rows: some(rows, ({ id, status: is, role }) => `${id} ${is} ${role}`),
+      problem: cut(problem),
+    })),
+    hasDeadPool,
     replication: some(database.replication, (row) => ({
       name: row.applicationName,
       state: row.state,
@@ -71,5 +113,5 @@ function some<T>(rows: readonly T[], tell: (row: T) => unknown): readonly unknow
 }
 
 function cut(text: string | null): string | null {
-  return text === null ? null : text.slice(0, 500);
+  return text === null ? null : text.slice(0, 200);
 }

@@ -8,7 +8,15 @@ import { openPorts } from "../real-ports.ts";
 /** One run with these addresses in agent.yaml, or with none and this file on the host. */
 async function ask(
   trustAddresses: readonly string[],
-  { file, programs }: { readonly file?: string; readonly programs?: readonly string[] } = {},
+  {
+    file,
+    programs,
+    declared = [],
+  }: {
+    readonly file?: string;
+    readonly programs?: readonly string[];
+    readonly declared?: readonly string[];
+  } = {},
 ): Promise<CheckResult> {
   await using home = await openPorts();
   const { settings } = home.ports;
@@ -22,6 +30,7 @@ async function ask(
           ? home.ports.programs
           : createPrograms(programs, createProgramRunner({ home: "/" })),
     },
+    () => declared,
     () => files,
   );
   return check.run(new AbortController().signal);
@@ -34,9 +43,13 @@ test("addresses that answer are counted; names that nobody knows are told as tha
   expect(found.text).toMatch(/^the name nobody\.invalid can't be resolved; 1 of 2 answer/);
 });
 
-test("where agent.yaml names none, those of the vendor's own file are asked", async () => {
+test("where agent.yaml names none, those of the declaration and of the vendor's own file are asked", async () => {
   const file = 'KB_GATEWAY_IP="127.0.0.1, 127.0.0.2"\n';
   expect((await ask([], { file })).text).toBe("2 of 2 answer");
+  expect((await ask([], { file, declared: ["127.0.0.2", "127.0.0.3"] })).text).toBe(
+    "3 of 3 answer",
+  );
+  expect((await ask(["127.0.0.1"], { declared: ["127.0.0.3"] })).text).toBe("1 of 1 answer");
   expect(await ask([])).toEqual({ severity: null, text: "no trust address is named" });
 });
 

@@ -3,7 +3,7 @@ import { decide, guardStateWith } from "#agent/decide/decide.ts";
 import { decisionsOf } from "#agent/decide/decisions.ts";
 import type { GuardView } from "#agent/decide/view.ts";
 import { Decision, mostInputs, type GuardMode } from "#shared/domain/guard.ts";
-import { primary, slot, view, walsender } from "./view-builder.ts";
+import { peer, primary, slot, view, walsender } from "./view-builder.ts";
 
 const observe: GuardMode = { mode: "observe", until: null, by: null, note: null };
 const dead = view(
@@ -31,6 +31,19 @@ test("a finding that opens is a decision with its steps and the facts that it lo
   });
   expect(JSON.parse(made?.inputs ?? "")).toMatchObject({
     database: { status: "stopped", hasStalePid: true, hasStandbyMarker: true },
+  });
+});
+
+test("a decision keeps what was known of the other nodes, of the pools, and of this host's past", () => {
+  const peers = [peer("srv127", { database: "primary", timeline: 2, problem: "p".repeat(500) })];
+  const rows = [{ id: 0, hostname: "srv127", port: 5432, status: "up", role: "primary", weight: 0.5 }]; // prettier-ignore
+  const pools = [{ node: "srv127", at: 1, status: "answers" as const, rows, problem: null }];
+  const marks = { ...dead.marks, wasPrimary: { at: 1, timeline: 1 } };
+  const [made] = decided({ ...dead, peers, pools, marks }).drafts;
+  expect(JSON.parse(made?.inputs ?? "")).toMatchObject({
+    marks: { wasPrimary: { at: 1, timeline: 1 } },
+    peers: [{ node: "srv127", from: "own-look", seen: "primary", timeline: 2, problem: "p".repeat(200) }], // prettier-ignore
+    pools: [{ node: "srv127", status: "answers", rows: ["0 up primary"] }],
   });
 });
 
