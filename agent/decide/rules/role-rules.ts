@@ -1,7 +1,137 @@
+import type { PeerSight } from "#shared/domain/cluster-view.ts";
+import type { GuardStep } from "#shared/domain/guard.ts";
+import type { GuardView } from "../view.ts";
+import { followedNode, onlyPrimary, placeOf, streamingName } from "../whom-to-follow.ts";
 import type { Rule } from "./rule.ts";
 
 /** Who this node is in its cluster, and whom it follows. */
 export const roleRules: readonly Rule[] = [
+  {
+    id: "old-primary-running",
+    because: "another node was promoted while this one still runs as a primary",
+    severity: "critical",
+    looks: 3,
+    class: "role",
+    when: (view) => {
+      const { database } = view.facts;
+      if (database.status !== "running" || database.role !== "primary") return null;
+      const newer = successor(view);
+      return newer === null ? null : `${primaryText(newer)}; this one is on ${database.timeline}`;
+    },
+    steps: () => [
+      { do: "drop-vip" },
+      { do: "stop-database", mode: "fast" },
+      { do: "write-standby-marker" },
+    ],
+    witness: (view) => {
+      const newer = successor(view);
+      return newer === null ? null : anotherSight(newer, view);
+    },
+    next: "nothing is to be written here any more; what was is on no other node",
+  },
+  {
+    id: "old-primary-stopped",
+    because: "this node was a primary, and another one has taken its place",
+    severity: "critical",
+    looks: 3,
+    class: "role",
+    when: (view) => {
+      const { database } = view.facts;
+      if (database.status !== "stopped" || database.hasIncompleteMarker) return null;
+      if (database.hasStandbyMarker && !wasPrimary(view)) return null;
+      const newer = successor(view);
+      return newer === null || view.marks.needsRebuild !== null ? null : primaryText(newer);
+    },
+    steps: (view) => {
+      const place = successorPlace(view);
+      if (place === null) return [];
+      if (view.policy.rejoin === "all") {
+        return [{ do: "write-standby-marker" }, { do: "rejoin", ...place }];
+      }
+      return view.facts.database.hasStandbyMarker ? [] : [{ do: "write-standby-marker" }];
+    },
+    witness: (view) => {
+      const newer = successor(view);
+      return newer === null ? null : anotherSight(newer, view);
+    },
+    next: "with guard.rejoin: all in agent.yaml it is rewound and follows; else rewind it by hand, or copy it anew",
+  },
+  {
+    id: "standby-diverged",
+    because: "this standby has WAL that the new primary has not, so it can't follow as it is",
+    severity: "critical",
+    looks: 2,
+    class: "role",
+    when: (view) => {
+      const { database } = view.facts;
+      const { diverged, needsRebuild } = view.marks;
+      if (diverged === null || needsRebuild !== null || !isIdleStandby(view)) return null;
+      const primary = onlyPrimary(view);
+      if (primary === null || primary.timeline !== diverged.timeline) return null;
+      return `${primaryText(primary)}: ${diverged.because}; database ${database.status}`;
+    },
+    steps: (view) => {
+      const primary = onlyPrimary(view);
+      const place = primary === null ? null : placeOf(view, primary);
+      if (place === null) return [];
+      return mayRewind(view)
+        ? [...stopped(view), { do: "rejoin", ...place }]
+        : [{ do: "offer-rebuild", because: view.marks.diverged?.because ?? "its WAL went another way" }]; // prettier-ignore
+    },
+    witness: (view) => {
+      const primary = onlyPrimary(view);
+      return primary === null ? null : `${primary.node} itself (${primary.from})`;
+    },
+    next: "guard.rejoin in agent.yaml says whether it is rewound; else it has to be made anew from the primary",
+  },
+  {
+    id: "upstream-changed",
+    because: "this standby follows a node that is no primary any more, and another one is",
+    severity: "warning",
+    // The step looks at everything again before it changes anything, and until it does nothing is read here.
+    looks: 1,
+    class: "role",
+    when: (view) => {
+      const change = changedUpstream(view);
+      return change === null ? null : `${primaryText(change.to)}; followed is ${change.from}`;
+    },
+    steps: (view) => {
+      const change = changedUpstream(view);
+      const place = change === null ? null : placeOf(view, change.to);
+      return place === null ? [] : [{ do: "repoint", ...place }];
+    },
+    witness: (view) => {
+      const change = changedUpstream(view);
+      return change === null ? null : `${change.to.node} itself (${change.to.from}), and ${change.from}`; // prettier-ignore
+    },
+    nearly: (view) => {
+      if (view.cluster === null || !isIdleStandby(view)) return null;
+      const primaries = view.peers.filter(({ database }) => database === "primary");
+      if (primaries.length === 1) return null;
+      return {
+        evidence: "this standby receives nothing",
+        missing: primaries.length === 0 ? "a node that is seen as the primary" : "one primary instead of several", // prettier-ignore
+      };
+    },
+    next: "castellan why says what kept it from following; it does so by itself where the guard is in charge",
+  },
+  {
+    id: "restart-interrupted",
+    because: "the guard stopped this standby to start it again, and was cut off in between",
+    severity: "warning",
+    looks: 1,
+    class: "role",
+    when: ({ facts: { database }, marks }) =>
+      database.status === "stopped" &&
+      database.hasStandbyMarker &&
+      !database.hasIncompleteMarker &&
+      marks.restartingSince !== null
+        ? "it is stopped, and nobody else stopped it"
+        : null,
+    steps: ({ facts: { database } }) =>
+      database.hasStandbyMarker ? [{ do: "start-database" }] : [],
+    next: "start it, where the guard is not in charge any more",
+  },
   {
     id: "standby-not-streaming",
     because: "this standby receives no WAL, so it falls behind and can't take over",
@@ -17,4 +147,97 @@ export const roleRules: readonly Rule[] = [
     },
     next: "castellan status; where the WAL that it needs is gone, it has to be made anew from the primary",
   },
+  {
+    id: "upstream-name-wrong",
+    because:
+      "it streams under another name than this node's, by which sync list and checks know it",
+    severity: "warning",
+    looks: 3,
+    class: "role",
+    when: (view) => {
+      const name = streamingName(view);
+      return name === null || view.cluster === null || name === view.node
+        ? null
+        : `application_name is ${name}, the node is ${view.node}`;
+    },
+    next: "write application_name into primary_conninfo: nothing is stopped or rewound for it",
+  },
+  {
+    id: "needs-rebuild",
+    because: "this node can't be brought back by a rewind",
+    severity: "critical",
+    looks: 1,
+    class: "role",
+    when: ({ marks: { needsRebuild } }) => needsRebuild?.because ?? null,
+    next: 'take it out and add it again (docs/slots.md, "A standby that needs a rebuild"): castellan node add',
+  },
 ];
+
+/** A primary on a later timeline than this node's: it was promoted since. */
+function successor(view: GuardView): PeerSight | null {
+  const other = onlyPrimary(view);
+  const own = Math.max(view.facts.database.timeline ?? 0, view.marks.wasPrimary?.timeline ?? 0);
+  return other !== null && own > 0 && (other.timeline ?? 0) > own ? other : null;
+}
+
+function successorPlace(view: GuardView) {
+  const newer = successor(view);
+  return newer === null ? null : placeOf(view, newer);
+}
+
+/** Whoever names it the primary besides the look at it. */
+function anotherSight({ node, from }: PeerSight, view: GuardView): string | null {
+  const address = view.cluster?.nodes.find(({ name }) => name === node)?.address;
+  const follower = view.peers.find((peer) => peer.upstream !== null && peer.upstream === address);
+  if (follower !== undefined) return `${follower.node} streams from ${node}`;
+  const pool = view.pools.find(({ rows }) =>
+    rows.some(({ hostname, role }) => role === "primary" && hostname === address),
+  );
+  if (pool !== undefined) return `the pool on ${pool.node} names ${node} the primary`;
+  return from === "coordinator" ? `${node}'s own agent says so` : null;
+}
+
+function changedUpstream(
+  view: GuardView,
+): { readonly to: PeerSight; readonly from: string } | null {
+  const { database } = view.facts;
+  if (database.status !== "running" || !isIdleStandby(view)) return null;
+  const to = onlyPrimary(view);
+  if (to === null || (to.timeline ?? 0) < (database.timeline ?? 0)) return null;
+  if (view.marks.needsRebuild !== null || view.marks.diverged?.timeline === to.timeline)
+    return null;
+  const followed = followedNode(view);
+  if (followed === to.node) return null;
+  if (followed === null) return { to, from: "no declared node" };
+  const sight = view.peers.find(({ node }) => node === followed);
+  return sight === undefined ? null : { to, from: `${followed}, which is ${seenText(sight)}` };
+}
+
+function isIdleStandby({ facts: { database }, marks }: GuardView): boolean {
+  if (database.hasIncompleteMarker) return false;
+  if (database.status === "stopped") return database.hasStandbyMarker && marks.diverged !== null;
+  const { role, receiver } = database;
+  return database.status === "running" && role === "standby" && receiver?.status !== "streaming";
+}
+
+function wasPrimary({ marks }: GuardView): boolean {
+  return marks.wasPrimary !== null || marks.fencedAt !== null;
+}
+
+/** A former primary that was started as a standby is one still. */
+function mayRewind(view: GuardView): boolean {
+  const { rejoin } = view.policy;
+  return rejoin === "all" || (rejoin === "standbys" && !wasPrimary(view));
+}
+
+function stopped({ facts: { database } }: GuardView): readonly GuardStep[] {
+  return database.status === "running" ? [{ do: "stop-database", mode: "fast" }] : [];
+}
+
+function primaryText({ node, timeline }: PeerSight): string {
+  return `${node} is the primary on timeline ${timeline ?? "?"}`;
+}
+
+function seenText({ database }: PeerSight): string {
+  return database === "standby" ? "a standby" : database;
+}

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { configuredUpstream } from "#agent/observe/upstream.ts";
+import { configuredUpstream } from "#agent/decide/configured-upstream.ts";
 import type { FileFacts } from "#shared/domain/facts.ts";
 
 function file(path: string, format: FileFacts["format"], maskedText: string): FileFacts {

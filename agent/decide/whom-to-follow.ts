@@ -1,0 +1,41 @@
+import type { PeerSight } from "#shared/domain/cluster-view.ts";
+import { parseConninfo } from "#shared/config-files/conninfo.ts";
+import { configuredUpstream } from "./configured-upstream.ts";
+import type { GuardView } from "./view.ts";
+
+/** The one other running primary of this cluster; null where none is seen, or two are. */
+export function onlyPrimary({ facts: { database }, peers }: GuardView): PeerSight | null {
+  const seen = peers.filter((peer) => peer.database === "primary" && isOurs(peer, database));
+  return seen.length === 1 ? (seen[0] ?? null) : null;
+}
+
+/** As a step names it; null where it is not declared. */
+export function placeOf(
+  { cluster }: GuardView,
+  { node }: PeerSight,
+): { readonly node: string; readonly host: string; readonly port: number } | null {
+  const found = cluster?.nodes.find(({ name }) => name === node);
+  return found === undefined ? null : { node, host: found.address, port: found.port };
+}
+
+/** Whom this standby is told to follow, by its files; null where that is no declared node. */
+export function followedNode({ cluster, facts: { database, files } }: GuardView): string | null {
+  const upstream = configuredUpstream(database, files);
+  if (upstream === null) return null;
+  const { host, port } = upstream;
+  const found = cluster?.nodes.find(
+    (node) => (node.address === host || node.name === host) && node.port === port,
+  );
+  return found?.name ?? null;
+}
+
+/** The name under which it streams; null while it streams from nobody. */
+export function streamingName({ facts: { database } }: GuardView): string | null {
+  if (database.receiver?.status !== "streaming") return null;
+  const { values } = parseConninfo(database.receiver.conninfo);
+  return values.get("application_name") ?? values.get("fallback_application_name") ?? null;
+}
+
+function isOurs(peer: PeerSight, database: GuardView["facts"]["database"]): boolean {
+  return peer.systemIdentifier !== null && peer.systemIdentifier === database.systemIdentifier;
+}

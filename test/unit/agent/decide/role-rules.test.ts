@@ -1,0 +1,105 @@
+import { expect, test } from "vitest";
+import { roleRules } from "#agent/decide/rules/role-rules.ts";
+import { emptyMemory, noMarks, type GuardView } from "#agent/decide/view.ts";
+import { stepText } from "#shared/domain/guard.ts";
+import { onSrv127, onSrv159, promoted } from "./acts/role-acts.ts";
+import { peer, primary, view } from "./view-builder.ts";
+
+/** `rule: steps (witness)` of every row that applies and is no mere sign of the others. */
+function told(seen: GuardView): readonly string[] {
+  return roleRules
+    .filter(
+      (rule) => rule.id !== "standby-not-streaming" && rule.when(seen, emptyMemory, 0) !== null,
+    )
+    .map(({ id, steps, witness }) => {
+      const words = (steps?.(seen, emptyMemory) ?? []).map(stepText).join(", ");
+      const who = witness?.(seen, emptyMemory) ?? null;
+      return `${id}: ${words === "" ? "tells" : words}${who === null ? "" : ` (${who})`}`;
+    });
+}
+const [gone, newPrimary = peer("srv129")] = promoted;
+
+test("a standby whose primary is gone follows the one that was promoted", () => {
+  expect(told(onSrv159())).toEqual([
+    "upstream-changed: follow srv129 (192.168.4.129:54321) (srv129 itself (own-look), and srv127, which is refused)",
+  ]);
+});
+
+test("a standby that streams follows nobody else, whoever is seen", () => {
+  const receiver = { status: "streaming", slot: "slot_srv159", conninfo: "host=192.168.4.127 application_name=srv159", timeline: 1 }; // prettier-ignore
+  const { facts } = onSrv159();
+  expect(told(onSrv159({}, { ...facts.database, receiver }))).toEqual([]);
+});
+
+test("nobody is followed while two primaries are seen, none is, it is another cluster's, or its timeline is older", () => {
+  const other = peer("srv127", { database: "primary", upstream: null });
+  for (const peers of [
+    [newPrimary, other],
+    [gone ?? other],
+    [{ ...newPrimary, systemIdentifier: "1" }],
+    [{ ...newPrimary, systemIdentifier: null }],
+  ]) {
+    expect(told(onSrv159({ peers }))).toEqual([]);
+  }
+  const { facts } = onSrv159();
+  expect(told(onSrv159({}, { ...facts.database, timeline: 3 }))).toEqual([]);
+});
+
+test("before anything is known of the node that it follows, nobody else is followed", () => {
+  expect(told(onSrv159({ peers: [newPrimary] }))).toEqual([]);
+});
+
+test("WAL that went another way is not followed again, but rewound where the site allows it, or a rebuild is offered", () => {
+  const diverged = { at: 1, timeline: 2, because: "it went further" };
+  const marks = { ...noMarks, diverged };
+  expect(told(onSrv159({ marks }))).toEqual([
+    "standby-diverged: stop the database (fast), archive the WAL that srv129 has not, rewind to 192.168.4.129:54321 and follow it (srv129 itself (own-look))",
+  ]);
+  for (const more of [
+    { marks, policy: { rejoin: "never" as const } },
+    { marks: { ...marks, wasPrimary: { at: 1, timeline: 1 } } },
+  ]) {
+    expect(told(onSrv159(more))[0]).toContain("offer a rebuild: it went further");
+  }
+  // A later primary may have it.
+  const later = [gone ?? newPrimary, { ...newPrimary, timeline: 3 }];
+  expect(told(onSrv159({ marks, peers: later }))[0]).toContain("upstream-changed: follow srv129");
+  const needsRebuild = { at: 1, because: "pg_rewind ended with 1" };
+  expect(told(onSrv159({ marks: { ...marks, needsRebuild } }))).toEqual(["needs-rebuild: tells"]);
+});
+
+test("an old primary stops only where its successor is on a later timeline and someone else names it so", () => {
+  expect(told(onSrv127())).toEqual([
+    "old-primary-running: take the virtual address off this host, stop the database (fast), write a standby marker, so that it can't come up as a second primary (srv159 streams from srv129)",
+  ]);
+  expect(told(onSrv127({ peers: [newPrimary] }))[0]).not.toContain("(srv");
+  expect(told(onSrv127({ peers: [{ ...newPrimary, from: "coordinator" }] }))[0]).toContain("(srv129's own agent says so)"); // prettier-ignore
+  const row = { id: 1, hostname: "192.168.4.129", port: 54321, status: "up", role: "primary", weight: 1 }; // prettier-ignore
+  const pools = [{ node: "srv129", at: 1, status: "answers" as const, rows: [row], problem: null }];
+  expect(told(onSrv127({ peers: [newPrimary], pools }))[0]).toContain("(the pool on srv129 names srv129 the primary)"); // prettier-ignore
+  expect(told(onSrv127({ peers: [{ ...newPrimary, timeline: 1 }] }))).toEqual([]);
+});
+
+test("a stopped directory is an old primary's without a standby marker, or where the marker is of our hand", () => {
+  const stopped = { status: "stopped", role: null, hasStandbyMarker: true } as const;
+  expect(told(onSrv127({}, stopped))).toEqual([]);
+  expect(told(onSrv127({ marks: { ...noMarks, fencedAt: 1 } }, stopped))).toEqual([
+    "old-primary-stopped: tells (srv159 streams from srv129)",
+  ]);
+  expect(told(onSrv127({}, { ...stopped, hasStandbyMarker: false }))[0]).toContain("write a standby marker"); // prettier-ignore
+  expect(told(onSrv127({}, { ...stopped, hasStandbyMarker: false, hasIncompleteMarker: true }))).toEqual([]); // prettier-ignore
+});
+
+test("a wrong application_name is told and nothing is done for it", () => {
+  const streaming = (name: string, more = {}) =>
+    view(
+      primary({
+        role: "standby",
+        receiver: { status: "streaming", slot: null, conninfo: `host=192.168.4.127 application_name=${name}`, timeline: 1 }, // prettier-ignore
+      }),
+      { ...onSrv159(), ...more, files: [], ownSlots: [] },
+    );
+  expect(told(streaming("srv129"))).toEqual(["upstream-name-wrong: tells"]);
+  expect(told(streaming("srv159"))).toEqual([]);
+  expect(told(streaming("srv129", { cluster: null }))).toEqual([]);
+});
