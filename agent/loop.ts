@@ -11,6 +11,7 @@ import { createObserver, unchanged, type ObserverPorts } from "./observe/observe
 import { createSchedule } from "./schedule.ts";
 import type { ExpectedChanges } from "./watch/expected-changes.ts";
 import { createFileWatch } from "./watch/file-watch.ts";
+import { createProcessWatch } from "./watch/process-watch.ts";
 
 /**
  * Observe, decide, report. Edges (a closed connection, a file event, an ended command, a schedule) only wake the
@@ -52,6 +53,7 @@ type WakeReason =
   | "schedule"
   | "host"
   | "peer"
+  | "pool"
   | "asked";
 
 export type LoopOptions = {
@@ -82,12 +84,14 @@ export function createLoop(options: LoopOptions): Loop {
   const observer = createObserver(ports, startedAt);
   const stopping = new AbortController();
   const sights = createSights(ports, () => wake("peer"));
+  const pool = createProcessWatch(() => wake("pool"));
   const guard = createGuard(ports, sights, () => schedule.checks(), emit);
   let checksShownAt = Number.NEGATIVE_INFINITY;
   let latest: NodeFacts | null = null;
   let want: { readonly reasons: Set<WakeReason>; readonly waiting: Waiting[] } = nothingWanted();
   let polls = 0;
   let observedAt = Number.NEGATIVE_INFINITY;
+  let timedAt = clock.elapsedMs();
   let rouse: () => void = () => undefined;
 
   function emit(event: HostEvent): void {
@@ -114,6 +118,7 @@ export function createLoop(options: LoopOptions): Loop {
     const guarded = await guard.look(seen, observer.hasStalePid());
     const facts: NodeFacts = { ...seen, guard: guardFacts(guarded) };
     latest = facts;
+    pool.follow(facts.pool?.pid ?? null);
     return facts;
   }
 
@@ -196,7 +201,14 @@ export function createLoop(options: LoopOptions): Loop {
       onHostEvent: emit,
     }),
   ]);
-  const timer = setInterval(() => wake("timer"), settings.limits.observeEveryMs);
+  const { observeEveryMs } = settings.limits;
+  const timer = setInterval(() => {
+    // Twice as often while something is off, here or at the others.
+    const everyMs = sights.isClose() ? observeEveryMs / 2 : observeEveryMs;
+    if (clock.elapsedMs() - timedAt < everyMs - gatherMs) return;
+    timedAt = clock.elapsedMs();
+    wake("timer");
+  }, observeEveryMs / 2);
   wake("start");
   const running = run();
 
@@ -219,6 +231,7 @@ export function createLoop(options: LoopOptions): Loop {
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer);
       sights[Symbol.dispose]();
+      pool[Symbol.dispose]();
       await schedule[Symbol.asyncDispose]();
       stopping.abort();
       rouse();

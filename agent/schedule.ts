@@ -79,7 +79,7 @@ function startCheck({ name, schedule, run }: PeriodicCheck, signal: AbortSignal)
       tookMs: last?.tookMs ?? null,
       lastResult: last?.result.text ?? null,
       severity: last?.result.severity ?? null,
-      nextRunAt: Math.round(nextMatch() + jitter),
+      nextRunAt: Math.round(dueAt + jitter),
       ...(last?.result.perfdata === undefined ? {} : { perfdata: last.result.perfdata }),
     }),
     ended: async () => {

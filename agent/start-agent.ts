@@ -33,6 +33,7 @@ import type { Ports } from "./ports.ts";
 import { createSession } from "./session.ts";
 import type { AgentSettings } from "./settings.ts";
 import { executors } from "./steps/executors.ts";
+import { createAddressWatch } from "./watch/address-watch.ts";
 import { createExpectedChanges } from "./watch/expected-changes.ts";
 import { createWakefulness } from "./wakefulness.ts";
 
@@ -170,6 +171,9 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         onHostEvent: (event) => session.hostEvent(event),
         coordinatorAheadMs: (): number | null => session.coordinatorAheadMs(),
       }),
+    );
+    stack.use(
+      createAddressWatch({ clock, log, random: Math.random, onChange: () => loop.wake("host") }),
     );
     // First to go: what runs hands itself back while everything it needs is still there.
     stack.defer(() => commandRunner.stop(stopGraceMs));

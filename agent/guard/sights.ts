@@ -12,6 +12,8 @@ export type Sights = Disposable & {
   told(peers: readonly PeerSight[]): void;
   /** What is not as it should be, after every look of the guard: what is off is looked at more closely. */
   attend(unrest: readonly string[]): void;
+  /** Something is off, and is so not for long. */
+  isClose(): boolean;
 };
 
 /** What is older is not known any more. */
@@ -86,9 +88,10 @@ export function createSights(
     }); // a look never rejects
   }
 
+  const isClose = (): boolean => off !== "" && clock.elapsedMs() - offSince < closeForMs;
+
   function everyMs({ isSilent }: Look): number {
-    const isClose = off !== "" && clock.elapsedMs() - offSince < closeForMs;
-    if (!isClose) return calmEveryMs;
+    if (!isClose()) return calmEveryMs;
     return isSilent ? silentEveryMs : closeEveryMs;
   }
 
@@ -129,6 +132,7 @@ export function createSights(
       heardAt = clock.elapsedMs();
       for (const peer of peers) keep(byOthers, peer.node, { ...peer, at: clock.now() });
     },
+    isClose,
     attend: (unrest) => {
       const now = isFresh(heardAt) ? unrest : [...unrest, "no coordinator"];
       const before = off;

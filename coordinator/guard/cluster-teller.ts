@@ -46,7 +46,7 @@ export function createClusterTeller({
   /** Said once. */
   const troubles = new Map<string, string>();
   const timers = new Map<string, NodeJS.Timeout>();
-  const toldAt = new Map<string, number>();
+  const told = new Map<string, { readonly atMs: number; readonly text: string }>();
 
   /** People edit declarations in the middle of the day: one that can't be read now stays as it was read last. */
   const read = (): readonly string[] => {
@@ -92,12 +92,15 @@ export function createClusterTeller({
     agents.tellOfCluster(node, { type: "cluster-view", cluster, view });
   };
 
-  const tellSights = (cluster: string): void => {
+  const tellSights = (cluster: string, isSignOfLife = false): void => {
+    clearTimeout(timers.get(cluster));
     timers.delete(cluster);
-    toldAt.set(cluster, clock.elapsedMs());
     const declared = clusters.get(cluster);
     if (declared === undefined) return;
     const all = sightsOf(declared.declaration, (node) => agents.view(node), clock.now());
+    const text = JSON.stringify(all.map((sight) => ({ ...sight, at: 0 })));
+    if (text === told.get(cluster)?.text && !isSignOfLife) return;
+    told.set(cluster, { atMs: clock.elapsedMs(), text });
     for (const { name } of declared.view.nodes) {
       const peers = all.filter(({ node }) => node !== name);
       agents.tellOfCluster(name, { type: "sights", peers });
@@ -107,7 +110,8 @@ export function createClusterTeller({
   const sightsSoon = (node: string): void => {
     for (const [cluster, declared] of clusters) {
       if (timers.has(cluster) || !names(declared, node)) continue;
-      const restMs = (toldAt.get(cluster) ?? -sightsEveryMs) + sightsEveryMs - clock.elapsedMs();
+      const restMs =
+        (told.get(cluster)?.atMs ?? -sightsEveryMs) + sightsEveryMs - clock.elapsedMs();
       timers.set(
         cluster,
         setTimeout(() => tellSights(cluster), Math.max(gatherMs, restMs)),
@@ -125,7 +129,7 @@ export function createClusterTeller({
   read();
   const signOfLife = setInterval(() => {
     lookAtFiles();
-    for (const cluster of clusters.keys()) if (!timers.has(cluster)) tellSights(cluster);
+    for (const cluster of clusters.keys()) tellSights(cluster, true);
   }, aliveEveryMs);
 
   return {

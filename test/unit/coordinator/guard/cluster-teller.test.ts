@@ -118,14 +118,18 @@ test("a declaration that can't be read now stays as it was read last", () => {
   expect(views(taken())).toEqual([{ node: "srv127", nodes: ["srv127", "srv129"] }]);
 });
 
-test("each agent hears of the others, at most once a second and at least every five", () => {
-  const { teller, taken } = bed();
+test("each agent hears of the others, what is new at most once a second, and every five as a sign of life", () => {
+  const { world, teller, taken } = bed();
   for (let i = 0; i < 10; i += 1) {
     teller.agentChanged("srv127");
     vi.advanceTimersByTime(100);
   }
   expect(sights(taken())).toEqual(["srv127: srv129 standby", "srv129: srv127 primary"]);
-  vi.advanceTimersByTime(1_000);
+  changeDatabase(world, "srv129", { timeline: 7 });
+  for (let i = 0; i < 5; i += 1) {
+    teller.agentChanged("srv129");
+    vi.advanceTimersByTime(400);
+  }
   expect(sights(taken())).toHaveLength(2);
   vi.advanceTimersByTime(10_000);
   expect(sights(taken())).toHaveLength(4);
@@ -146,9 +150,9 @@ test("a sight is what the agent's facts say of role, position, streams and upstr
   const see = (node: string, edit: Parameters<typeof changeDatabase>[2]) => {
     changeDatabase(world, node, edit);
     teller.agentChanged(node);
-    vi.advanceTimersByTime(1_000);
+    vi.advanceTimersByTime(5_000);
     const all = taken().flatMap(({ message }) => (message.type === "sights" ? message.peers : []));
-    return all.find((peer) => peer.node === node);
+    return all.findLast((peer) => peer.node === node);
   };
   expect(
     see("srv129", {
