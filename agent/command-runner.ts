@@ -55,7 +55,12 @@ type Running = {
 };
 
 /** They must act at an exact moment, or at once: waiting behind a base backup would make them useless. */
-const neverWaits: ReadonlySet<string> = new Set(["hold-door", "release-door", "set-maintenance"]);
+const neverWaits: ReadonlySet<string> = new Set([
+  "hold-door",
+  "release-door",
+  "set-guard-mode",
+  "set-maintenance",
+]);
 const progressEveryMs = 250;
 
 export async function createCommandRunner(options: CommandRunnerOptions): Promise<CommandRunner> {

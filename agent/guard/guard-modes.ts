@@ -11,6 +11,8 @@ const Stored = z.strictObject({
   machineId: z.string().nullable(),
   node: Name,
   mode: z.enum(["observe", "enforce"]),
+  /** Who set it; left out where nobody has. */
+  by: z.string().optional(),
   maintenance: z
     .strictObject({ until: z.number(), by: z.string(), note: z.string().nullable() })
     .nullable(),
@@ -29,6 +31,8 @@ export type GuardModes = {
   trouble(): string | null;
   /** A mode was set on this host at some time. */
   isKept(): boolean;
+  /** During maintenance: what it falls back to. */
+  setMode(mode: Stored["mode"], by: string): Promise<void>;
   beginMaintenance(input: MaintenanceInput): Promise<void>;
   endMaintenance(): Promise<void>;
 };
@@ -80,15 +84,16 @@ export async function openGuardModes(options: GuardModesOptions): Promise<GuardM
 
   return {
     current: () => {
-      const { mode, maintenance } = stored;
+      const { mode, by = null, maintenance } = stored;
       const isOver =
         maintenance === null || clock.now() >= maintenance.until || clock.elapsedMs() >= overAtMs;
       return isOver
-        ? { mode, until: null, by: null, note: null }
+        ? { mode, until: null, by, note: null }
         : { mode: "maintenance", ...maintenance };
     },
     trouble: () => trouble,
     isKept: () => isKept,
+    setMode: (mode, by) => keep({ ...stored, mode, by }),
     beginMaintenance: async ({ forMs, by, note }) => {
       const until = clock.now() + Math.min(forMs, mostMaintenanceMs);
       await keep({ ...stored, maintenance: { until, by, note } });

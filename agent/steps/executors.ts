@@ -18,6 +18,7 @@ import { proveStreaming } from "./prove-streaming.ts";
 import { registerHaLists } from "./register-ha-lists.ts";
 import { releaseDoor } from "./release-door.ts";
 import { restoreFile } from "./restore-file.ts";
+import { setGuardMode } from "./set-guard-mode.ts";
 import { setMaintenance } from "./set-maintenance.ts";
 import { setSynchronousList } from "./set-synchronous-list.ts";
 import { startDatabase } from "./start-database.ts";
@@ -52,4 +53,5 @@ export const executors: Executors = {
   "prove-reads": proveReads,
   "restore-file": restoreFile,
   "set-maintenance": setMaintenance,
+  "set-guard-mode": setGuardMode,
 };

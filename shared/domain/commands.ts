@@ -428,6 +428,15 @@ export const commands = {
     }),
     result: Evidence.extend({ guard: GuardMode }),
   },
+  /** How far the guard goes; during maintenance: from its end on. Asked outside of any operation. */
+  "set-guard-mode": {
+    effect: "set",
+    args: z.strictObject({
+      mode: z.enum(["observe", "enforce"]),
+      by: z.string().min(1).max(200),
+    }),
+    result: Evidence.extend({ guard: GuardMode }),
+  },
 } as const satisfies Record<
   string,
   { effect: "read" | "change" | "set" | "destroy"; args: z.ZodType; result: z.ZodType }

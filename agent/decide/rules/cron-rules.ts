@@ -1,4 +1,4 @@
-import { parseCron } from "#shared/config-files/cron-lines.ts";
+import { activeVendorLines } from "../vendor-lines.ts";
 import type { Rule } from "./rule.ts";
 
 /** Who else acts on this host. */
@@ -10,14 +10,7 @@ export const cronRules: readonly Rule[] = [
     looks: 1,
     class: "role",
     when: ({ facts: { files } }) => {
-      const active = files
-        .filter((file) => file.format === "cron" && file.maskedText !== null)
-        .flatMap((file) =>
-          Object.values(parseCron(file.maskedText ?? "", file.path).vendor)
-            .flatMap(({ lines }) => lines)
-            .filter((line) => line.hashes === 0)
-            .map((line) => `${file.path}:${line.line} runs ${line.command}`),
-        );
+      const active = activeVendorLines(files);
       return active.length === 0 ? null : active.join("; ");
     },
     next: "nothing before a takeover: the vendor's checks are in charge here",

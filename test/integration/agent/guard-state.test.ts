@@ -105,6 +105,21 @@ test("a new host observes; maintenance outlives a restart and ends by the clock"
   expect(again.current().mode).toBe("observe");
 });
 
+test("a mode outlives a restart, and one set during maintenance is what maintenance falls back to", async () => {
+  await using folder = await stateFolder();
+  const { time, open } = await host(folder.path);
+  const modes = await open();
+  await modes.setMode("enforce", "dba@host");
+  const enforce = { mode: "enforce", until: null, by: "dba@host", note: null };
+  expect(modes.current()).toEqual(enforce);
+  expect((await open()).current()).toEqual(enforce);
+  await modes.beginMaintenance({ forMs: hour, by: "ops@host", note: null });
+  await modes.setMode("observe", "ops@host");
+  expect(modes.current().mode).toBe("maintenance");
+  time.now += hour;
+  expect(modes.current()).toMatchObject({ mode: "observe", by: "ops@host" });
+});
+
 test("maintenance can be ended before, and can't be made to last by setting the clock back", async () => {
   await using folder = await stateFolder();
   const { time, open } = await host(folder.path);
