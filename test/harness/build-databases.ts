@@ -80,7 +80,7 @@ async function makePrimary(model: ClusterModel, primary: ClusterNode): Promise<v
   await startServer(node, isKingbase ? `${alone} -c allow_system_table_mods=on` : alone);
   if (isKingbase) {
     for (const database of ["template1", "postgres"]) {
-      await queryOnce(lab, superuserLogin(model, primary, database), catalogSql);
+      await queryOnce(lab, superuserLogin(model, primary, database), catalogSql(lane.major));
     }
   }
   await createRolesAndDatabases(model, primary);

@@ -4,10 +4,13 @@ import type { Lab } from "./lab.ts";
 type Product = "postgresql" | "kingbase-v8r3";
 type Layout = "plain" | "debian";
 
-/** Which server, in which shape. "kingbase-v8r3" is the emulation on PostgreSQL 10 (see kingbase/README.md). */
+/** Which server, in which shape. "kingbase-v8r3" is an emulation (see kingbase/README.md). */
 export type LaneOptions = {
   readonly product: Product;
-  /** Server major of a "postgresql" cluster; 15 when not given. Client tools are always those of 15. */
+  /**
+   * Server major: 15 when not given, 10 behind KingbaseES' names (15 there for what only its programs can do). Client
+   * tools are always those of 15.
+   */
   readonly version?: 10 | 15 | 18;
   /** "debian" is what pg_createcluster makes: configuration outside the data directory (15 only). */
   readonly layout?: Layout;
@@ -51,7 +54,7 @@ export type Lane = {
 export const clientBin = "/usr/lib/postgresql/15/bin";
 
 export function chooseLane(lab: Lab, options: LaneOptions): Lane {
-  if (options.product === "kingbase-v8r3") return kingbase(lab);
+  if (options.product === "kingbase-v8r3") return kingbase(lab, options.version ?? 10);
   const major = options.version ?? 15;
   const layout = options.layout ?? "plain";
   if (layout === "debian" && (major !== 15 || lab.mode === "loopback")) {
@@ -73,10 +76,11 @@ export function chooseLane(lab: Lab, options: LaneOptions): Lane {
   };
 }
 
-function kingbase(lab: Lab): Lane {
+function kingbase(lab: Lab, major: 10 | 15 | 18): Lane {
+  if (major === 18) throw new Error("KingbaseES' names stand before PostgreSQL 10 or 15");
   return {
     product: "kingbase-v8r3",
-    major: 10,
+    major,
     layout: "plain",
     defaultPort: 54321,
     osUser: lab.osUser("kingbase"),
@@ -84,7 +88,7 @@ function kingbase(lab: Lab): Lane {
     replicationUser: "SYSTEM",
     database: "TEST",
     usesRecoveryConf: true,
-    serverBin: (host) => `${host.nativePostgres(10)}/bin`,
+    serverBin: (host) => (major === 15 ? clientBin : `${host.nativePostgres(major)}/bin`),
     paths: (host, cluster) => {
       const root = `${host.root}/home/kingbase/cluster/${cluster}`;
       const dataDir = `${root}/db/data`;

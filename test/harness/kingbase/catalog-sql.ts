@@ -1,9 +1,9 @@
 /**
- * KingbaseES' names for what PostgreSQL 10 calls otherwise, made in pg_catalog so that any
+ * KingbaseES' names for what PostgreSQL calls otherwise, made in pg_catalog so that any
  * search_path finds them. Names and columns follow the public sample files of build B0290.
  * Needs a server started with allow_system_table_mods; goes into every template database.
  */
-export const catalogSql = `
+export const catalogSql = (major: number): string => `
 SET search_path = pg_catalog;
 CREATE OR REPLACE VIEW sys_stat_replication AS
  SELECT pid, usesysid, usename, application_name, client_addr, client_hostname, client_port,
@@ -23,7 +23,7 @@ CREATE OR REPLACE VIEW sys_extension AS SELECT * FROM pg_extension;
 CREATE OR REPLACE VIEW sys_namespace AS SELECT oid, nspname, nspowner FROM pg_namespace;
 CREATE OR REPLACE VIEW sys_class AS
  SELECT oid, relname, relnamespace, relowner, relkind, relpersistence, reltuples, relpages,
-        relhaspkey, reltablespace
+        ${major < 11 ? "relhaspkey, " : ""}reltablespace
    FROM pg_class;
 CREATE OR REPLACE VIEW sys_database AS
  SELECT oid, datname, datdba, encoding, datcollate, datctype, datistemplate, datallowconn, datconnlimit
@@ -31,7 +31,7 @@ CREATE OR REPLACE VIEW sys_database AS
 CREATE OR REPLACE VIEW sys_roles AS SELECT * FROM pg_roles;
 CREATE OR REPLACE VIEW sys_tablespace AS SELECT oid, spcname, spcowner, spcacl, spcoptions FROM pg_tablespace;
 CREATE OR REPLACE VIEW sys_stat_wal_receiver AS
- SELECT pid, status, receive_start_lsn, receive_start_tli, received_lsn, received_tli,
+ SELECT pid, status, receive_start_lsn, receive_start_tli, ${major < 13 ? "received_lsn" : "flushed_lsn AS received_lsn"}, received_tli,
         latest_end_lsn, latest_end_time, slot_name, conninfo
    FROM pg_stat_wal_receiver;
 CREATE OR REPLACE FUNCTION sys_is_in_recovery() RETURNS boolean LANGUAGE sql STABLE AS 'SELECT pg_catalog.pg_is_in_recovery()';
@@ -63,11 +63,14 @@ CREATE OR REPLACE FUNCTION sys_create_physical_replication_slot(slotname name, i
    slot_name := r.n; xlog_position := r.l; END $$;
 CREATE OR REPLACE FUNCTION sys_drop_replication_slot(slotname name) RETURNS void LANGUAGE plpgsql VOLATILE AS
  $$ BEGIN PERFORM pg_catalog.pg_drop_replication_slot(slotname); END $$;
-CREATE OR REPLACE FUNCTION sys_start_backup(label text, fast boolean DEFAULT false, exclusive boolean DEFAULT true) RETURNS pg_lsn LANGUAGE sql VOLATILE AS
- 'SELECT pg_catalog.pg_start_backup(label, fast, exclusive)';
-CREATE OR REPLACE FUNCTION sys_stop_backup() RETURNS pg_lsn LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.pg_stop_backup()';
-GRANT SELECT ON sys_stat_replication, sys_replication_slots, sys_stat_activity, sys_settings, sys_stat_database,
+${major < 15 ? exclusiveBackup : ""}GRANT SELECT ON sys_stat_replication, sys_replication_slots, sys_stat_activity, sys_settings, sys_stat_database,
  sys_stat_archiver, sys_extension, sys_namespace, sys_class, sys_database, sys_roles, sys_tablespace,
  sys_stat_wal_receiver TO public;
 RESET search_path;
+`;
+
+/** Exclusive backups are no more in 15. */
+const exclusiveBackup = `CREATE OR REPLACE FUNCTION sys_start_backup(label text, fast boolean DEFAULT false, exclusive boolean DEFAULT true) RETURNS pg_lsn LANGUAGE sql VOLATILE AS
+ 'SELECT pg_catalog.pg_start_backup(label, fast, exclusive)';
+CREATE OR REPLACE FUNCTION sys_stop_backup() RETURNS pg_lsn LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.pg_stop_backup()';
 `;

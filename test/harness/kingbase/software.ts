@@ -17,7 +17,7 @@ export async function installKingbase(host: Host, lane: Lane, paths: NodePaths):
     const target = `${server.replace(/\/bin$/, "")}/${folder}`;
     await host.exec(["ln", "-s", target, `${paths.root}/db/${folder}`], { user: lane.osUser });
   }
-  const files = wrapperFiles({ server, clients: clientBin, bin: paths.binDir });
+  const files = wrapperFiles({ server, clients: clientBin, bin: paths.binDir, major: lane.major });
   await Promise.all(
     Object.entries(files).map(([name, text]) =>
       host.writeFile(`${paths.binDir}/${name}`, text, { ...own, mode: 0o755 }),

@@ -4,12 +4,14 @@
  */
 
 export type WrapperPaths = {
-  /** bin folder of the PostgreSQL 10 server, as the host sees it. */
+  /** bin folder of the PostgreSQL server, as the host sees it. */
   readonly server: string;
   /** bin folder of PostgreSQL client programs (a newer major is fine). */
   readonly clients: string;
   /** <root>/db/bin on the host. */
   readonly bin: string;
+  /** Of the server. */
+  readonly major: number;
 };
 
 /** Files of db/bin by name. */
@@ -20,7 +22,9 @@ export function wrapperFiles(paths: WrapperPaths): Record<string, string> {
     sys_ctl: control,
     initdb,
     sys_basebackup: baseBackup,
-    sys_controldata: controlData,
+    ...(paths.major < 12
+      ? { sys_controldata: controlData }
+      : { sys_controldata: client("pg_controldata"), sys_rewind: rewind }),
     sys_md5: `#!/bin/sh\nexec pg_md5 "$@"\n`,
     ...Object.fromEntries(clients),
     ...pcpFiles,
@@ -37,10 +41,16 @@ const plainClients = {
 const load = `#!/bin/bash\n. "$(dirname "$(readlink -f "$0")")/_env.sh"\n`;
 
 /** libkci's environment becomes libpq's; \`-W PASSWORD\` of the product's clients never reaches an argument list. */
-const environment = ({ server, clients, bin }: WrapperPaths): string => `# shared by the wrappers
+const environment = ({
+  server,
+  clients,
+  bin,
+  major,
+}: WrapperPaths): string => `# shared by the wrappers
 KB_SERVER=${server}
 KB_CLIENTS=${clients}
 KB_BIN=${bin}
+KB_MAJOR=${major}
 [ -n "\${KCIPASSWORD:-}" ] && export PGPASSWORD=$KCIPASSWORD
 [ -n "\${KCIPASSFILE:-}" ] && export PGPASSFILE=$KCIPASSFILE
 [ -z "\${PGPASSFILE:-}" ] && [ -f "$HOME/.kbpass" ] && export PGPASSFILE=$HOME/.kbpass
@@ -72,6 +82,7 @@ while [ $# -gt 0 ]; do case "$1" in
   *) rest+=("$1");; esac; shift; done
 decode() {
   [ -f "$D/.recovery.conf.kb" ] && mv -f "$D/.recovery.conf.kb" "$D/recovery.conf"
+  [ "$KB_MAJOR" -ge 12 ] && rm -f "$D/standby.signal" "$D/.kb_recovery.conf"
   [ -f "$D/recovery.conf" ] || return 0
   encoded=$(sed -nE "s/^[[:space:]]*primary_conninfo.*password=([A-Za-z0-9+\\/=]+).*/\\1/p" "$D/recovery.conf" | tail -1)
   clear=$(printf %s "$encoded" | base64 -d 2>/dev/null | tr -d '\\n')
@@ -79,7 +90,11 @@ decode() {
       case "$line" in *primary_conninfo*password="$encoded"*) line=\${line/"password=$encoded"/"password=$clear"};; esac
       printf '%s\\n' "$line"; done < "$D/recovery.conf" > "$D/.recovery.conf.clear" )
   ln "$D/recovery.conf" "$D/.recovery.conf.kb"
-  mv -f "$D/.recovery.conf.clear" "$D/recovery.conf"; }
+  if [ "$KB_MAJOR" -lt 12 ]; then mv -f "$D/.recovery.conf.clear" "$D/recovery.conf"; return; fi
+  # From 12 on the server knows no recovery.conf: its settings are included, and a signal file tells a standby.
+  ( umask 077; sed -nE "/^[[:space:]]*(primary_conninfo|primary_slot_name|recovery_target_timeline|restore_command)/p" \
+      "$D/.recovery.conf.clear" > "$D/.kb_recovery.conf"; touch "$D/standby.signal" )
+  rm -f "$D/.recovery.conf.clear" "$D/recovery.conf"; }
 restore() { [ -f "$D/.recovery.conf.kb" ] && mv -f "$D/.recovery.conf.kb" "$D/recovery.conf"; return 0; }
 case $action in
 start|restart)
@@ -98,6 +113,10 @@ start|restart)
   fi
   exit $rc;;
 kill) exec "$KB_SERVER/pg_ctl" "\${rest[@]}";;
+promote)
+  "$KB_SERVER/pg_ctl" -D "$D" "\${rest[@]}" || exit
+  # As the server before 12 does it.
+  if [ "$KB_MAJOR" -ge 12 ] && [ -f "$D/recovery.conf" ]; then mv -f "$D/recovery.conf" "$D/recovery.done"; fi;;
 *) exec "$KB_SERVER/pg_ctl" -D "$D" "\${rest[@]}";;
 esac
 `;
@@ -106,6 +125,12 @@ const initdb = `${load}kb_args "$@"
 "$KB_SERVER/initdb" "\${ARGS[@]}" || exit
 while [ $# -gt 0 ]; do case "$1" in -D) D=$2; shift;; -D*) D=\${1#-D};; --pgdata=*) D=\${1#*=};; esac; shift; done
 cd "\${D:-$KINGBASE_DATA}" && mv postgresql.conf kingbase.conf && mv pg_hba.conf sys_hba.conf && mv pg_ident.conf sys_ident.conf
+[ "$KB_MAJOR" -lt 12 ] || echo "include_if_exists '.kb_recovery.conf'" >> kingbase.conf
+`;
+
+/** Of version 15, without what its own clean-up would need: the server's configuration has another name. */
+const rewind = `${load}
+exec "$KB_CLIENTS/pg_rewind" --no-ensure-shutdown "$@" 2> >(sed -u 's/pg_rewind/sys_rewind/g' >&2)
 `;
 
 /** \`-x\` is 9.6's way to say \`-X fetch\`; the source's pid file is the one file that the real command leaves out and PostgreSQL's does not know. */

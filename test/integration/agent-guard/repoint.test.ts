@@ -7,6 +7,7 @@ const lanes: readonly (readonly [title: string, lane: LaneOptions, restarts: boo
   ["PostgreSQL 15", { product: "postgresql" }, false],
   ["PostgreSQL 10", { product: "postgresql", version: 10 }, true],
   ["KingbaseES' names on PostgreSQL 10", { product: "kingbase-v8r3" }, true],
+  ["KingbaseES' names on PostgreSQL 15", { product: "kingbase-v8r3", version: 15 }, true],
 ];
 
 describe.each(lanes)("%s", (_title, lane, restarts) => {
