@@ -8,8 +8,7 @@ import { cronFile } from "#test/unit/agent/decide/view-builder.ts";
 import { someFacts } from "#test/unit/some-facts.ts";
 import { createTestAgent } from "./test-agent.ts";
 
-const rewind =
-  "*/1 * * * * kingbase  . /etc/profile;/home/kingbase/kingbasecluster/bin/network_rewind.sh";
+const rewind = "*/1 * * * * kingbase  /home/kingbase/cluster/ESHA/db/bin/network_rewind.sh";
 
 async function agentThatSees(files: FileFacts[]) {
   const folder = await mkdtemp(join(tmpdir(), "castellan-mode-"));
