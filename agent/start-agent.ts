@@ -28,6 +28,7 @@ import { CommandRecord, createCommandsOnDisk } from "./commands-on-disk.ts";
 import { openClusterView } from "./guard/cluster-view-file.ts";
 import { openDecisionRing } from "./guard/decision-ring.ts";
 import { openGuardModes } from "./guard/guard-modes.ts";
+import { openGuardMarks } from "./guard/marks.ts";
 import { createLoop } from "./loop.ts";
 import type { Ports } from "./ports.ts";
 import { createSession } from "./session.ts";
@@ -102,6 +103,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         home,
       }),
       guardModes: await openGuardModes({ ...settings, clock }),
+      guardMarks: await openGuardMarks(settings),
       decisions: await openDecisionRing(settings.stateDirectory, (made) => session.decision(made)),
       clusterView: await openClusterView({ ...settings, log }),
       observe: () => loop.observeNow(),

@@ -1,15 +1,10 @@
 import * as z from "zod";
 import { mostMaintenanceMs, type GuardMode } from "#shared/domain/guard.ts";
-import { Name } from "#shared/domain/names.ts";
 import type { Clock } from "#shared/time.ts";
-import { asciiJson, writePrivateFile } from "../adapters/private-file.ts";
-import { readSmallFile } from "../adapters/local-system.ts";
+import { openBoundFile } from "./bound-file.ts";
 import { guardRecordFile } from "./guard-record.ts";
 
-/** Bound to its host: a copied state directory must not put another one in charge. */
 const Stored = z.strictObject({
-  machineId: z.string().nullable(),
-  node: Name,
   mode: z.enum(["observe", "enforce"]),
   /** Who set it; left out where nobody has. */
   by: z.string().optional(),
@@ -51,21 +46,14 @@ type GuardModesOptions = {
 };
 
 export async function openGuardModes(options: GuardModesOptions): Promise<GuardModes> {
-  const { stateDirectory, node, clock, machineIdFile = "/etc/machine-id" } = options;
+  const { stateDirectory, node, clock, machineIdFile } = options;
   const path = `${stateDirectory}/guard-mode.json`;
-  const machineId = (await readSmallFile(machineIdFile))?.trim() ?? null;
-  const fresh: Stored = { machineId, node, mode: "observe", maintenance: null };
-  const text = await readSmallFile(path);
+  const file = await openBoundFile({ path, schema: Stored, node, machineIdFile });
   const { hasMode } = await guardRecordFile(stateDirectory).load();
-  const found = text === null ? null : parseStored(text);
-  let trouble: string | null = null;
-  if (text === null && hasMode === true) trouble = `${path} is gone`;
-  else if (text !== null && found === null) trouble = `${path} can't be read`;
-  else if (found !== null && (found.node !== node || found.machineId !== machineId)) {
-    trouble = `${path} is of node ${found.node} on ${found.machineId === machineId ? "this host" : "another host"}`;
-  }
-  let stored = trouble === null ? (found ?? fresh) : fresh;
-  let isKept = text !== null || trouble !== null;
+  const isGone = file.found === null && file.trouble === null && hasMode === true;
+  let trouble = isGone ? `${path} is gone` : file.trouble;
+  let isKept = file.found !== null || trouble !== null;
+  let stored: Stored = file.found ?? { mode: "observe", maintenance: null };
   let overAtMs = endOf(stored);
 
   /** By a clock that nobody sets as well: the time of day may be set back. */
@@ -75,7 +63,7 @@ export async function openGuardModes(options: GuardModesOptions): Promise<GuardM
   }
 
   async function keep(next: Stored): Promise<void> {
-    await writePrivateFile(path, asciiJson(next));
+    await file.save(next);
     stored = next;
     overAtMs = endOf(next);
     trouble = null;
@@ -100,12 +88,4 @@ export async function openGuardModes(options: GuardModesOptions): Promise<GuardM
     },
     endMaintenance: () => keep({ ...stored, maintenance: null }),
   };
-}
-
-function parseStored(text: string): Stored | null {
-  try {
-    return Stored.parse(JSON.parse(text));
-  } catch {
-    return null;
-  }
 }

@@ -8,8 +8,9 @@ const GuardRecord = z.strictObject({
   findings: z.array(GuardFinding),
   /** Of the WAL budget, with an open alert. */
   openCauses: z.array(z.string()),
-  /** A mode was kept beside it: where that is gone, it was lost. */
+  /** A mode, and marks, were kept beside it: where they are gone, they were lost. */
   hasMode: z.boolean().optional(),
+  hasMarks: z.boolean().optional(),
 });
 type GuardRecord = z.infer<typeof GuardRecord>;
 
@@ -36,6 +37,7 @@ export function guardRecordFile(stateDirectory: string): GuardRecordFile {
         record.findings.map((f) => [f.rule, f.since]),
         record.openCauses,
         record.hasMode,
+        record.hasMarks,
       ]);
       if (key === saved) return;
       await writePrivateFile(path, asciiJson(record));

@@ -4,7 +4,7 @@ import type { Decision, GuardMode } from "#shared/domain/guard.ts";
 import { decide, guardStateWith, type GuardState } from "../decide/decide.ts";
 import { decisionsOf } from "../decide/decisions.ts";
 import { unrest } from "../decide/unrest.ts";
-import { noMarks, type GuardView } from "../decide/view.ts";
+import type { GuardView } from "../decide/view.ts";
 import type { HostEvent } from "../host-event.ts";
 import type { ObservedFacts, ObserverPorts } from "../observe/observer.ts";
 import { guardRecordFile } from "./guard-record.ts";
@@ -23,7 +23,7 @@ export function createGuard(
   checks: () => readonly CheckFacts[],
   onHostEvent: (event: HostEvent) => void,
 ): Guard {
-  const { clock, log, settings, guardModes, decisions } = ports;
+  const { clock, log, settings, guardModes, guardMarks, decisions } = ports;
   const record = guardRecordFile(settings.stateDirectory);
   /** null before the first look. */
   let recalled: Recalled | null = null;
@@ -59,7 +59,7 @@ export function createGuard(
         peers: sights.peers(),
         pools: sights.pools(),
         checks: checks(),
-        marks: noMarks,
+        marks: guardMarks.current(),
       };
       sights.attend(unrest(view));
       const decided = decide(state, view, now);
@@ -74,9 +74,17 @@ export function createGuard(
       await budget.enforce(seen).catch((error: unknown) => {
         log.error({ error }, "The WAL budget could not be looked at; the next look tries again.");
       });
+      await guardMarks.note(seen.database, now).catch((error: unknown) => {
+        log.error({ error }, "What this node is could not be marked; the next look tries again.");
+      });
       const openCauses = [...budget.openCauses(), ...lost.openCauses()];
       await record
-        .save({ findings: [...decided.findings], openCauses, hasMode: guardModes.isKept() })
+        .save({
+          findings: [...decided.findings],
+          openCauses,
+          hasMode: guardModes.isKept(),
+          hasMarks: guardMarks.isKept(),
+        })
         .catch((error: unknown) => {
           log.error({ error }, "What the guard found could not be kept on disk.");
         });

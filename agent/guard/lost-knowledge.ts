@@ -18,7 +18,7 @@ type Row = {
 };
 
 export function createLostKnowledge(
-  { guardModes, clusterView, settings }: Pick<Ports, "guardModes" | "clusterView" | "settings">,
+  { guardModes, guardMarks, clusterView, settings }: Pick<Ports, "guardModes" | "guardMarks" | "clusterView" | "settings">, // prettier-ignore
   onHostEvent: (event: HostEvent) => void,
   openBefore: readonly string[],
 ): LostKnowledge {
@@ -29,6 +29,13 @@ export function createLostKnowledge(
       lost: "the guard's mode was lost: it only observes",
       known: "the guard's mode is known",
       next: `castellan guard maintenance ${settings.node} --end keeps it so; docs/guard.md`,
+    },
+    {
+      cause: "guard-marks",
+      trouble: () => guardMarks.trouble(),
+      lost: "what the guard marked on this host was lost: whether it was a primary, and whether its WAL went another way",
+      known: "the guard's marks are kept again",
+      next: "castellan status before its database is started by hand: it must not come up beside another primary; docs/guard.md",
     },
     {
       cause: "cluster-view",

@@ -8,6 +8,7 @@ import { createLedger } from "#agent/adapters/ledger.ts";
 import { openClusterView } from "#agent/guard/cluster-view-file.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
+import { openGuardMarks } from "#agent/guard/marks.ts";
 import { createJobs } from "#agent/adapters/jobs.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { createRootHelper } from "#agent/adapters/root-helper-client.ts";
@@ -110,6 +111,7 @@ async function wire({ settings, home, secrets: given }: z.infer<typeof Start>) {
     rootHelper: createRootHelper({ command: settings.rootHelper, runner, clock, home }),
     ledger: await createLedger(`${stateDirectory}/ledger`),
     guardModes: await openGuardModes({ ...settings, clock }),
+    guardMarks: await openGuardMarks(settings),
     decisions: await openDecisionRing(stateDirectory),
     clusterView: await openClusterView({ ...settings, log }),
     jobs: await createJobs({

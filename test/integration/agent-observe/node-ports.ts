@@ -11,6 +11,7 @@ import { createLedger } from "#agent/adapters/ledger.ts";
 import { openClusterView } from "#agent/guard/cluster-view-file.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
+import { openGuardMarks } from "#agent/guard/marks.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { createRootHelper } from "#agent/adapters/root-helper-client.ts";
 import { createSecrets } from "#agent/adapters/secrets.ts";
@@ -30,6 +31,7 @@ export type NodePortsInput = {
   readonly settings: AgentSettings;
   readonly databasePassword: string | null;
   readonly pcpPassword?: string;
+  readonly replicationPassword?: string;
 };
 
 /** Loopback hosts with addresses of this test process's own: servers of parallel tests use the same ports. */
@@ -48,6 +50,9 @@ export async function createNodePorts(input: NodePortsInput): Promise<NodePorts>
   const secrets = await createSecrets(stateDirectory);
   if (input.databasePassword !== null) await secrets.set("database", input.databasePassword);
   if (input.pcpPassword !== undefined) await secrets.set("pcp", input.pcpPassword);
+  if (input.replicationPassword !== undefined) {
+    await secrets.set("replication", input.replicationPassword);
+  }
   const expected = createExpectedChanges();
   const runner = createProgramRunner({ home: "/tmp" });
   const databases = createDatabases({
@@ -77,6 +82,7 @@ export async function createNodePorts(input: NodePortsInput): Promise<NodePorts>
     rootHelper: createRootHelper({ command: null, runner, clock, home: "/tmp" }),
     ledger: await createLedger(`${stateDirectory}/ledger`),
     guardModes: await openGuardModes({ ...settings, clock }),
+    guardMarks: await openGuardMarks(settings),
     decisions: await openDecisionRing(stateDirectory),
     clusterView: await openClusterView({ ...settings, log }),
     home: dirname(stateDirectory),

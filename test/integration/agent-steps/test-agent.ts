@@ -7,6 +7,7 @@ import { createLedger } from "#agent/adapters/ledger.ts";
 import { openClusterView } from "#agent/guard/cluster-view-file.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
+import { openGuardMarks } from "#agent/guard/marks.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { createSecrets } from "#agent/adapters/secrets.ts";
 import type { RootHelper, StepContext } from "#agent/ports.ts";
@@ -88,6 +89,7 @@ export async function createTestAgent(input: TestAgentInput): Promise<TestAgent>
     rootHelper: input.rootHelper ?? noRootHelper,
     ledger: await createLedger(join(stateDirectory, "ledger")),
     guardModes: await openGuardModes({ ...settings, clock }),
+    guardMarks: await openGuardMarks(settings),
     decisions: await openDecisionRing(stateDirectory),
     clusterView: await openClusterView({ ...settings, log }),
     jobs: await createJobs({

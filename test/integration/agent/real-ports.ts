@@ -8,6 +8,7 @@ import { createLedger } from "#agent/adapters/ledger.ts";
 import { openClusterView } from "#agent/guard/cluster-view-file.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
+import { openGuardMarks } from "#agent/guard/marks.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { createRootHelper } from "#agent/adapters/root-helper-client.ts";
 import { createSecrets } from "#agent/adapters/secrets.ts";
@@ -85,6 +86,7 @@ export async function openPorts(more: Partial<JoinInput> = {}): Promise<PortsHom
     rootHelper: createRootHelper({ command: settings.rootHelper, runner, clock, home: "/" }),
     ledger: await createLedger(join(stateDirectory, "ledger")),
     guardModes: await openGuardModes({ ...settings, clock }),
+    guardMarks: await openGuardMarks(settings),
     decisions: await openDecisionRing(stateDirectory),
     clusterView: await openClusterView({ ...settings, log }),
     jobs: await createJobs({

@@ -1,0 +1,80 @@
+import * as z from "zod";
+import type { DatabaseFacts } from "#shared/domain/facts.ts";
+import { noMarks, type GuardMarks } from "../decide/view.ts";
+import { openBoundFile } from "./bound-file.ts";
+import { guardRecordFile } from "./guard-record.ts";
+
+const Moment = z.strictObject({ at: z.number(), timeline: z.int() });
+
+const Stored: z.ZodType<GuardMarks> = z.strictObject({
+  wasPrimary: Moment.nullable(),
+  synchronousBefore: z.string().nullable(),
+  diverged: Moment.extend({ because: z.string() }).nullable(),
+  restartingSince: z.number().nullable(),
+  needsRebuild: z.strictObject({ at: z.number(), because: z.string() }).nullable(),
+  fencedAt: z.number().nullable(),
+});
+
+/** What the guard has to know of this host after a restart of whatever kind. */
+export type GuardMarksFile = {
+  current(): GuardMarks;
+  /** Why what was marked before is not known any more; null where all is well. */
+  trouble(): string | null;
+  /** Something was marked on this host at some time. */
+  isKept(): boolean;
+  /** On disk when it answers. */
+  mark(changed: Partial<GuardMarks>): Promise<void>;
+  /** At each look: that this node is a primary, or that nothing of what was lost matters any more. */
+  note(seen: Pick<DatabaseFacts, "status" | "role" | "timeline" | "receiver">, now: number): Promise<void>; // prettier-ignore
+};
+
+type GuardMarksOptions = {
+  readonly stateDirectory: string;
+  readonly node: string;
+  readonly machineIdFile?: string;
+};
+
+const dayMs = 86_400_000;
+
+export async function openGuardMarks(options: GuardMarksOptions): Promise<GuardMarksFile> {
+  const { stateDirectory, node, machineIdFile } = options;
+  const path = `${stateDirectory}/guard-marks.json`;
+  const file = await openBoundFile({ path, schema: Stored, node, machineIdFile });
+  const { hasMarks } = await guardRecordFile(stateDirectory).load();
+  const isGone = file.found === null && file.trouble === null && hasMarks === true;
+  let trouble = isGone ? `${path} is gone` : file.trouble;
+  let isKept = file.found !== null || trouble !== null;
+  let marks = file.found ?? noMarks;
+  let writing: Promise<void> = Promise.resolve();
+
+  function mark(changed: Partial<GuardMarks>): Promise<void> {
+    const write = async (): Promise<void> => {
+      const next = { ...marks, ...changed };
+      await file.save(next);
+      marks = next;
+      trouble = null;
+      isKept = true;
+    };
+    const written = writing.then(write);
+    writing = written.catch(() => undefined);
+    return written;
+  }
+
+  return {
+    current: () => marks,
+    trouble: () => trouble,
+    isKept: () => isKept,
+    mark,
+    note: async ({ status, role, timeline, receiver }, now) => {
+      if (status !== "running") return;
+      if (role === "primary" && timeline !== null) {
+        const { wasPrimary } = marks;
+        const isNoted = wasPrimary?.timeline === timeline && Math.abs(now - wasPrimary.at) < dayMs;
+        if (!isNoted) await mark({ wasPrimary: { at: now, timeline } });
+      } else if (trouble !== null && receiver?.status === "streaming") {
+        // It follows, whatever it was before.
+        await mark({});
+      }
+    },
+  };
+}
