@@ -2,6 +2,7 @@ import type { NodeFacts } from "#shared/domain/facts.ts";
 import type { ClusterView, PeerSight, PoolSight } from "#shared/domain/cluster-view.ts";
 import type { CheckFacts } from "#shared/domain/facts.ts";
 import type { GuardPolicy } from "./policy.ts";
+import { isolatedSince } from "./isolation.ts";
 import type { SlotLimits } from "./slot-limits.ts";
 
 /** What a rule may look at: facts, and signs that are no facts of the wire. */
@@ -23,6 +24,11 @@ export type GuardView = {
   readonly pools: readonly PoolSight[];
   readonly checks: readonly CheckFacts[];
   readonly marks: GuardMarks;
+  readonly coordinatorConnected: boolean;
+  /** Does one of the trust addresses answer? null while nobody has a reason to ask. */
+  readonly trustAnswers: boolean | null;
+  /** Of a clock that nobody sets. */
+  readonly elapsedMs: number;
 };
 
 /** What the guard keeps of this host on disk, bound to it. */
@@ -39,10 +45,14 @@ export type GuardMarks = {
   } | null;
   /** The guard stopped this standby to start it again, and has not yet. */
   readonly restartingSince: number | null;
+  /** A rejoin has begun, and is not at its end: it goes on where it was cut off. */
+  readonly rejoiningSince: number | null;
   /** A rejoin failed, or can't be tried. */
   readonly needsRebuild: { readonly at: number; readonly because: string } | null;
   /** The standby marker was written by us, at a boot or before a start: it was a primary until then. */
   readonly fencedAt: number | null;
+  /** A person said that this node still is the primary. */
+  readonly confirmedAt: number | null;
 };
 
 export const noMarks: GuardMarks = {
@@ -50,8 +60,10 @@ export const noMarks: GuardMarks = {
   synchronousBefore: null,
   diverged: null,
   restartingSince: null,
+  rejoiningSince: null,
   needsRebuild: null,
   fencedAt: null,
+  confirmedAt: null,
 };
 
 /** What the guard remembers from look to look; lost with the process, so rules must do without at first. */
@@ -61,9 +73,19 @@ export type GuardMemory = {
   /** A standby has streamed from here. */
   readonly hadStandby: boolean;
   readonly archiver: { readonly failedCount: number; readonly grewAt: number | null } | null;
+  /** A primary that reaches no majority and no trust address. */
+  readonly isolated: { readonly sinceMs: number; readonly seenMs: number } | null;
+  /** Deaths in a row, each soon after a start; null once it lived for longer. */
+  readonly deaths: { readonly count: number; readonly lastMs: number; readonly isDead: boolean } | null;
 };
 
-export const emptyMemory: GuardMemory = { ranAt: null, hadStandby: false, archiver: null };
+export const emptyMemory: GuardMemory = {
+  ranAt: null,
+  hadStandby: false,
+  archiver: null,
+  isolated: null,
+  deaths: null,
+};
 
 /** A base backup and its WAL stream are walsenders too; none of them is a standby. */
 export function streamingStandbys({ facts }: Pick<GuardView, "facts">): readonly string[] {
@@ -86,5 +108,24 @@ export function remember(memory: GuardMemory, view: GuardView, now: number): Gua
       failedCount === null
         ? memory.archiver
         : { failedCount, grewAt: grew ? now : (memory.archiver?.grewAt ?? null) },
+    isolated: isolatedSince(memory.isolated, view),
+    deaths: deathsOf(memory.deaths, view),
   };
+}
+
+/** One that lives for so long after a start did not die of it. */
+const livesMs = 60_000;
+
+function deathsOf(
+  before: GuardMemory["deaths"],
+  { facts: { database }, hasStalePid, elapsedMs }: GuardView,
+): GuardMemory["deaths"] {
+  const isDead = database.status === "stopped" && hasStalePid;
+  if (isDead) {
+    if (before?.isDead === true) return before;
+    return { count: (before?.count ?? 0) + 1, lastMs: elapsedMs, isDead };
+  }
+  if (before === null) return null;
+  const isWell = database.status === "running" && elapsedMs - before.lastMs > livesMs;
+  return isWell ? null : { ...before, isDead };
 }
