@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import { Failure } from "#shared/errors.ts";
 import { readTrusted, type Trust } from "./trusted-files.ts";
 
@@ -22,6 +23,14 @@ export type HelperSettings = {
     readonly user: string;
     readonly folder: string;
   } | null;
+  /** The database's virtual address; null where this host never carries it. Left out by files of earlier versions. */
+  readonly vip: {
+    /** With its prefix: 192.168.4.200/24 */
+    readonly address: string;
+    readonly nic: string;
+    /** Of the address, as the product's scripts write it: ens33:2 */
+    readonly label: string;
+  } | null;
   /** Root's own folder for saved copies. */
   readonly stateDirectory: string;
 };
@@ -38,11 +47,15 @@ export function loadHelperSettings(file: string, trust?: Trust): HelperSettings 
 
 // By hand, not by a schema library: what runs as root should be small enough to be read.
 function readSettings(value: unknown): HelperSettings {
-  const top = fields(value, "the file", ["user", "pool", "cron", "stateDirectory"]);
+  const top = fields(value, "the file", ["user", "pool", "cron", "stateDirectory"], ["vip"]);
   const pool =
     top["pool"] === null ? null : fields(top["pool"], "pool", ["pidFile", "program", "ports"]);
   const cron =
     top["cron"] === null ? null : fields(top["cron"], "cron", ["file", "user", "folder"]);
+  const vip =
+    top["vip"] === undefined || top["vip"] === null
+      ? null
+      : fields(top["vip"], "vip", ["address", "nic", "label"]);
   return {
     user: userName(top["user"], "user"),
     pool:
@@ -61,16 +74,29 @@ function readSettings(value: unknown): HelperSettings {
             user: userName(cron["user"], "cron.user"),
             folder: path(cron["folder"], "cron.folder"),
           },
+    vip:
+      vip === null
+        ? null
+        : {
+            address: virtualAddress(vip["address"], "vip.address"),
+            nic: nicName(vip["nic"], "vip.nic"),
+            label: nicName(vip["label"], "vip.label"),
+          },
     stateDirectory: path(top["stateDirectory"], "stateDirectory"),
   };
 }
 
-function fields(value: unknown, where: string, names: readonly string[]): Record<string, unknown> {
+function fields(
+  value: unknown,
+  where: string,
+  names: readonly string[],
+  optional: readonly string[] = [],
+): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(`${where} must be an object`);
   }
   const entries = Object.entries(value);
-  const unknown = entries.find(([name]) => !names.includes(name));
+  const unknown = entries.find(([name]) => !names.includes(name) && !optional.includes(name));
   if (unknown !== undefined) throw new TypeError(`${where} has an unknown field ${unknown[0]}`);
   const missing = names.find((name) => !entries.some(([present]) => present === name));
   if (missing !== undefined) throw new TypeError(`${where} lacks the field ${missing}`);
@@ -89,6 +115,23 @@ export function path(value: unknown, where: string): string {
 export function userName(value: unknown, where: string): string {
   if (typeof value !== "string" || !/^[a-z_][a-z0-9_-]{0,31}$/.test(value)) {
     throw new TypeError(`${where} must be the name of an OS user`);
+  }
+  return value;
+}
+
+/** ARP is IPv4's: an address of IPv6 has another way of being announced. */
+export function virtualAddress(value: unknown, where: string): string {
+  const match = typeof value === "string" ? /^([0-9.]{7,15})\/(\d{1,2})$/.exec(value) : null;
+  if (match === null || !isIPv4(match[1] ?? "") || Number(match[2]) > 32) {
+    throw new TypeError(`${where} must be an IPv4 address with its prefix, like 192.168.4.200/24`);
+  }
+  return match[0];
+}
+
+/** Of an interface or a label on it, as the kernel takes them. */
+export function nicName(value: unknown, where: string): string {
+  if (typeof value !== "string" || !/^[A-Za-z0-9][A-Za-z0-9._:-]{0,14}$/.test(value)) {
+    throw new TypeError(`${where} must be a name of at most 15 letters, digits and ._:-`);
   }
   return value;
 }

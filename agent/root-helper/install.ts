@@ -6,7 +6,15 @@ import { parsePoolConf, type PoolConf } from "#shared/config-files/pool-conf.ts"
 import { poolSettings } from "#shared/config-files/pool-settings.ts";
 import { productOf, type Product } from "#shared/products/product.ts";
 import { Failure } from "#shared/errors.ts";
-import { path, ports, settingsFile, userName, type HelperSettings } from "./helper-settings.ts";
+import {
+  nicName,
+  path,
+  ports,
+  settingsFile,
+  userName,
+  virtualAddress,
+  type HelperSettings,
+} from "./helper-settings.ts";
 import { readPid } from "./pool-process.ts";
 import { findProgram, runProgram } from "./run-program.ts";
 import { assertTrustedProgram, readRegular, removeFile, replaceFile } from "./trusted-files.ts";
@@ -14,7 +22,7 @@ import { verbNames } from "./verb-names.ts";
 
 const installUsage = `castellan-root install --user USER --product kingbase-v8r3|postgresql
   [--root DIR] [--bin-dir DIR] [--pool-config FILE [--pool-program FILE] [--pool-port N]...]
-  [--lib-dir DIR] [--node FILE]`;
+  [--virtual-address ADDRESS/PREFIX --nic NAME [--label NAME]] [--lib-dir DIR] [--node FILE]`;
 
 const sudoersFile = "/etc/sudoers.d/castellan";
 const stateDirectory = "/var/lib/castellan-root";
@@ -58,6 +66,9 @@ function readOptions(args: readonly string[]): Wanted {
         "pool-config": option,
         "pool-program": option,
         "pool-port": { type: "string", multiple: true },
+        "virtual-address": option,
+        nic: option,
+        label: option,
         "lib-dir": option,
         node: option,
       },
@@ -79,6 +90,7 @@ function readOptions(args: readonly string[]): Wanted {
             ? null
             : readPool(path(config, "--pool-config"), values["pool-program"], values["pool-port"]),
         cron: product.vendor === null ? null : { file: product.vendor.cronFile, user, folder },
+        vip: readVip(values["virtual-address"], values.nic, values.label),
         stateDirectory,
       },
       node: path(values.node ?? process.execPath, "--node"),
@@ -122,6 +134,20 @@ function readPool(
           fail("the pool isn't running: name its binary with --pool-program"))
         : path(program, "--pool-program"),
     ports: ports((portTexts ?? [String(port ?? 9999)]).map(Number), "--pool-port"),
+  };
+}
+
+function readVip(
+  address: string | undefined,
+  nic: string | undefined,
+  label: string | undefined,
+): HelperSettings["vip"] {
+  if (address === undefined) return null;
+  const name = nicName(nic, "--nic");
+  return {
+    address: virtualAddress(address, "--virtual-address"),
+    nic: name,
+    label: nicName(label ?? `${name}:2`, "--label"),
   };
 }
 

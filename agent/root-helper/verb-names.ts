@@ -10,13 +10,17 @@ const verbNeeds = {
   "door-sweep": "pool",
   "pool-status": "pool",
   "pool-reload": "pool",
+  "vip-status": "vip",
+  "vip-probe": "vip",
+  "vip-add": "vip",
+  "vip-drop": "vip",
   "cron-read": "cron",
   "cron-install-node-line-commented": "cron",
   "cron-install-node-line-active": "cron",
   "cron-remove-node-line": "cron",
   "cron-comment": "cron",
   "cron-restore": "cron",
-} as const satisfies Record<string, "pool" | "cron" | null>;
+} as const satisfies Record<string, "pool" | "cron" | "vip" | null>;
 
 export type VerbName = keyof typeof verbNeeds;
 export const verbNames = Object.keys(verbNeeds) as readonly VerbName[]; // the keys of the map above

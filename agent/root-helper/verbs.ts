@@ -11,6 +11,7 @@ import type { HelperSettings } from "./helper-settings.ts";
 import { findPacketFilter } from "./packet-filter.ts";
 import { poolStatus, reloadPool } from "./pool-process.ts";
 import { offeredVerbs, type VerbName } from "./verb-names.ts";
+import { vipAdd, vipDrop, vipProbe, vipStatus } from "./virtual-address.ts";
 
 type VerbContext = {
   readonly settings: HelperSettings;
@@ -51,6 +52,10 @@ export const verbs: { readonly [K in VerbName]: Verb } = {
   },
   "pool-status": (context) => poolStatus(pool(context)),
   "pool-reload": (context) => reloadPool(pool(context)),
+  "vip-status": (context) => vipStatus(vip(context)),
+  "vip-probe": (context) => vipProbe(vip(context)),
+  "vip-add": (context) => vipAdd(vip(context)),
+  "vip-drop": (context) => vipDrop(vip(context)),
   "cron-read": (context) => readCron(cron(context)),
   "cron-install-node-line-commented": (context) =>
     installNodeLine(cron(context), context.settings.stateDirectory, true),
@@ -65,6 +70,13 @@ export const verbs: { readonly [K in VerbName]: Verb } = {
 function pool({ settings }: VerbContext): NonNullable<HelperSettings["pool"]> {
   if (settings.pool === null) throw new Failure("RESOURCE_MISSING", "no pool in the settings");
   return settings.pool;
+}
+
+function vip({ settings }: VerbContext): NonNullable<HelperSettings["vip"]> {
+  if (settings.vip === null) {
+    throw new Failure("RESOURCE_MISSING", "no virtual address in the settings");
+  }
+  return settings.vip;
 }
 
 function cron({ settings }: VerbContext): NonNullable<HelperSettings["cron"]> {

@@ -4,6 +4,7 @@ import { agentEnvironment, agentFlags } from "./agent-flags.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { ClusterNode } from "./cluster-model.ts";
 import type { ExecResult, Host, HostProcess } from "./host.ts";
+import { databaseVip } from "./kingbase/node-files.ts";
 import { waitFor } from "./wait-for.ts";
 
 /** Coordinator, agents and root helpers on the hosts of a cluster, installed as an operator would. */
@@ -297,6 +298,9 @@ async function installRootHelper(
     ...["--user", cluster.lane.osUser, "--product", cluster.lane.product, "--node", host.nodePath],
     ...(cluster.lane.product === "kingbase-v8r3" ? ["--root", paths.root] : []),
     ...["--bin-dir", paths.binDir],
+    ...(cluster.lane.product === "kingbase-v8r3"
+      ? ["--virtual-address", databaseVip(cluster), "--nic", "eth0"]
+      : []),
     ...(pool === null
       ? []
       : [

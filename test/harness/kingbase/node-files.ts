@@ -8,7 +8,7 @@ export async function writeKingbaseFiles(model: ClusterModel): Promise<void> {
 }
 
 /** The database's virtual address, as HAmodule.conf has it (with the mask). */
-function databaseVip(model: ClusterModel): string {
+export function databaseVip(model: Pick<ClusterModel, "lab">): string {
   return model.lab.mode === "loopback" ? "" : `${model.lab.gateway.replace(/\.1$/, ".220")}/24`;
 }
 

@@ -8,6 +8,7 @@ const good = {
   user: "kingbase",
   pool: { pidFile: "/run/pool.pid", program: "/usr/sbin/pgpool", ports: [9999] },
   cron: { file: "/etc/cron.d/KINGBASECRON", user: "kingbase", folder: "/home/kingbase/db/bin" },
+  vip: null,
   stateDirectory: "/var/lib/castellan-root",
 };
 /** What root and / are on a host: whoever runs the tests, and a folder of its own. */
@@ -57,6 +58,29 @@ test("a symbolic link and a folder in the file's place are refused", () => {
 
 test("a missing file is named", () => {
   expect(load).toThrow(/root-helper\.json does not exist/);
+});
+
+test("a file of an earlier version knows no virtual address", () => {
+  const { vip: _vip, ...earlier } = good;
+  write(earlier);
+  expect(loadHelperSettings(file, trust).vip).toBeNull();
+  const vip = { address: "192.168.4.200/24", nic: "eth0", label: "eth0:2" };
+  write({ ...good, vip });
+  expect(loadHelperSettings(file, trust).vip).toEqual(vip);
+});
+
+const vip = { address: "192.168.4.200/24", nic: "eth0", label: "eth0:2" };
+test.each([
+  ["an address without its prefix", { ...vip, address: "192.168.4.200" }, /with its prefix/],
+  ["an address of IPv6", { ...vip, address: "fe80::1/64" }, /IPv4/],
+  ["no address", { ...vip, address: "999.1.1.1/24" }, /IPv4/],
+  ["a prefix that is none", { ...vip, address: "192.168.4.200/99" }, /with its prefix/],
+  ["an option for an interface", { ...vip, nic: "-j" }, /at most 15/],
+  ["a label that is too long", { ...vip, label: "interface-name-0:2" }, /at most 15/],
+  ["an unknown field of it", { ...vip, shell: "sh" }, /unknown field shell/],
+])("a virtual address with %s is refused", (_what, value, message) => {
+  write({ ...good, vip: value });
+  expect(load).toThrow(message);
 });
 
 test.each([

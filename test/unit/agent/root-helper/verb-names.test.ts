@@ -7,6 +7,7 @@ const bare = {
   user: "postgres",
   pool: null,
   cron: null,
+  vip: null,
   stateDirectory: "/var/lib/castellan-root",
 };
 
@@ -18,6 +19,17 @@ test("a host offers what its settings give a meaning to", () => {
     "door-sweep",
     "pool-status",
     "pool-reload",
+  ]);
+});
+
+test("a host that may carry the virtual address offers what moves it", () => {
+  const vip = { address: "192.168.4.200/24", nic: "eth0", label: "eth0:2" };
+  expect(offeredVerbs({ ...bare, vip }, true)).toEqual([
+    "verbs",
+    "vip-status",
+    "vip-probe",
+    "vip-add",
+    "vip-drop",
   ]);
 });
 
