@@ -1,6 +1,7 @@
 import { createTask } from "node-cron";
 import type { CheckFacts } from "#shared/domain/facts.ts";
 import { asFailure } from "#shared/errors.ts";
+import { systemClock, watchForSetting } from "#shared/time.ts";
 import { warning, type Check, type CheckResult } from "./checks/check.ts";
 
 export type PeriodicCheck = Omit<Check, "looks">;
@@ -59,9 +60,11 @@ function startCheck({ name, schedule, run }: PeriodicCheck, signal: AbortSignal)
   };
   const nextMatch = (): number => pattern.getNextRuns(1)[0]?.getTime() ?? Number.POSITIVE_INFINITY;
   let dueAt = nextMatch();
+  const clockSetBy = watchForSetting(systemClock);
   const look = (): void => {
-    if (Date.now() >= dueAt) current ??= runOnce();
-    dueAt = nextMatch();
+    const isDue = Date.now() >= dueAt;
+    if (isDue) current ??= runOnce();
+    if (isDue || clockSetBy() !== 0) dueAt = nextMatch();
     timer = wait();
   };
   const wait = (): NodeJS.Timeout =>

@@ -2,11 +2,12 @@ import type { GuardView } from "./view.ts";
 
 /** What is not as it should be, here or at the others, for a closer look; empty where all is well. */
 export function unrest({
-  facts: { database },
+  facts: { database, pool },
   cluster,
   node,
   peers,
-}: Pick<GuardView, "facts" | "cluster" | "node" | "peers">): readonly string[] {
+  pools,
+}: Pick<GuardView, "facts" | "cluster" | "node" | "peers" | "pools">): readonly string[] {
   const { status, role, receiver } = database;
   const ofOthers = (cluster?.nodes ?? []).flatMap(({ name }) => {
     if (name === node) return [];
@@ -16,10 +17,16 @@ export function unrest({
     if (seen.database === "primary" && role === "primary") return [`${name} is a primary too`];
     return seen.database === "primary" || seen.database === "standby" ? [] : [`${name} ${seen.database}`]; // prettier-ignore
   });
+  const ofPools = pools.flatMap(({ node: name, status, rows }) => [
+    ...(status === "answers" ? [] : [`pool of ${name} ${status}`]),
+    ...rows.flatMap((row) => (row.status === "down" ? [`row ${row.id} of ${name} down`] : [])),
+  ]);
   const followsNobody = role === "standby" && receiver?.status !== "streaming";
   return [
     ...(status === "running" || status === "absent" ? [] : [`here ${status}`]),
     ...(status === "running" && followsNobody ? ["here follows nobody"] : []),
+    ...(pool === null || pool.status === "running" ? [] : [`pool here ${pool.status}`]),
     ...ofOthers,
+    ...ofPools,
   ];
 }

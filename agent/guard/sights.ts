@@ -17,13 +17,18 @@ export type Sights = Disposable & {
 };
 
 /** What is older is not known any more. */
-const freshForMs = 10_000;
-const calmEveryMs = 5_000;
+const peerFreshForMs = 10_000;
+const poolFreshForMs = 40_000;
+/** A coordinator that is silent for longer is not waited for: the own look is there before its word is too old. */
+const spokenForMs = 7_000;
+/** Each look costs both hosts a login: rare while all is well and a node's own agent speaks for it. */
+const calmEveryMs = 30_000;
+const everyMs = 5_000;
 const closeEveryMs = 1_000;
 /** One that is silent costs a connection that waits, here and in the network. */
 const silentEveryMs = 3_000;
-/** What stays off stays so for long: then calmly again. */
-const closeForMs = 600_000;
+/** What stays off stays so for long; and what has come right may go on to move. */
+const closeForMs = { off: 600_000, mended: 30_000 };
 /** An edge does not make a look more often than this. */
 const leastEveryMs = 300;
 const identityEveryMs = 60_000;
@@ -47,39 +52,46 @@ export function createSights(
   const pools = new Map<string, Seen<PoolSight>>();
   const identities = new Map<string, { readonly value: string | null; readonly askedAt: number }>();
   let off = "";
-  let offSince = Number.NEGATIVE_INFINITY;
-  let heardAt = Number.NEGATIVE_INFINITY;
+  let changedAt = Number.NEGATIVE_INFINITY;
   let isClosed = false;
 
-  const isFresh = (atMs: number): boolean => clock.elapsedMs() - atMs <= freshForMs;
-  const fresh = <T>(seen: Seen<T> | undefined): T | null =>
-    seen !== undefined && isFresh(seen.atMs) ? seen.sight : null;
+  const fresh = <T>(seen: Seen<T> | undefined, forMs: number): T | null =>
+    seen !== undefined && clock.elapsedMs() - seen.atMs <= forMs ? seen.sight : null;
+  const freshPeer = (from: Map<string, Seen<PeerSight>>, node: string): PeerSight | null =>
+    fresh(from.get(node), peerFreshForMs);
 
   function keep<T extends object>(into: Map<string, Seen<T>>, node: string, sight: T): void {
     if (isClosed) return;
-    const before = fresh(into.get(node));
+    const before = into.get(node);
     into.set(node, { sight, atMs: clock.elapsedMs() });
-    if (before === null || shapeOf(before) !== shapeOf(sight)) onChange();
+    if (before === undefined || shapeOf(before.sight) !== shapeOf(sight)) onChange();
   }
 
   function round(leastMs: number | null = null): void {
     const cluster = clusterView.current();
     if (cluster === null) return;
     for (const node of cluster.nodes) {
-      if (node.name !== settings.node) {
-        look(`database ${node.name}`, leastMs, () => seePeer(cluster, node));
+      const { name, pool } = node;
+      if (name !== settings.node) {
+        const isSpokenFor = fresh(byOthers.get(name), spokenForMs) !== null;
+        look(`database ${name}`, leastMs, isSpokenFor, () => seePeer(cluster, node));
       }
-      const { pool } = node;
-      if (pool !== null)
-        look(`pool ${node.name}`, leastMs, () => seePool(cluster, node, pool.port));
+      if (pool !== null) {
+        look(`pool ${name}`, leastMs, off === "", () => seePool(cluster, node, pool.port));
+      }
     }
   }
 
-  function look(key: string, leastMs: number | null, see: () => Promise<boolean>): void {
+  function look(
+    key: string,
+    leastMs: number | null,
+    isSpokenFor: boolean,
+    see: () => Promise<boolean>,
+  ): void {
     const state = looks.get(key) ?? { isUnderWay: false, startedAt: Number.NEGATIVE_INFINITY, isSilent: false }; // prettier-ignore
     looks.set(key, state);
     const now = clock.elapsedMs();
-    if (state.isUnderWay || now - state.startedAt < (leastMs ?? everyMs(state))) return;
+    if (state.isUnderWay || now - state.startedAt < (leastMs ?? restMs(state, isSpokenFor))) return;
     state.isUnderWay = true;
     state.startedAt = now;
     void see().then((isSilent) => {
@@ -88,11 +100,12 @@ export function createSights(
     }); // a look never rejects
   }
 
-  const isClose = (): boolean => off !== "" && clock.elapsedMs() - offSince < closeForMs;
+  const isClose = (): boolean =>
+    clock.elapsedMs() - changedAt < (off === "" ? closeForMs.mended : closeForMs.off);
 
-  function everyMs({ isSilent }: Look): number {
-    if (!isClose()) return calmEveryMs;
-    return isSilent ? silentEveryMs : closeEveryMs;
+  function restMs({ isSilent }: Look, isSpokenFor: boolean): number {
+    if (isClose()) return isSilent ? silentEveryMs : closeEveryMs;
+    return isSpokenFor ? calmEveryMs : everyMs;
   }
 
   async function seePeer(cluster: ClusterView, node: DeclaredNode): Promise<boolean> {
@@ -124,22 +137,22 @@ export function createSights(
   return {
     peers: () =>
       (clusterView.current()?.nodes ?? []).flatMap(
-        ({ name }) => newestSight(fresh(own.get(name)), fresh(byOthers.get(name))) ?? [],
+        ({ name }) => newestSight(freshPeer(own, name), freshPeer(byOthers, name)) ?? [],
       ),
     pools: () =>
-      (clusterView.current()?.nodes ?? []).flatMap(({ name }) => fresh(pools.get(name)) ?? []),
+      (clusterView.current()?.nodes ?? []).flatMap(
+        ({ name }) => fresh(pools.get(name), poolFreshForMs) ?? [],
+      ),
     told: (peers) => {
-      heardAt = clock.elapsedMs();
       for (const peer of peers) keep(byOthers, peer.node, { ...peer, at: clock.now() });
     },
     isClose,
     attend: (unrest) => {
-      const now = isFresh(heardAt) ? unrest : [...unrest, "no coordinator"];
       const before = off;
-      off = now.join();
+      off = unrest.join();
       if (off === before) return;
-      offSince = clock.elapsedMs();
-      if (off !== "") round(leastEveryMs);
+      changedAt = clock.elapsedMs();
+      round(leastEveryMs);
     },
     [Symbol.dispose]: () => {
       isClosed = true;

@@ -238,7 +238,15 @@ function receiverOf(row: Row | undefined): DatabaseFacts["receiver"] {
   return {
     status: textOf(row, "status") ?? "",
     slot: textOf(row, "slot_name"),
-    conninfo: maskConninfo(textOf(row, "conninfo") ?? ""),
+    conninfo: masked(textOf(row, "conninfo") ?? ""),
     timeline: numberOf(row, "timeline"),
   };
+}
+
+let lastMasked = { text: "", masked: "" };
+
+/** It is the same from look to look. */
+function masked(text: string): string {
+  if (text !== lastMasked.text) lastMasked = { text, masked: maskConninfo(text) };
+  return lastMasked.masked;
 }

@@ -1,9 +1,31 @@
 import { expect, test } from "vitest";
 import { newestSight } from "#agent/decide/newest-sight.ts";
 import { unrest } from "#agent/decide/unrest.ts";
+import type { PoolSight } from "#shared/domain/cluster-view.ts";
+import type { PoolFacts } from "#shared/domain/facts.ts";
 import { peer, primary, threeNodes, view } from "./view-builder.ts";
 
 const cluster = threeNodes();
+const somePool = (): PoolFacts => ({
+  kind: "pgpool",
+  status: "running",
+  problem: null,
+  pid: 1,
+  version: null,
+  rows: [],
+  isLeader: null,
+  clientSessions: 0,
+  settings: {},
+});
+const poolOf = (status: PoolSight["status"], rowStatus = "up"): PoolSight => ({
+  node: "srv127",
+  at: 1,
+  status,
+  rows: [
+    { id: 1, hostname: "srv129", port: 5432, status: rowStatus, role: "standby", weight: 0.5 },
+  ],
+  problem: null,
+});
 const well = [peer("srv129"), peer("srv159")];
 
 test("of two who know what a database is the newer one counts, and neither gives way to one who can't reach it", () => {
@@ -34,6 +56,15 @@ test.each([
   ["srv159 silent", primary(), [peer("srv129"), peer("srv159", { database: "silent" })]],
   ["srv159 follows nobody", primary(), [peer("srv129"), peer("srv159", { upstream: null })]],
   ["srv159 is a primary too", primary(), [peer("srv129"), peer("srv159", { database: "primary" })]],
-])("what is off is named: %s", (what, database, peers) => {
-  expect(unrest(view(database, { cluster, peers }))).toEqual([what]);
+  ["pool of srv127 silent", primary(), well, poolOf("silent")],
+  ["row 1 of srv127 down", primary(), well, poolOf("answers", "down")],
+])("what is off is named: %s", (what, database, peers, pool = poolOf("answers")) => {
+  expect(unrest(view(database, { cluster, peers, pools: [pool] }))).toEqual([what]);
+});
+
+test("a pool of this host that does not run is off too", () => {
+  const stopped = { ...somePool(), status: "stopped" as const };
+  expect(unrest(view(primary(), { cluster, peers: well, pool: stopped }))).toEqual([
+    "pool here stopped",
+  ]);
 });
