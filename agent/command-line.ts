@@ -45,6 +45,7 @@ export type JoinFlags = {
 
 export type Actions = {
   readonly run: (flags: { readonly config: string; readonly logLevel: string }) => Promise<void>;
+  readonly fence: (flags: { readonly config: string }) => Promise<void>;
   readonly join: (flags: JoinFlags) => Promise<void>;
   readonly setSecret: (name: SecretName, flags: { readonly config: string }) => Promise<void>;
   readonly listSecrets: (flags: {
@@ -67,6 +68,14 @@ export function createCommandLine(actions: Actions): Command {
         .default("info"),
     )
     .action(actions.run);
+
+  withConfig(
+    program
+      .command("fence")
+      .description(
+        "before the database starts: a former primary starts as a standby (docs/guard.md)",
+      ),
+  ).action(actions.fence);
 
   addJoin(program, actions);
 

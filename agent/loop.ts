@@ -85,7 +85,8 @@ export function createLoop(options: LoopOptions): Loop {
   const stopping = new AbortController();
   const sights = createSights(ports, () => wake("peer"));
   const pool = createProcessWatch(() => wake("pool"));
-  const guard = createGuard(ports, sights, () => schedule.checks(), emit);
+  const isCoordinatorConnected = (): boolean => (options.coordinatorAheadMs?.() ?? null) !== null;
+  const guard = createGuard(ports, sights, () => schedule.checks(), isCoordinatorConnected, emit);
   let checksShownAt = Number.NEGATIVE_INFINITY;
   let latest: NodeFacts | null = null;
   let want: { readonly reasons: Set<WakeReason>; readonly waiting: Waiting[] } = nothingWanted();

@@ -14,6 +14,7 @@ import { loadSettings } from "./adapters/settings-file.ts";
 import { keepHeapSmall } from "./adapters/small-heap.ts";
 import { createSystemd } from "./adapters/systemd.ts";
 import { createCommandLine, type Actions } from "./command-line.ts";
+import { fence } from "./fence.ts";
 import { join } from "./join.ts";
 import { joinInput } from "./join-input.ts";
 import { startAgent } from "./start-agent.ts";
@@ -56,6 +57,10 @@ const actions: Actions = {
     await agent[Symbol.asyncDispose]();
     // By the same signal, as whoever sent it expects; with our handlers gone it has its default effect.
     process.kill(process.pid, signal);
+  },
+  fence: async ({ config }) => {
+    const { settings } = await loadSettings(config);
+    process.stdout.write(`${await fence(settings)}\n`);
   },
   join: async (flags) => {
     const token = flags.token === "-" ? await readOneLine(process.stdin) : flags.token;

@@ -23,10 +23,7 @@ export function trustCheck(
     schedule: guard.schedules.trust,
     looks: 2,
     run: async (signal) => {
-      const addresses =
-        guard.trustAddresses.length > 0
-          ? guard.trustAddresses
-          : [...new Set([...declared(), ...named(files())])];
+      const addresses = trustAddresses(settings, declared(), files());
       if (addresses.length === 0) return fine("no trust address is named");
       const asked = await Promise.all(
         addresses.map(async (address) => ({ address, ...(await ping(address, programs, signal)) })),
@@ -42,6 +39,16 @@ export function trustCheck(
       return warning(`${told.join(", ")}; ${alive}${how}`);
     },
   };
+}
+
+/** Those of agent.yaml; where it has none, the declared ones and those that this host's files name. */
+export function trustAddresses(
+  { guard }: Pick<Ports["settings"], "guard">,
+  declared: readonly string[],
+  files: readonly FileFacts[],
+): readonly string[] {
+  if (guard.trustAddresses.length > 0) return guard.trustAddresses;
+  return [...new Set([...declared, ...named(files)])];
 }
 
 /** As the vendor's scripts and the pool of this host know them. */

@@ -76,7 +76,11 @@ export type GuardMemory = {
   /** A primary that reaches no majority and no trust address. */
   readonly isolated: { readonly sinceMs: number; readonly seenMs: number } | null;
   /** Deaths in a row, each soon after a start; null once it lived for longer. */
-  readonly deaths: { readonly count: number; readonly lastMs: number; readonly isDead: boolean } | null;
+  readonly deaths: {
+    readonly count: number;
+    readonly lastMs: number;
+    readonly isDead: boolean;
+  } | null;
 };
 
 export const emptyMemory: GuardMemory = {

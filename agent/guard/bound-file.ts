@@ -9,6 +9,8 @@ export type BoundFile<T> = {
   readonly found: T | null;
   /** Why what was there is not believed. */
   readonly trouble: string | null;
+  /** As it is now: another program of this host (`castellan-agent fence`) writes it too. null as `found`. */
+  read(): Promise<T | null>;
   /** On disk when it answers. */
   save(value: T): Promise<void>;
 };
@@ -32,6 +34,7 @@ export async function openBoundFile<T extends object>({
   const text = await readSmallFile(path, "utf8");
   return {
     ...judge(text),
+    read: async () => judge(await readSmallFile(path, "utf8")).found,
     save: async (value) => {
       const whole = Buffer.from(JSON.stringify({ machineId, node, ...value }));
       await writeAtomically(path, whole, { mode: 0o600 });

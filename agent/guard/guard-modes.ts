@@ -22,6 +22,8 @@ type Stored = z.infer<typeof Stored>;
  */
 export type GuardModes = {
   current(): GuardMode;
+  /** What lasts, whether maintenance lies over it or not. */
+  lasting(): Stored["mode"];
   /** Why nothing is known of the mode that was set; null where all is well. */
   trouble(): string | null;
   /** A mode was set on this host at some time. */
@@ -79,6 +81,7 @@ export async function openGuardModes(options: GuardModesOptions): Promise<GuardM
         ? { mode, until: null, by, note: null }
         : { mode: "maintenance", ...maintenance };
     },
+    lasting: () => stored.mode,
     trouble: () => trouble,
     isKept: () => isKept,
     setMode: (mode, by) => keep({ ...stored, mode, by }),

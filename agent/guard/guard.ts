@@ -10,6 +10,7 @@ import type { ObservedFacts, ObserverPorts } from "../observe/observer.ts";
 import { guardRecordFile } from "./guard-record.ts";
 import type { Sights } from "./sights.ts";
 import { createLostKnowledge, type LostKnowledge } from "./lost-knowledge.ts";
+import { createTrustLook } from "./trust-look.ts";
 import { createWalBudgetGuard, type WalBudgetGuard } from "./wal-budget-guard.ts";
 
 export type Guard = {
@@ -21,10 +22,12 @@ export function createGuard(
   ports: ObserverPorts,
   sights: Pick<Sights, "peers" | "pools" | "attend">,
   checks: () => readonly CheckFacts[],
+  isCoordinatorConnected: () => boolean,
   onHostEvent: (event: HostEvent) => void,
 ): Guard {
   const { clock, log, settings, guardModes, guardMarks, decisions } = ports;
   const record = guardRecordFile(settings.stateDirectory);
+  const trust = createTrustLook(ports);
   /** null before the first look. */
   let recalled: Recalled | null = null;
 
@@ -60,8 +63,12 @@ export function createGuard(
         pools: sights.pools(),
         checks: checks(),
         marks: guardMarks.current(),
+        coordinatorConnected: isCoordinatorConnected(),
+        trustAnswers: trust.answers(),
+        elapsedMs: clock.elapsedMs(),
       };
       sights.attend(unrest(view));
+      trust.attend(view);
       const decided = decide(state, view, now);
       recalled = { budget, lost, state: decided.state };
       lost.look(now);

@@ -11,8 +11,10 @@ const Stored: z.ZodType<GuardMarks> = z.strictObject({
   synchronousBefore: z.string().nullable(),
   diverged: Moment.extend({ because: z.string() }).nullable(),
   restartingSince: z.number().nullable(),
+  rejoiningSince: z.number().nullable(),
   needsRebuild: z.strictObject({ at: z.number(), because: z.string() }).nullable(),
   fencedAt: z.number().nullable(),
+  confirmedAt: z.number().nullable(),
 });
 
 /** What the guard has to know of this host after a restart of whatever kind. */
@@ -49,7 +51,7 @@ export async function openGuardMarks(options: GuardMarksOptions): Promise<GuardM
 
   function mark(changed: Partial<GuardMarks>): Promise<void> {
     const write = async (): Promise<void> => {
-      const next = { ...marks, ...changed };
+      const next = { ...((await file.read()) ?? marks), ...changed };
       await file.save(next);
       marks = next;
       trouble = null;
@@ -66,6 +68,7 @@ export async function openGuardMarks(options: GuardMarksOptions): Promise<GuardM
     isKept: () => isKept,
     mark,
     note: async ({ status, role, timeline, receiver }, now) => {
+      marks = (await file.read()) ?? marks;
       if (status !== "running") return;
       if (role === "primary" && timeline !== null) {
         const { wasPrimary } = marks;

@@ -5,7 +5,13 @@ import { assertStopped } from "../../steps/postmaster.ts";
 import { standbyMarkerFile, standbyStyleOf } from "../../steps/standby-marker.ts";
 import type { GuardExecutor, GuardStepContext } from "./step.ts";
 
-export const writeStandbyMarker: GuardExecutor<"write-standby-marker"> = async (_step, context) => {
+export const writeStandbyMarker: GuardExecutor<"write-standby-marker"> = (_step, context) =>
+  fenceDirectory(context);
+
+type MarkerContext = Pick<GuardStepContext, "settings" | "product" | "files" | "clock" | "mark">;
+
+/** As the guard's step, and before any start at boot. Answers what it did, in one line. */
+export async function fenceDirectory(context: MarkerContext): Promise<string> {
   const { dataDirectory } = context.settings.paths;
   await assertStopped(dataDirectory, context);
   // A trigger that was left there would promote it at its start.
@@ -16,10 +22,12 @@ export const writeStandbyMarker: GuardExecutor<"write-standby-marker"> = async (
   crashPoint("guard:marking-standby");
   await putStandbyMarker(context);
   return `${name} written`;
-};
+}
 
 /** The file alone; one that is there stays as it is. */
-export async function putStandbyMarker(context: GuardStepContext): Promise<void> {
+export async function putStandbyMarker(
+  context: Pick<MarkerContext, "settings" | "product" | "files">,
+): Promise<void> {
   const { files, settings } = context;
   const { dataDirectory } = settings.paths;
   const style = await standbyStyleOf(dataDirectory, context);
@@ -32,7 +40,11 @@ export async function putStandbyMarker(context: GuardStepContext): Promise<void>
  * The vendor's own template, whose primary_conninfo its scripts tell a standby by; else one that follows nobody yet. A
  * standby that asks a wrong upstream waits; it never opens.
  */
-async function recoveryConf({ files, settings, product }: GuardStepContext): Promise<string> {
+async function recoveryConf({
+  files,
+  settings,
+  product,
+}: Pick<MarkerContext, "settings" | "product" | "files">): Promise<string> {
   const { root, dataDirectory } = settings.paths;
   const path = product.vendor === null || root === null ? null : product.vendor.recoveryTemplate(root); // prettier-ignore
   const template = path === null ? null : await files.read(path);

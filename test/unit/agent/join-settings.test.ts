@@ -15,6 +15,7 @@ async function parse(...more: string[]): Promise<JoinFlags> {
   const none = async (): Promise<void> => undefined;
   const actions: Actions = {
     run: none,
+    fence: none,
     join: async (flags) => {
       said = flags;
     },

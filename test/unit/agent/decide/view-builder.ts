@@ -82,6 +82,9 @@ export function view(
     pools: [],
     checks: [],
     marks: noMarks,
+    coordinatorConnected: true,
+    trustAnswers: null,
+    elapsedMs: 0,
     ...more,
     facts: {
       ...some,

@@ -1,0 +1,102 @@
+import type { PeerSight, PoolSight } from "#shared/domain/cluster-view.ts";
+import { greaterLsn, lsnDistance } from "#shared/domain/lsn.ts";
+import type { GuardView } from "./view.ts";
+
+type Cluster = NonNullable<GuardView["cluster"]>;
+
+/** What is asked for a node that was a primary, and starts as a standby until somebody says that it still is. */
+export type StillPrimaryInput = Pick<GuardView, "cluster" | "node" | "peers" | "pools"> & {
+  readonly own: {
+    readonly systemIdentifier: string | null;
+    readonly timeline: number | null;
+    readonly position: string | null;
+  };
+};
+
+export type StillPrimary = {
+  /** Another one took its place: nobody may open it. */
+  readonly against: readonly string[];
+  /** What is not known, or looks otherwise: only a person may say that it still is the primary. */
+  readonly doubts: readonly string[];
+};
+
+/**
+ * A majority alone proves nothing of the past: the one node that nobody sees may be the one that was promoted meanwhile.
+ * So every other data node has to be seen, and every pool asked, as pools are what promotes
+ * (docs/adr/0008-a-fenced-primary-is-released-by-all.md).
+ */
+export function stillPrimary(input: StillPrimaryInput): StillPrimary {
+  const { cluster, node } = input;
+  if (cluster === null) {
+    return { against: [], doubts: ["this host has not been told of its cluster yet"] };
+  }
+  const against: string[] = [];
+  const doubts: string[] = [];
+  for (const { name } of cluster.nodes) {
+    if (name === node) continue;
+    const seen = input.peers.find((peer) => peer.node === name);
+    const newer = seen === undefined ? null : newerThanOwn(seen, input);
+    if (newer !== null) against.push(newer);
+    else doubts.push(...doubtsOfPeer(name, seen, input));
+  }
+  for (const { name, pool } of cluster.nodes) {
+    if (pool === null) continue;
+    const sight = input.pools.find((one) => one.node === name);
+    doubts.push(...doubtsOfPool(name, sight, input, cluster));
+  }
+  return { against, doubts };
+}
+
+function newerThanOwn(seen: PeerSight, { own }: StillPrimaryInput): string | null {
+  if (seen.database === "primary") return `${seen.node} is a primary`;
+  const isNewer = seen.timeline !== null && seen.timeline > (own.timeline ?? 0);
+  return isNewer ? `${seen.node} is on timeline ${seen.timeline}, this node on ${own.timeline}` : null; // prettier-ignore
+}
+
+function doubtsOfPeer(
+  name: string,
+  seen: PeerSight | undefined,
+  { own }: StillPrimaryInput,
+): readonly string[] {
+  if (seen === undefined || seen.database === "silent") return [`${name} is not seen`];
+  if (seen.database !== "standby") return [`the database of ${name}: ${seen.database}`];
+  if (seen.systemIdentifier !== null && seen.systemIdentifier !== own.systemIdentifier) {
+    return [`${name} is of another cluster`];
+  }
+  const ahead = lsnDistance(own.position, seen.position);
+  if (ahead === null) return [`how far ${name} has got is not known`];
+  return ahead > 0 ? [`${name} has ${ahead} bytes of WAL more than this node`] : [];
+}
+
+function doubtsOfPool(
+  name: string,
+  seen: PoolSight | undefined,
+  { node }: StillPrimaryInput,
+  { nodes }: Cluster,
+): readonly string[] {
+  if (seen?.status !== "answers") return [`the pool on ${name} does not answer`];
+  const own = nodes.find((one) => one.name === node);
+  const row = seen.rows.find(
+    ({ hostname, port }) =>
+      port === own?.port && (hostname === own.address || hostname === own.name),
+  );
+  if (row === undefined) return [`the pool on ${name} has no row of this node`];
+  if (!isUp(row.status)) return [`the pool on ${name} has this node as ${row.status}`];
+  const primaries = seen.rows.filter(({ role, status }) => role === "primary" && isUp(status));
+  const isOnly = primaries.length === 1 && primaries[0] === row;
+  const named = primaries.map(({ hostname }) => hostname).join(", ") || "nobody";
+  return isOnly ? [] : [`the pool on ${name} names ${named} as the primary`];
+}
+
+/** pgpool's docs, SHOW POOL_NODES: `waiting` is up with no session yet. */
+function isUp(status: string): boolean {
+  return status === "up" || status === "waiting";
+}
+
+/** Of the server of this host, as it was last seen. */
+export function ownPlace({
+  facts: { database },
+}: Pick<GuardView, "facts">): StillPrimaryInput["own"] {
+  const { systemIdentifier, timeline, position, receivedPosition } = database;
+  return { systemIdentifier, timeline, position: greaterLsn(position, receivedPosition) };
+}

@@ -1,0 +1,97 @@
+import { uptime } from "node:os";
+import { incompleteMarker } from "#shared/domain/names.ts";
+import { Failure } from "#shared/errors.ts";
+import { productOf } from "#shared/products/product.ts";
+import { systemClock } from "#shared/time.ts";
+import { createFiles } from "./adapters/files.ts";
+import { judgeFence, type FenceInput } from "./decide/fence.ts";
+import { openGuardModes } from "./guard/guard-modes.ts";
+import { openGuardMarks } from "./guard/marks.ts";
+import { fenceDirectory } from "./guard/steps/write-standby-marker.ts";
+import type { Ports } from "./ports.ts";
+import type { AgentSettings } from "./settings.ts";
+import { findPostmaster } from "./steps/postmaster.ts";
+import { copiedVersion, standbyMarkerFile, standbyStyleOf } from "./steps/standby-marker.ts";
+
+type FencePorts = Pick<Ports, "settings" | "product" | "files" | "clock" | "guardModes" | "guardMarks">; // prettier-ignore
+
+/** The guard stops, decides and starts within this time, or its start has failed. */
+const openingMs = 60_000;
+
+/**
+ * Before the database may start: asks nobody, and needs neither the agent nor a network. Answers what it did, in one
+ * line. @throws Failure REFUSED where nobody may start it
+ */
+export async function fence(settings: AgentSettings): Promise<string> {
+  const clock = systemClock;
+  return fenceHost({
+    settings,
+    product: productOf(settings.product),
+    clock,
+    files: await createFiles({
+      allowedPaths: settings.allow.paths,
+      programDirectories: settings.allow.programs,
+      stateDirectory: settings.stateDirectory,
+      mostBytes: settings.limits.watchedFileBytes,
+      kept: { versions: settings.limits.keptFileVersions, bytes: settings.limits.keptFileBytes },
+      clock,
+      expect: () => undefined,
+    }),
+    guardModes: await openGuardModes({ ...settings, clock }),
+    guardMarks: await openGuardMarks(settings),
+  });
+}
+
+async function fenceHost(ports: FencePorts): Promise<string> {
+  const { dataDirectory } = ports.settings.paths;
+  const { do: verdict, why } = judgeFence(await lookBeforeStart(ports));
+  switch (verdict) {
+    case "leave":
+      return `${dataDirectory} is left as it is: ${why}.`;
+    case "refuse":
+      throw new Failure("REFUSED", `${dataDirectory} must not be started: ${why}`, {
+        hint: "castellan operation list: the operation that copies it goes on, or takes it away.",
+      });
+    case "write-marker": {
+      const written = await fenceDirectory({
+        ...ports,
+        mark: (changed) => ports.guardMarks.mark(changed),
+      });
+      return `${dataDirectory}: ${written}; ${why}.`;
+    }
+  }
+}
+
+async function lookBeforeStart(ports: FencePorts): Promise<FenceInput> {
+  const { files, guardMarks, guardModes, settings } = ports;
+  const { dataDirectory } = settings.paths;
+  const directory = await directoryState(ports);
+  const { wasPrimary, restartingSince } = guardMarks.current();
+  const now = ports.clock.now();
+  const bootedAt = now - uptime() * 1_000;
+  const marker = async (): Promise<boolean> =>
+    (await files.stat(`${dataDirectory}/${standbyMarkerFile(await standbyStyleOf(dataDirectory, ports))}`)) !== null; // prettier-ignore
+  return {
+    wasPrimary: wasPrimary !== null || guardMarks.trouble() !== null,
+    isInCharge: guardModes.lasting() === "enforce",
+    directory,
+    serverPid: (await findPostmaster(dataDirectory, ports))?.pid ?? null,
+    hasStandbyMarker: directory === "database" && (await marker()),
+    isOpening:
+      restartingSince !== null &&
+      restartingSince > bootedAt &&
+      Math.abs(now - restartingSince) < openingMs,
+  };
+}
+
+async function directoryState({
+  files,
+  product,
+  settings,
+}: FencePorts): Promise<FenceInput["directory"]> {
+  const { dataDirectory } = settings.paths;
+  if ((await files.stat(dataDirectory)) === null) return "absent";
+  if ((await files.stat(`${dataDirectory}/${incompleteMarker}`)) !== null) return "incomplete";
+  const hasVersion = await copiedVersion(dataDirectory, { files, product }).catch(() => null);
+  return hasVersion === null ? "no-database" : "database";
+}
