@@ -1,3 +1,7 @@
+import { addVip } from "./add-vip.ts";
+import { dropVip } from "./drop-vip.ts";
+import { offerRebuild } from "./offer-rebuild.ts";
+import { rejoin } from "./rejoin.ts";
 import { repoint } from "./repoint.ts";
 import type { GuardExecutors } from "./step.ts";
 import { stopDatabase } from "./stop-database.ts";
@@ -5,6 +9,10 @@ import { writeStandbyMarker } from "./write-standby-marker.ts";
 
 /** Every step of shared/domain/guard.ts, and how this agent does it. */
 export const guardExecutors: Partial<GuardExecutors> = {
+  "add-vip": addVip,
+  "drop-vip": dropVip,
+  "offer-rebuild": offerRebuild,
+  rejoin,
   repoint,
   "stop-database": stopDatabase,
   "write-standby-marker": writeStandbyMarker,

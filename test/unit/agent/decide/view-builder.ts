@@ -61,6 +61,7 @@ export function view(
     ownSlots,
     pool,
     addresses,
+    rootHelperVerbs = [],
     ...more
   }: Partial<Omit<GuardView, "facts" | "policy">> & {
     readonly policy?: Partial<GuardPolicy>;
@@ -68,6 +69,7 @@ export function view(
     readonly ownSlots?: GuardView["facts"]["agent"]["ownSlots"];
     readonly pool?: PoolFacts | null;
     readonly addresses?: GuardView["facts"]["host"]["addresses"];
+    readonly rootHelperVerbs?: string[];
   } = {},
 ): GuardView {
   const some = someFacts();
@@ -89,7 +91,7 @@ export function view(
     facts: {
       ...some,
       agent: { ...some.agent, ownSlots: ownSlots ?? [] },
-      host: { ...some.host, addresses: addresses ?? some.host.addresses },
+      host: { ...some.host, addresses: addresses ?? some.host.addresses, rootHelperVerbs },
       database,
       pool: pool === undefined ? some.pool : pool,
       files: files ?? [],
