@@ -81,6 +81,8 @@ export const AgentSettings = z.strictObject({
     restart: Restart.default(defaultPolicy.restart),
     /** Which nodes whose WAL went another way than the new primary's it rewinds. */
     rejoin: Rejoin.default(defaultPolicy.rejoin),
+    /** Of WAL that a rewind would throw away: so much is kept at most; with more there is no rewind. */
+    divergedWalBytes: Bytes.default(defaultPolicy.divergedWalBytes),
     attachWithinBytes: Bytes.default(defaultPolicy.attachWithinBytes),
     stopOnDiskFailure: z.boolean().default(defaultPolicy.stopOnDiskFailure),
     selfFence: z

@@ -1,4 +1,4 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { answering } from "./answering.ts";
 import { orNull } from "./file-failure.ts";
 
@@ -53,4 +53,35 @@ export async function isDirectoryGone(path: string): Promise<boolean> {
     () => false,
     (error: NodeJS.ErrnoException) => error.code === "ENOENT",
   );
+}
+
+/**
+ * Slots of a stopped server, physical ones: byte 80 of a slot's state begins the database that a logical one decodes
+ * (source of PostgreSQL 9.6 to 15, slot.c: magic, checksum, version, length, then name and database).
+ */
+export async function physicalSlots(dataDirectory: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const { path, name } of await slotDirectories(dataDirectory)) {
+    const state = await orNull(readFile(`${path}/state`));
+    if (state !== null && state.length >= 84 && state.readUInt32LE(80) === 0) found.push(name);
+  }
+  return found.sort();
+}
+
+/** Of a stopped server: what they hold back was for a life that is over. */
+export async function removeSlotDirectories(dataDirectory: string): Promise<void> {
+  for (const { path } of await slotDirectories(dataDirectory)) {
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function slotDirectories(
+  dataDirectory: string,
+): Promise<readonly { readonly path: string; readonly name: string }[]> {
+  for (const folder of folders) {
+    const slots = `${dataDirectory}/${folder}`;
+    const names = await orNull(readdir(slots));
+    if (names !== null) return names.map((name) => ({ path: `${slots}/${name}`, name }));
+  }
+  return [];
 }

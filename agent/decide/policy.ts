@@ -2,6 +2,8 @@
 export type GuardPolicy = {
   readonly restart: RestartPolicy;
   readonly rejoin: RejoinPolicy;
+  /** Of WAL that a rewind would throw away: what is kept of it on this host, at most. */
+  readonly divergedWalBytes: number;
   /** A standby is attached to the pool from this lag on downwards, in bytes (the product's DATA_SIZE_DIFF is 16 MB). */
   readonly attachWithinBytes: number;
   /** Stop a database whose disk can be written no more, while a standby can take over (the product's USE_CHECK_DISK). */
@@ -31,6 +33,7 @@ export type RejoinPolicy = "never" | "standbys" | "all";
 export const defaultPolicy: GuardPolicy = {
   restart: "standbys",
   rejoin: "standbys",
+  divergedWalBytes: 2 * 1024 * 1024 * 1024,
   attachWithinBytes: 16 * 1024 * 1024,
   stopOnDiskFailure: false,
   selfFence: { armed: false, afterMs: 30_000 },

@@ -20,5 +20,7 @@ export const ledgerKey = {
   setting: (name: string): string => `setting:${name}`,
   /** A watched file that was put back to a former version. */
   restored: (path: string): string => `restored:${path}`,
+  /** How far a rejoin is, and what it has to put back. */
+  rejoin: (dataDirectory: string): string => `rejoin:${dataDirectory}`,
   regime: (dataDirectory: string): string => `regime:${dataDirectory}`,
 } as const;

@@ -34,6 +34,12 @@ export const kingbaseV8R3: Product = {
   },
   standbyStyle: () => "recovery-conf",
   followsByReload: () => false,
+  // Help text of sys_rewind, build B0290.
+  rewindArguments: (dataDirectory, source) => [
+    `--target-data=${dataDirectory}`,
+    `--source-server=${source}`,
+    "--progress",
+  ],
   standbyPassword: "base64",
   dialect: () => dialect,
   layout: ({ root }) => {

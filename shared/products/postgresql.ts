@@ -31,6 +31,13 @@ export const postgresql: Product = {
   standbyStyle: (versionNumber) => (versionNumber >= 120_000 ? "standby-signal" : "recovery-conf"),
   // PostgreSQL docs, release notes of 13: primary_conninfo and primary_slot_name without a restart.
   followsByReload: (versionNumber) => versionNumber >= 130_000,
+  rewindArguments: (dataDirectory, source, versionNumber) => [
+    `--target-pgdata=${dataDirectory}`,
+    `--source-server=${source}`,
+    "--progress",
+    // PostgreSQL docs, release notes of 13: by itself it would start a server that was not stopped cleanly.
+    ...(versionNumber >= 130_000 ? ["--no-ensure-shutdown"] : []),
+  ],
   standbyPassword: "clear",
   // PostgreSQL docs, release notes of 13: wal_status in pg_replication_slots.
   dialect: (versionNumber) => (versionNumber >= 130_000 ? dialect13 : dialect),

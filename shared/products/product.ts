@@ -38,6 +38,12 @@ export type Product = {
   readonly standbyStyle: (versionNumber: number) => StandbyStyle;
   /** Does a reload lead a running standby to another upstream? Otherwise only a start does. */
   readonly followsByReload: (versionNumber: number) => boolean;
+  /** Of the rewind of a server that is known to be cleanly stopped; `source` is a connection string without a password. */
+  readonly rewindArguments: (
+    dataDirectory: string,
+    source: string,
+    versionNumber: number,
+  ) => readonly string[];
   /** How the password stands in primary_conninfo in a file. */
   readonly standbyPassword: "base64" | "clear";
   readonly dialect: (versionNumber: number) => Dialect;

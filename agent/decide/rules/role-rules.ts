@@ -39,6 +39,7 @@ export const roleRules: readonly Rule[] = [
       const { database } = view.facts;
       if (database.status !== "stopped" || database.hasIncompleteMarker) return null;
       if (database.hasStandbyMarker && !wasPrimary(view)) return null;
+      if (view.marks.rejoiningSince !== null) return null;
       const newer = successor(view);
       return newer === null || view.marks.needsRebuild !== null ? null : primaryText(newer);
     },
@@ -57,6 +58,30 @@ export const roleRules: readonly Rule[] = [
     next: "with guard.rejoin: all in agent.yaml it is rewound and follows; else rewind it by hand, or copy it anew",
   },
   {
+    id: "rejoin-interrupted",
+    because: "a rejoin of this node was cut off before its end",
+    severity: "warning",
+    looks: 1,
+    class: "role",
+    when: (view) => {
+      const { needsRebuild, rejoiningSince } = view.marks;
+      const primary = onlyPrimary(view);
+      return rejoiningSince === null || needsRebuild !== null || primary === null
+        ? null
+        : `${primaryText(primary)}; database ${view.facts.database.status}`;
+    },
+    steps: (view) => {
+      const primary = onlyPrimary(view);
+      const place = primary === null ? null : placeOf(view, primary);
+      return place === null ? [] : [{ do: "rejoin", ...place }];
+    },
+    witness: (view) => {
+      const primary = onlyPrimary(view);
+      return primary === null ? null : `${primary.node} itself (${primary.from})`;
+    },
+    next: "castellan why says what it waits for; until its end nothing starts on a data directory that is half rewound",
+  },
+  {
     id: "standby-diverged",
     because: "this standby has WAL that the new primary has not, so it can't follow as it is",
     severity: "critical",
@@ -64,8 +89,14 @@ export const roleRules: readonly Rule[] = [
     class: "role",
     when: (view) => {
       const { database } = view.facts;
-      const { diverged, needsRebuild } = view.marks;
-      if (diverged === null || needsRebuild !== null || !isIdleStandby(view)) return null;
+      const { diverged, needsRebuild, rejoiningSince } = view.marks;
+      if (
+        diverged === null ||
+        rejoiningSince !== null ||
+        needsRebuild !== null ||
+        !isIdleStandby(view)
+      )
+        return null;
       const primary = onlyPrimary(view);
       if (primary === null || primary.timeline !== diverged.timeline) return null;
       return `${primaryText(primary)}: ${diverged.because}; database ${database.status}`;
@@ -125,7 +156,8 @@ export const roleRules: readonly Rule[] = [
       database.status === "stopped" &&
       database.hasStandbyMarker &&
       !database.hasIncompleteMarker &&
-      marks.restartingSince !== null
+      marks.restartingSince !== null &&
+      marks.rejoiningSince === null
         ? "it is stopped, and nobody else stopped it"
         : null,
     steps: ({ facts: { database } }) =>
@@ -214,7 +246,7 @@ function changedUpstream(
 }
 
 function isIdleStandby({ facts: { database }, marks }: GuardView): boolean {
-  if (database.hasIncompleteMarker) return false;
+  if (database.hasIncompleteMarker || marks.rejoiningSince !== null) return false;
   if (database.status === "stopped") return database.hasStandbyMarker && marks.diverged !== null;
   const { role, receiver } = database;
   return database.status === "running" && role === "standby" && receiver?.status !== "streaming";

@@ -1,20 +1,15 @@
 import { parseConninfo } from "#shared/config-files/conninfo.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
-import type { ClusterView } from "#shared/domain/cluster-view.ts";
 import type { Dialect } from "#shared/products/product.ts";
 import { ownDialect } from "../../steps/own-dialect.ts";
 import { flag, text } from "../../steps/row-values.ts";
 import { stopServer } from "../../steps/server-stop.ts";
-import { findSlot } from "../../steps/slots.ts";
-import { watchProgress } from "../../steps/watch-progress.ts";
 import { divergence, ownStandbyWal, seePrimary, type NewPrimary, type SeenPrimary } from "../new-primary.ts"; // prettier-ignore
 import { editUpstream, standbySettings } from "../standby-settings.ts";
 import { startStandby } from "../start-standby.ts";
+import { assureSlot, awaitStreaming, receiverProblem } from "../streaming.ts";
 import type { GuardExecutor, GuardStepContext } from "./step.ts";
-
-/** It streams within a second, or it says in its log why it can't. */
-const stallMs = 15_000;
 
 /**
  * This standby follows another primary. Never a rewind: where its WAL went further than the fork it stays as it is, and
@@ -26,7 +21,7 @@ export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
   const [role] = await databases.own.query(dialect.isInRecovery);
   if (!flag(role, "standby")) throw new Failure("REFUSED", "this node is no standby");
   const before = await standbySettings(context);
-  if ((await receiverProblem(step, dialect, context)) === null) return streams(step);
+  if ((await receiverProblem(step, context)) === null) return streams(step);
   const followed = await followedNow(dialect, context);
   if (followed !== null) throw new Failure("REFUSED", `this standby streams from ${followed}`);
   await using primary = await seePrimary(step, context);
@@ -48,16 +43,7 @@ export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
     crashPoint("guard:upstream-edited");
     await startStandby(context);
   }
-  await watchProgress(
-    context,
-    { stallMs, everyMs: 25, what: `streaming from ${step.node}` },
-    async () => {
-      const missing = await receiverProblem(step, dialect, context).catch(whileUnreachable);
-      return missing === null
-        ? { state: "done", value: null }
-        : { state: "waiting", token: missing, missing };
-    },
-  );
+  await awaitStreaming(step, context);
   await context.mark({ diverged: null, restartingSince: null });
   return streams(step);
 };
@@ -66,26 +52,6 @@ const stopStallMs = 120_000;
 
 function streams({ node, host, port }: NewPrimary): string {
   return `streams from ${node} (${host}:${port})`;
-}
-
-/** null when our own receiver streams from it; else what is seen instead. */
-async function receiverProblem(
-  { host, port }: NewPrimary,
-  dialect: Dialect,
-  { databases }: GuardStepContext,
-): Promise<string | null> {
-  const [receiver] = await databases.own.query(dialect.receiver);
-  if (receiver === undefined) return "no WAL receiver runs";
-  const { values } = parseConninfo(text(receiver, "conninfo"));
-  const from = `${values.get("host") ?? "?"}:${values.get("port") ?? "?"}`;
-  const status = text(receiver, "status");
-  return status === "streaming" && from === `${host}:${port}` ? null : `the WAL receiver is ${status} (${from})`; // prettier-ignore
-}
-
-/** Right after a start our own session is on its way. */
-function whileUnreachable(error: unknown): string {
-  if (error instanceof Failure && error.code === "DATABASE_UNREACHABLE") return "no session yet";
-  throw error;
 }
 
 /** From whom it streams now; that one is alive, whatever was seen elsewhere. */
@@ -116,28 +82,4 @@ async function assertFollowable(
   throw new Failure("REFUSED", `this standby can't follow ${step.node} as it is: ${because}`, {
     hint: "It has WAL that the new primary has not: it is rewound (guard.rejoin) or copied anew.",
   });
-}
-
-/** Slots aren't replicated: one that is missing is made anew, but none of a name that is not declared as this node's. */
-async function assureSlot(
-  slot: string | null,
-  { session, dialect }: SeenPrimary,
-  { view }: GuardStepContext,
-): Promise<void> {
-  if (slot === null || (await findSlot(session, dialect, slot)) !== null) return;
-  if (declaredSlot(view.cluster, view.node) !== slot) {
-    throw new Failure(
-      "NOT_FOUND",
-      `the new primary has no slot ${slot}, and it isn't the one that is declared for ${view.node}`,
-      {
-        // prettier-ignore
-        hint: `Make it there: ${dialect.createSlot.replace("$1", `'${slot}'`).replace("$2", "false")}`,
-      },
-    );
-  }
-  await session.query(dialect.createSlot, [slot, false]);
-}
-
-function declaredSlot(cluster: ClusterView | null, node: string): string | null {
-  return cluster?.nodes.find(({ name }) => name === node)?.slot ?? null;
 }

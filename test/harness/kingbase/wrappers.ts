@@ -130,7 +130,7 @@ cd "\${D:-$KINGBASE_DATA}" && mv postgresql.conf kingbase.conf && mv pg_hba.conf
 
 /** Of version 15, without what its own clean-up would need: the server's configuration has another name. */
 const rewind = `${load}
-exec "$KB_CLIENTS/pg_rewind" --no-ensure-shutdown "$@" 2> >(sed -u 's/pg_rewind/sys_rewind/g' >&2)
+exec "$KB_CLIENTS/pg_rewind" --no-ensure-shutdown "\${@/#--target-data=/--target-pgdata=}" 2> >(sed -u 's/pg_rewind/sys_rewind/g' >&2)
 `;
 
 /** \`-x\` is 9.6's way to say \`-X fetch\`; the source's pid file is the one file that the real command leaves out and PostgreSQL's does not know. */

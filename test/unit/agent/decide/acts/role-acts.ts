@@ -42,6 +42,9 @@ export const roleActs: Acts = {
     ["with `guard.rejoin: all`", formerly("all")],
     ["else", formerly("standbys")],
   ],
+  "rejoin-interrupted": [
+    ["from where it was", onSrv159({ marks: { ...noMarks, rejoiningSince: 1 } })],
+  ],
   "standby-diverged": [
     ["where `guard.rejoin` allows it", onSrv159({ marks: { ...noMarks, diverged } })],
     [

@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { rejoin } from "#agent/guard/steps/rejoin.ts";
+import { writeStandbyMarker } from "#agent/guard/steps/write-standby-marker.ts";
+import type { LaneOptions } from "#test/harness/postgres.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { createGuardBed, type GuardBed } from "./guard-bed.ts";
+
+const lanes: readonly (readonly [title: string, lane: LaneOptions])[] = [
+  ["PostgreSQL 15", { product: "postgresql" }],
+  ["KingbaseES' names on PostgreSQL 15", { product: "kingbase-v8r3", version: 15 }],
+];
+
+describe.each(lanes)("%s", (_title, lane) => {
+  let bed: GuardBed;
+  beforeAll(async () => {
+    bed = await createGuardBed(lane, 30 + lanes.findIndex(([, known]) => known === lane));
+  });
+  afterAll(async () => {
+    await bed[Symbol.asyncDispose]();
+  });
+  const stepTo = (node: string) => {
+    const { address: host, port } = bed.cluster.node(node);
+    return { do: "rejoin" as const, node, host, port };
+  };
+  const ids = async (node: string): Promise<readonly unknown[]> =>
+    (await bed.cluster.sql(node, "SELECT id FROM ledger WHERE id > 0 ORDER BY 1")).map(({ id }) => Number(id)); // prettier-ignore
+
+  test("an old primary that was killed is rewound behind a standby marker, its lone rows are kept as WAL, and it keeps its own files", async () => {
+    const { cluster } = bed;
+    await cluster.sql("srv127", "INSERT INTO ledger VALUES (1, 'on all')");
+    await waitFor(async () => (await ids("srv129")).length === 1);
+    await cluster.stop("srv129");
+    await cluster.stop("srv159");
+    await cluster.sql("srv127", "INSERT INTO ledger VALUES (2, 'on nobody else')");
+    await cluster.stop("srv127", "immediate");
+    await cluster.start("srv129");
+    await bed.promote("srv129");
+    await cluster.sql("srv129", "INSERT INTO ledger VALUES (3, 'of the new one')");
+    const { host: machine, paths } = cluster.node("srv127");
+    const conf = await machine.readFile(paths.configFile);
+
+    const host = await bed.host("srv127");
+    await writeStandbyMarker({ do: "write-standby-marker" }, host);
+    const said = await rejoin(stepTo("srv129"), host);
+
+    expect(said).toContain("bytes of WAL that it has not are kept in");
+    expect(await bed.upstreamOf("srv127")).toBe("streams from srv129");
+    await waitFor(async () => (await ids("srv127")).join() === "1,3", {
+      what: "the new one's rows",
+    });
+    expect(await machine.readFile(paths.configFile)).toBe(conf);
+    const kept = `${host.settings.stateDirectory}/diverged-wal`;
+    const { stdout } = await machine.exec(["find", kept, "-type", "f"]);
+    const [segment = ""] = stdout.split("\n");
+    const dump = await machine.exec(["/usr/lib/postgresql/15/bin/pg_waldump", segment], { reject: false }); // prettier-ignore
+    expect(dump.stdout).toContain("COMMIT");
+    const slots = await cluster.sql("srv127", "SELECT slot_name::text AS name, restart_lsn FROM pg_replication_slots ORDER BY 1"); // prettier-ignore
+    expect(slots).toEqual([
+      { name: "slot_srv129", restart_lsn: null },
+      { name: "slot_srv159", restart_lsn: null },
+    ]);
+    expect(host.marks).toMatchObject({ rejoiningSince: null, needsRebuild: null, fencedAt: null });
+  });
+
+  test("one whose WAL is a beginning of the new primary's follows without a rewind", async () => {
+    const { cluster } = bed;
+    const host = await bed.host("srv159");
+    expect(await rejoin(stepTo("srv129"), host)).toContain("nothing to rewind");
+    expect(await bed.upstreamOf("srv159")).toBe("streams from srv129");
+    expect(await cluster.isRunning("srv159")).toBe(true);
+  });
+});
