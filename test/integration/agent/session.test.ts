@@ -4,9 +4,11 @@ import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { startAgent } from "#agent/start-agent.ts";
 import type { AgentSettings } from "#agent/settings.ts";
 import type { CommandEnvelope } from "#shared/domain/commands.ts";
+import { ClusterView } from "#shared/domain/cluster-view.ts";
 import { createLog, type Log } from "#shared/log.ts";
-import { takesDecisions } from "#shared/protocol/messages.ts";
+import { knowsCluster, takesDecisions } from "#shared/protocol/messages.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
+import { peer, threeNodes } from "#test/unit/agent/decide/view-builder.ts";
 import { makeAgentHome } from "./agent-settings.ts";
 import { FakeCoordinator, makeCertificate, type Credentials } from "./fake-coordinator.ts";
 
@@ -289,6 +291,47 @@ test("a coordinator of before is told no decision, which it would take for a bad
   coordinator.send({ type: "command", command: measure("p/1") });
   await coordinator.ended("p/1");
   expect(coordinator.of("decision")).toEqual([]);
+});
+
+test("what a coordinator says of the cluster is kept, and one that is outranked is not believed", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  coordinator.protocol = knowsCluster;
+  coordinator.epoch = 2;
+  await using home = await makeAgentHome(coordinator, { node: "srv159" });
+  const kept = async () =>
+    ClusterView.parse(JSON.parse(await readFile(join(home.settings.stateDirectory, "cluster-view.json"), "utf8")).view); // prettier-ignore
+  const tell = (view: ClusterView) => coordinator.send({ type: "cluster-view", cluster: "ESHA", view }); // prettier-ignore
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  await coordinator.next("facts");
+  tell(threeNodes());
+  await waitFor(async () => (await kept().catch(() => null))?.at === 1);
+  coordinator.send({ type: "sights", peers: [peer("srv127", { from: "coordinator" })] });
+  coordinator.epoch = 1;
+  coordinator.connection?.terminate();
+  await coordinator.next("facts", 2);
+  tell(threeNodes({ at: 2, trustAddresses: [] }));
+  coordinator.send({ type: "command", command: measure("p/1") });
+  await coordinator.ended("p/1");
+  expect(await kept()).toEqual(threeNodes());
+  expect(coordinator.bad).toEqual([]);
+});
+
+test("a node that another coordinator declares in another cluster keeps what it knew, with an alert", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  coordinator.protocol = knowsCluster;
+  await using home = await makeAgentHome(coordinator);
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  await coordinator.next("facts");
+  const tell = (cluster: string) => coordinator.send({ type: "cluster-view", cluster, view: threeNodes({ cluster }) }); // prettier-ignore
+  const told = () => coordinator.of("host-event").filter(({ cause }) => cause === "cluster-view");
+  tell("ESHA");
+  tell("OTHER");
+  await waitFor(() => told().length === 1);
+  expect(told()[0]?.detail).toContain("cluster OTHER; kept is ESHA");
+  tell("ESHA");
+  await waitFor(() => told().at(-1)?.kind === "guard-cleared");
 });
 
 test("maintenance is begun and ended by command, and the facts say so", async () => {

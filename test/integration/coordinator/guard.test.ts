@@ -1,9 +1,13 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { why } from "#coordinator/api/why.ts";
+import { printClusterYaml } from "#coordinator/cluster-file/print-cluster.ts";
 import { setMaintenance } from "#coordinator/guard/maintenance.ts";
 import type { Decision } from "#shared/domain/guard.ts";
-import { takesDecisions } from "#shared/protocol/messages.ts";
+import { knowsCluster, takesDecisions } from "#shared/protocol/messages.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
+import { createWorld } from "#test/unit/coordinator/world.ts";
 import { someFacts } from "#test/unit/some-facts.ts";
 import { done, failed } from "./scripted-agent.ts";
 import { startTestCoordinator, type TestCoordinator } from "./test-coordinator.ts";
@@ -33,6 +37,33 @@ async function connected(coordinator: TestCoordinator, node: string, facts = som
   await waitFor(() => coordinator.core.hub.view(node)?.facts);
   return agent;
 }
+
+/** srv127 and srv129 in one cluster; its file is written as a person would. */
+function declare({ core, state }: TestCoordinator, name = "ESHA"): void {
+  const { declaration } = createWorld();
+  mkdirSync(join(state.path, "clusters"), { recursive: true });
+  core.ports.clusterFiles.create(name, printClusterYaml({ ...declaration, name }));
+}
+
+test("agents are told how their cluster is declared and of one another, and those of before are told nothing", async () => {
+  await using coordinator = await startTestCoordinator();
+  const standby = { ...someFacts().database, role: "standby" as const };
+  const now = coordinator.agent("srv127", { knowsCluster: true });
+  const before = coordinator.agent("srv129", { facts: someFacts({ database: standby }) });
+  await waitFor(() => now.isWelcome && before.isWelcome);
+  expect([now.protocol, before.protocol]).toEqual([knowsCluster, takesDecisions]);
+  declare(coordinator);
+  const sights = () => now.received.flatMap((message) => (message.type === "sights" ? message.peers : [])); // prettier-ignore
+  await waitFor(() => sights().some(({ node, database }) => node === "srv129" && database === "standby")); // prettier-ignore
+  expect(now.received.find(({ type }) => type === "cluster-view")).toMatchObject({
+    cluster: "ESHA",
+    view: { nodes: [{ name: "srv127" }, { name: "srv129" }] },
+  });
+  expect(before.received.filter(({ type }) => ["cluster-view", "sights"].includes(type))).toEqual([]); // prettier-ignore
+  now.breakLink();
+  const again = coordinator.agent("srv127", { knowsCluster: true });
+  await waitFor(() => again.received.some(({ type }) => type === "cluster-view"));
+});
 
 test("a decision is taken once however often it is told, under the name of the node that told it", async () => {
   await using coordinator = await startTestCoordinator();

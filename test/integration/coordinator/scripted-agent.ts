@@ -5,6 +5,7 @@ import type { NodeFacts } from "#shared/domain/facts.ts";
 import { decode } from "#shared/protocol/codec.ts";
 import {
   CoordinatorMessage,
+  knowsCluster,
   numberedAnswers,
   takesDecisions,
   type AgentMessage,
@@ -33,6 +34,8 @@ export type ScriptedAgentOptions = {
   readonly greet?: boolean;
   /** Of before questions had numbers. */
   readonly isOlder?: boolean;
+  /** Understands what is said of its cluster, as an agent of now. */
+  readonly knowsCluster?: boolean;
 };
 
 /**
@@ -114,7 +117,9 @@ export class ScriptedAgent implements Disposable {
   #dial(): WebSocket {
     const { port, node, secret, certificatePem, protocol, highestEpoch, reconnect, greet } =
       this.#options;
-    const offered = this.#options.isOlder === true ? [] : [numberedAnswers, takesDecisions];
+    const { isOlder, knowsCluster: knows } = this.#options;
+    const before = isOlder === true ? [] : [numberedAnswers, takesDecisions];
+    const offered = knows === true ? [...before, knowsCluster] : before;
     const socket = new WebSocket(`wss://127.0.0.1:${port}/agent`, offered, {
       ca: certificatePem,
       // The certificate itself is pinned; 127.0.0.1 is among its names.
