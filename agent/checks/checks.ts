@@ -8,6 +8,7 @@ import { diskCheck } from "./disk-check.ts";
 import { licenceCheck } from "./licence-check.ts";
 import { siteChecks } from "./site-check.ts";
 import { trustCheck } from "./trust-check.ts";
+import { vipCheck } from "./vip-check.ts";
 
 export type ChecksOptions = {
   readonly ports: ObserverPorts;
@@ -35,6 +36,7 @@ export function createChecks({
     ),
     ...(licence === null ? [] : [licence]),
     clockCheck(ports, coordinatorAheadMs),
+    vipCheck(ports, () => facts()?.host ?? null),
     ...siteChecks(ports),
   ];
   return withAlerts(checks, ports, onHostEvent);

@@ -1,4 +1,5 @@
 import { bareAddress, isSameAddress } from "#shared/domain/addresses.ts";
+import type { HostFacts } from "#shared/domain/facts.ts";
 import type { GuardView } from "./view.ts";
 
 /** The cluster's virtual address for its primary, without the prefix; null where it has none. */
@@ -8,11 +9,8 @@ export function virtualAddress({ cluster }: Pick<GuardView, "cluster">): string 
 }
 
 /** The interface that has the address here; null where none has. */
-export function nicWith(
-  { facts: { host } }: Pick<GuardView, "facts">,
-  address: string,
-): string | null {
-  return host.addresses.find((one) => isSameAddress(one.address, address))?.nic ?? null;
+export function nicWith({ addresses }: HostFacts, address: string): string | null {
+  return addresses.find((one) => isSameAddress(one.address, address))?.nic ?? null;
 }
 
 /**
@@ -24,7 +22,7 @@ export function whyNotTake(view: GuardView): string | null {
   if (cluster === null) return "this node's cluster is not known yet";
   const own = cluster.nodes.find(({ name }) => name === node);
   if (own === undefined) return `${node} is not declared in ${cluster.cluster}`;
-  if (nicWith(view, own.address) === null) {
+  if (nicWith(facts.host, own.address) === null) {
     return `its declared address ${own.address} is not on this host`;
   }
   const timeline = facts.database.timeline ?? 0;

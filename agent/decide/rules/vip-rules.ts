@@ -14,7 +14,7 @@ export const vipRules: readonly Rule[] = [
     class: "vip",
     when: (view) => {
       const address = virtualAddress(view);
-      const nic = address === null ? null : nicWith(view, address);
+      const nic = address === null ? null : nicWith(view.facts.host, address);
       const { status, role } = view.facts.database;
       if (nic === null || status === "unreachable" || role === "primary") return null;
       return `${address} is on ${nic}, and the database ${status === "running" ? "is in recovery" : `is ${status}`}`; // prettier-ignore
@@ -56,7 +56,7 @@ function lacksAddress(view: GuardView): boolean {
   const address = virtualAddress(view);
   const { status, role } = view.facts.database;
   if (address === null || status !== "running" || role !== "primary") return false;
-  return nicWith(view, address) === null;
+  return nicWith(view.facts.host, address) === null;
 }
 
 function whatLacks(view: GuardView): string {

@@ -57,6 +57,7 @@ test("facts come by themselves, fit their schema, and what did not change is the
     "disk",
     "trust",
     "clock",
+    "vip",
   ]);
   expect(bed.loop.facts()).toBe(bed.facts.at(-1));
 });
