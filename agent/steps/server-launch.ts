@@ -14,6 +14,8 @@ import { watchProgress } from "./watch-progress.ts";
 /** One start of the server on a data directory, by the control program as a job or by the site's unit. */
 export type ServerStart = {
   readonly dataDirectory: string;
+  /** What it has to come up as; anything else is an error. */
+  readonly role: "primary" | "standby";
   readonly stallMs: number;
   /** Of the start program's log before this start: what was said earlier is about another one. */
   readonly logSize: number;
@@ -56,29 +58,29 @@ export async function launchServer(start: ServerStart, context: LaunchContext): 
   });
 }
 
-/** Until it gives us a session: consistent, a standby, from the right directory. */
+/** Until it gives us a session: consistent, in its role, from the right directory. */
 export async function awaitServer(
   start: ServerStart,
   context: LaunchContext,
   onProgress: (note: string) => void,
 ): Promise<void> {
-  const { dataDirectory, stallMs } = start;
+  const { dataDirectory, stallMs, role } = start;
   const log = startLog(dataDirectory, context.settings);
   await watchProgress(
     context,
     { stallMs, everyMs: 50, what: "the start of the server" },
     async () => {
       const job = await context.jobs.look(start.jobName);
-      const standby = await lookAtServer(dataDirectory, context);
+      const seen = await lookAtServer(dataDirectory, context, role);
       // The control program ends a moment after the server is ready; it may still put files in order.
-      if (standby !== null && job?.status !== "running") return { state: "done", value: null };
+      if (seen !== null && job?.status !== "running") return { state: "done", value: null };
       if (job !== null && job.status !== "running" && job.exitCode !== 0) {
         throw await startFailed(start, job, log, context);
       }
       const postmaster = await findPostmaster(dataDirectory, context);
       if (postmaster === null && job?.status === "ended")
         throw await startFailed(start, job, log, context);
-      const said = standby === null && postmaster !== null ? await saidSince(start, log) : [];
+      const said = seen === null && postmaster !== null ? await saidSince(start, log) : [];
       if (said.some(isTaken)) {
         // It runs on what addresses it could get, and never takes the others later.
         await stopServer(start, context);
@@ -135,11 +137,12 @@ async function saidSince({ logSize }: ServerStart, log: string | null): Promise<
 
 /**
  * One line about the server that answers at our own address; null while none does.
- * @throws Failure VERIFICATION_FAILED when it is another one, or no standby
+ * @throws Failure VERIFICATION_FAILED when it is another one, or not in that role
  */
 export async function lookAtServer(
   dataDirectory: string,
   context: LaunchContext,
+  wanted: ServerStart["role"] = "standby",
 ): Promise<string | null> {
   const postmaster = await findPostmaster(dataDirectory, context);
   if (postmaster === null || postmaster.status === "starting") return null;
@@ -162,12 +165,15 @@ export async function lookAtServer(
       { hint: "Stop it, or give the new node another port." },
     );
   }
-  if (!flag(role, "standby")) {
-    throw new Failure("VERIFICATION_FAILED", `the server of ${directory} is no standby`, {
-      hint: "Stop it at once: it accepts writes that no other node has.",
+  if (flag(role, "standby") !== (wanted === "standby")) {
+    throw new Failure("VERIFICATION_FAILED", `the server of ${directory} is no ${wanted}`, {
+      hint:
+        wanted === "standby"
+          ? "Stop it at once: it accepts writes that no other node has."
+          : "Something made it a standby while it was started: see its directory.",
     });
   }
-  return `${directory} answers as a standby, pid ${postmaster.pid}, version ${open.versionNumber}`;
+  return `${directory} answers as a ${wanted}, pid ${postmaster.pid}, version ${open.versionNumber}`;
 }
 
 /** @throws Failure REFUSED where it would open as a primary */

@@ -1,5 +1,8 @@
 import type { Rule } from "./rule.ts";
 
+/** Two starts that did not last: a third would not either. */
+const mostDeaths = 3;
+
 /** The server itself: dead, stopped, silent, and its disk. */
 export const databaseRules: readonly Rule[] = [
   {
@@ -25,7 +28,8 @@ export const databaseRules: readonly Rule[] = [
       database.status === "stopped" && hasStalePid && !database.hasIncompleteMarker
         ? (database.problem ?? "its process is gone")
         : null,
-    steps: ({ facts: { database }, policy: { restart } }) => {
+    steps: ({ facts: { database }, policy: { restart } }, { deaths }) => {
+      if ((deaths?.count ?? 0) >= mostDeaths) return [];
       if (restart === "never" || (restart === "standbys" && !database.hasStandbyMarker)) return [];
       return database.hasStandbyMarker
         ? [{ do: "start-database" }]
@@ -39,6 +43,19 @@ export const databaseRules: readonly Rule[] = [
           }
         : null,
     next: "its log says why; a dead primary is left to whoever fails over from it (guard.restart)",
+  },
+  {
+    id: "database-flapping",
+    because:
+      "the database died again soon after each of its starts, so the guard starts it no more",
+    severity: "critical",
+    looks: 1,
+    class: "database",
+    when: ({ facts: { database } }, { deaths }) =>
+      deaths !== null && deaths.count >= mostDeaths
+        ? `${deaths.count} deaths, each within a minute of its start; database ${database.status}`
+        : null,
+    next: "its log says why; started by hand, it is over once the database has lived for a minute",
   },
   {
     id: "database-stopped",

@@ -1,0 +1,108 @@
+import type { GuardStep } from "#shared/domain/guard.ts";
+import { isCutOff, reachOf } from "../isolation.ts";
+import { ownPlace, stillPrimary } from "../still-primary.ts";
+import { streamingStandbys, type GuardView } from "../view.ts";
+import { nicWith, virtualAddress } from "../virtual-address.ts";
+import { onlyPrimary } from "../whom-to-follow.ts";
+import type { Rule } from "./rule.ts";
+
+/** A primary that may not be the only one. */
+export const fenceRules: readonly Rule[] = [
+  {
+    id: "isolated-primary",
+    because:
+      "this primary reaches neither a majority of voters nor a trust address, so another one may take its place",
+    severity: "critical",
+    looks: 3,
+    class: "database",
+    when: (view, { isolated }) => {
+      if (isolated === null) return null;
+      const forMs = view.elapsedMs - isolated.sinceMs;
+      if (forMs < view.policy.selfFence.afterMs) return null;
+      return `${reachOf(view)?.text ?? ""}; for ${Math.round(forMs / 1_000)} s`;
+    },
+    steps: (view) => (view.policy.selfFence.armed ? stepDown(view) : []),
+    nearly: (view, { isolated }) => {
+      const reach = reachOf(view);
+      if (reach === null || !isCutOff(view)) return null;
+      return {
+        evidence: reach.text,
+        missing: isolated === null ? "trust addresses that are silent" : "more time",
+      };
+    },
+    next: "guard.selfFence in agent.yaml says whether it stops itself; mend the network of this host",
+  },
+  {
+    id: "disk-failed",
+    because: "a disk of the database can't be written, synced or read, and commits will hang",
+    severity: "critical",
+    looks: 2,
+    class: "database",
+    when: ({ checks, facts: { database } }) => {
+      if (database.status !== "running" && database.status !== "unreachable") return null;
+      const check = checks.find(({ name }) => name === "disk");
+      return check?.severity === "critical" ? check.lastResult : null;
+    },
+    steps: (view) => {
+      const isPrimary = view.facts.database.role === "primary";
+      return view.policy.stopOnDiskFailure && isPrimary ? stepDown(view) : [];
+    },
+    witness: (view) => {
+      const standbys = streamingStandbys(view);
+      const seen = view.peers.find(
+        ({ node, database, upstream }) =>
+          database === "standby" && upstream !== null && standbys.includes(node),
+      );
+      return seen === undefined ? null : `${seen.node} streams and could take over (${seen.from})`;
+    },
+    next: "see to the disk; guard.stopOnDiskFailure in agent.yaml says whether a primary stops, so that a standby can take over",
+  },
+  {
+    id: "fenced-primary",
+    because:
+      "this node was the primary and runs as a standby until everybody who has a say agrees that it still is",
+    severity: "critical",
+    looks: 2,
+    class: "database",
+    when: (view) => {
+      if (!isFenced(view)) return null;
+      const { missing } = verdict(view);
+      return missing.length === 0
+        ? "every other node was seen and no pool has failed over"
+        : missing.join("; ");
+    },
+    steps: (view) => {
+      if (verdict(view).missing.length === 0) return [{ do: "open-as-primary" }];
+      return view.facts.database.status === "stopped"
+        ? [{ do: "write-standby-marker" }, { do: "start-database" }]
+        : [];
+    },
+    next: "castellan guard confirm-primary NODE, where you know that no other node was promoted",
+  },
+];
+
+/** No client of this host's address is to be left with a server that stops. */
+function stepDown(view: GuardView): readonly GuardStep[] {
+  const address = virtualAddress(view);
+  const hasAddress = address !== null && nicWith(view.facts.host, address) !== null;
+  const canDrop = view.facts.host.rootHelperVerbs.includes("vip-drop");
+  return [
+    ...(hasAddress && canDrop ? [{ do: "drop-vip" } as const] : []),
+    { do: "stop-database", mode: "fast" },
+  ];
+}
+
+/** By us; cut off while it was opened, too. With another primary it is that one's to be followed. */
+function isFenced(view: GuardView): boolean {
+  const { database } = view.facts;
+  const { fencedAt, restartingSince, rejoiningSince } = view.marks;
+  if (fencedAt === null || rejoiningSince !== null || database.hasIncompleteMarker) return false;
+  if (onlyPrimary(view) !== null || database.receiver?.status === "streaming") return false;
+  if (database.status === "running") return true;
+  return database.status === "stopped" && restartingSince !== null && !database.hasStandbyMarker;
+}
+
+function verdict(view: GuardView): { readonly missing: readonly string[] } {
+  const { against, doubts } = stillPrimary({ ...view, own: ownPlace(view) });
+  return { missing: view.marks.confirmedAt === null ? [...against, ...doubts] : against };
+}

@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { decide, guardStateWith } from "#agent/decide/decide.ts";
+import { rules } from "#agent/decide/rules/table.ts";
+import type { GuardView } from "#agent/decide/view.ts";
+import { primary, view } from "./view-builder.ts";
+
+const standby = view(primary({ role: "standby", hasStandbyMarker: true }));
+const dead = view(
+  primary({ status: "stopped", role: null, postmasterPid: null, hasStandbyMarker: true }),
+  { hasStalePid: true },
+);
+
+/** Looks at these seconds: what is found of a dead database at the last one, and would be done. */
+function tell(looks: readonly (readonly [second: number, seen: GuardView])[]) {
+  let state = guardStateWith([]);
+  for (const [second, seen] of looks) {
+    state = decide(state, { ...seen, elapsedMs: second * 1_000 }, second * 1_000).state;
+  }
+  const last = looks.at(-1)?.[1] ?? standby;
+  const row = rules.find(({ id }) => id === "database-dead");
+  return {
+    isFlapping: (state.rules["database-flapping"]?.finding ?? null) !== null,
+    steps: (row?.steps?.(last, state.memory) ?? []).map((step) => step.do),
+  };
+}
+
+test("a dead standby is started again, also when it dies a second time", () => {
+  const again = [[0, standby], [1, dead], [3, standby], [10, dead]] as const; // prettier-ignore
+  expect(tell(again)).toEqual({ isFlapping: false, steps: ["start-database"] });
+});
+
+const flapping = [[0, standby], [1, dead], [3, standby], [10, dead], [12, standby], [20, dead]] as const; // prettier-ignore
+
+test("one that dies within a minute of each start is given up the third time, and told", () => {
+  expect(tell(flapping)).toEqual({ isFlapping: true, steps: [] });
+  expect(tell([...flapping, [22, dead], [500, dead]])).toEqual({ isFlapping: true, steps: [] });
+});
+
+test("it is over once the database, started by a person, has lived for a minute", () => {
+  const started = [...flapping, [600, standby], [661, standby]] as const;
+  expect(tell(started).isFlapping).toBe(false);
+  expect(tell([...started, [670, dead]])).toEqual({
+    isFlapping: false,
+    steps: ["start-database"],
+  });
+});
+
+test("deaths far apart are no flapping", () => {
+  const rare = [0, 200, 400, 600].flatMap((at) => [[at, standby], [at + 70, standby], [at + 71, dead]] as const); // prettier-ignore
+  expect(tell(rare)).toEqual({ isFlapping: false, steps: ["start-database"] });
+});

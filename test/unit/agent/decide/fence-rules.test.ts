@@ -1,0 +1,143 @@
+import { expect, test } from "vitest";
+import { decide, guardStateWith } from "#agent/decide/decide.ts";
+import { rules } from "#agent/decide/rules/table.ts";
+import { noMarks, type GuardView } from "#agent/decide/view.ts";
+import { cutOffWhileOpened, failedDisk, fenced, poolOf } from "./acts/fence-acts.ts";
+import { peer, primary, threeNodes, view } from "./view-builder.ts";
+
+/** What the rule says, and would do, after these looks; null where it is no finding. */
+function found(rule: string, views: readonly GuardView[]) {
+  let state = guardStateWith([]);
+  for (const [index, seen] of views.entries()) {
+    state = decide(state, { ...seen, elapsedMs: seen.elapsedMs || index * 2_000 }, index * 2_000).state; // prettier-ignore
+  }
+  const finding = state.rules[rule]?.finding ?? null;
+  const last = views.at(-1);
+  if (finding === null || last === undefined) return null;
+  const row = rules.find(({ id }) => id === rule);
+  return {
+    evidence: finding.evidence,
+    steps: (row?.steps?.(last, state.memory) ?? []).map((step) => step.do),
+    witness: row?.witness?.(last, state.memory),
+  };
+}
+
+const often = (seen: GuardView, looks = 6): readonly GuardView[] =>
+  Array<GuardView>(looks).fill(seen);
+
+const cluster = threeNodes();
+const silent = ["srv129", "srv159"].map((node) => peer(node, { database: "silent" }));
+const alone = { cluster, peers: silent, coordinatorConnected: false, trustAnswers: false };
+const armed = { selfFence: { armed: true, afterMs: 10_000 } };
+
+test("an armed primary that reaches no majority and no trust address stops itself after its time, and not before", () => {
+  const cutOff = view(primary(), { ...alone, policy: armed });
+  expect(found("isolated-primary", often(cutOff, 5))).toBeNull();
+  expect(found("isolated-primary", often(cutOff, 9))).toMatchObject({
+    evidence: "1 of 4 voters: itself; for 16 s",
+    steps: ["stop-database"],
+  });
+});
+
+test("one that is not armed tells, and goes on", () => {
+  const policy = { selfFence: { armed: false, afterMs: 10_000 } };
+  const cutOff = view(primary(), { ...alone, policy });
+  expect(found("isolated-primary", often(cutOff, 9))).toMatchObject({ steps: [] });
+});
+
+test.each<[string, Partial<GuardView>]>([
+  ["a silent gateway alone", { peers: ["srv129", "srv159"].map((node) => peer(node)) }],
+  ["a silent gateway, with one standby and the coordinator to be reached", { peers: [peer("srv129")], coordinatorConnected: true }], // prettier-ignore
+  ["hosts that refuse a connection", { peers: ["srv129", "srv159"].map((node) => peer(node, { database: "refused" })) }], // prettier-ignore
+  ["nobody but a trust address that answers", { trustAnswers: true }],
+  ["trust addresses that nobody has asked yet", { trustAnswers: null }],
+  ["a host that was told of no cluster", { cluster: null }],
+])("%s stops no primary", (_what, more) => {
+  expect(found("isolated-primary", often(view(primary(), { ...alone, ...more, policy: armed }), 60))).toBeNull(); // prettier-ignore
+});
+
+test("a standby is never isolated", () => {
+  const standby = view(primary({ role: "standby" }), { ...alone, policy: armed });
+  expect(found("isolated-primary", often(standby, 60))).toBeNull();
+});
+
+test("a time in which the agent stood still is no time of isolation", () => {
+  const cutOff = view(primary(), { ...alone, policy: armed });
+  const before = [1, 2].map((at) => ({ ...cutOff, elapsedMs: at * 2_000 }));
+  const after = [100, 101, 102].map((at) => ({ ...cutOff, elapsedMs: at * 2_000 }));
+  expect(found("isolated-primary", [...before, ...after])).toBeNull();
+});
+
+test("a former primary is opened again when every other node was seen and each pool names it", () => {
+  expect(found("fenced-primary", often(fenced()))).toMatchObject({ steps: ["open-as-primary"] });
+  const noPools = { ...cluster, nodes: cluster.nodes.map((node) => ({ ...node, pool: null })) };
+  expect(found("fenced-primary", often(fenced({ cluster: noPools, pools: [] })))).toMatchObject({
+    steps: ["open-as-primary"],
+  });
+});
+
+const others = (first: Parameters<typeof peer>[1]) => [peer("srv129", first), peer("srv159")];
+
+test.each<[string, Parameters<typeof fenced>[0]]>([
+  ["srv159 is not seen", { peers: [peer("srv129")] }],
+  ["srv129 is not seen", { peers: others({ database: "silent" }) }],
+  ["the database of srv129: refused", { peers: others({ database: "refused" }) }],
+  ["srv129 is on timeline 2, this node on 1", { peers: others({ timeline: 2 }) }],
+  ["srv129 has 16 bytes of WAL more than this node", { peers: others({ position: "0/5000010" }) }],
+  ["srv129 is of another cluster", { peers: others({ systemIdentifier: "1" }) }],
+  ["the pool on srv129 does not answer", { pools: [poolOf("srv127")] }],
+  ["the pool on srv129 has this node as down", { pools: [poolOf("srv127"), poolOf("srv129", "down")] }], // prettier-ignore
+  ["this host has not been told of its cluster yet", { cluster: null }],
+])("a former primary stays a standby: %s", (why, more) => {
+  expect(found("fenced-primary", often(fenced(more)))).toMatchObject({ evidence: why, steps: [] });
+});
+
+test("a pool that names another node as the primary keeps it a standby", () => {
+  const other = poolOf("srv129");
+  const rows = other.rows.map((row, id) => ({ ...row, role: id === 1 ? "primary" : "standby" }));
+  const seen = fenced({ pools: [poolOf("srv127"), { ...other, rows }] });
+  expect(found("fenced-primary", often(seen))).toMatchObject({
+    evidence: "the pool on srv129 names 192.168.4.129 as the primary",
+    steps: [],
+  });
+});
+
+test("a person's word opens it where somebody is not seen, and not where another one was promoted", () => {
+  const marks = { ...noMarks, fencedAt: 2, confirmedAt: 3 };
+  const unseen = fenced({ peers: [], pools: [], marks });
+  expect(found("fenced-primary", often(unseen))?.steps).toEqual(["open-as-primary"]);
+  const newer = fenced({ peers: others({ timeline: 2 }), marks });
+  expect(found("fenced-primary", often(newer))?.steps).toEqual([]);
+});
+
+test("with another primary it is that one's to be followed, and nobody asks for this one", () => {
+  const replaced = fenced({ peers: others({ database: "primary", timeline: 2 }) });
+  expect(found("fenced-primary", often(replaced))).toBeNull();
+});
+
+test("cut off while it was opened, it goes on when all agree, and is a standby again when not", () => {
+  const agreed = { ...fenced(), facts: cutOffWhileOpened.facts, marks: cutOffWhileOpened.marks };
+  expect(found("fenced-primary", often(agreed))?.steps).toEqual(["open-as-primary"]);
+  expect(found("fenced-primary", often(cutOffWhileOpened))?.steps).toEqual([
+    "write-standby-marker",
+    "start-database",
+  ]);
+});
+
+test("a failed disk stops a primary only where that is wanted, and a standby streams", () => {
+  const standbys = { cluster, peers: [peer("srv129"), peer("srv159")], checks: [failedDisk] };
+  const stopping = { ...standbys, policy: { stopOnDiskFailure: true } };
+  expect(found("disk-failed", often(view(primary(), standbys)))?.steps).toEqual([]);
+  expect(found("disk-failed", often(view(primary(), stopping)))).toMatchObject({
+    evidence: "/data: a write hangs for 5 s",
+    steps: ["stop-database"],
+    witness: "srv129 streams and could take over (own-look)",
+  });
+  const noStandby = view(primary({ replication: [] }), stopping);
+  expect(found("disk-failed", often(noStandby))?.witness).toBeNull();
+  const notSeen = view(primary(), { ...stopping, peers: [peer("srv129", { upstream: null })] });
+  expect(found("disk-failed", often(notSeen))?.witness).toBeNull();
+  expect(found("disk-failed", often(view(primary({ role: "standby" }), stopping)))?.steps).toEqual(
+    [],
+  );
+});
