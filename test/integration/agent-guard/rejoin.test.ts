@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { repoint } from "#agent/guard/steps/repoint.ts";
+import { stopDatabase } from "#agent/guard/steps/stop-database.ts";
 import { rejoin } from "#agent/guard/steps/rejoin.ts";
 import { writeStandbyMarker } from "#agent/guard/steps/write-standby-marker.ts";
 import type { LaneOptions } from "#test/harness/postgres.ts";
@@ -68,5 +70,30 @@ describe.each(lanes)("%s", (_title, lane) => {
     expect(await rejoin(stepTo("srv129"), host)).toContain("nothing to rewind");
     expect(await bed.upstreamOf("srv159")).toBe("streams from srv129");
     expect(await cluster.isRunning("srv159")).toBe(true);
+  });
+
+  test("a standby that received more than the new primary is not led there, and comes back by a rewind", async () => {
+    const { cluster } = bed;
+    // srv129 is the primary, the others stream from it.
+    await cluster.stop("srv127");
+    await cluster.sql("srv129", "INSERT INTO ledger VALUES (4, 'on srv129 and srv159')");
+    await waitFor(async () => (await ids("srv159")).includes(4));
+    await cluster.stop("srv129", "immediate");
+    await cluster.start("srv127");
+    await bed.promote("srv127");
+    const host = await bed.host("srv159");
+    await expect(repoint({ ...stepTo("srv127"), do: "repoint" }, host)).rejects.toThrow(
+      "this standby can't follow srv127 as it is: timeline 2 was left at",
+    );
+    expect(host.marks.diverged).toMatchObject({ timeline: 3 });
+    expect(await bed.upstreamOf("srv159")).toBe("does not stream");
+
+    await stopDatabase({ do: "stop-database", mode: "fast" }, host);
+    expect(await rejoin(stepTo("srv127"), await bed.host("srv159"))).toContain("are kept in");
+    expect(await bed.upstreamOf("srv159")).toBe("streams from srv127");
+    await waitFor(async () => (await ids("srv159")).join() === "1,3", {
+      what: "the row to be gone",
+    });
+    expect((await bed.host("srv159")).marks.diverged).toBeNull();
   });
 });
