@@ -1,13 +1,18 @@
 import type { GuardFacts, NodeFacts } from "#shared/domain/facts.ts";
+import { randomUUID } from "node:crypto";
 import type { ClusterView, PeerSight } from "#shared/domain/cluster-view.ts";
+import type { RuleClass } from "#shared/domain/guard.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Baseline } from "#shared/protocol/messages.ts";
+import { createEngine } from "./guard/engine.ts";
 import { createGuard } from "./guard/guard.ts";
+import { guardExecutors } from "./guard/steps/executors.ts";
 import { createSights } from "./guard/sights.ts";
 import { fine } from "./checks/check.ts";
 import { createChecks } from "./checks/checks.ts";
 import type { HostEvent } from "./host-event.ts";
-import { createObserver, unchanged, type ObserverPorts } from "./observe/observer.ts";
+import type { Ports } from "./ports.ts";
+import { createObserver, unchanged } from "./observe/observer.ts";
 import { createSchedule } from "./schedule.ts";
 import type { ExpectedChanges } from "./watch/expected-changes.ts";
 import { createFileWatch } from "./watch/file-watch.ts";
@@ -33,6 +38,8 @@ export type Loop = AsyncDisposable & {
   wake(reason: WakeReason): void;
   /** Everything is looked at anew by a cycle that begins after this call; it is reported too. */
   observeNow(): Promise<NodeFacts>;
+  /** Resolves when the guard is at nothing that touches these. */
+  guardAtRest(classes: readonly RuleClass[]): Promise<void>;
   /** Accepted contents of watched files; replaces all that were known. */
   setBaselines(files: readonly Baseline[]): void;
   /** How a cluster is declared; null where it does not declare this node. */
@@ -49,6 +56,7 @@ type WakeReason =
   | "database-closed"
   | "database-opened"
   | "command-ended"
+  | "guard-acted"
   | "file"
   | "schedule"
   | "host"
@@ -57,7 +65,7 @@ type WakeReason =
   | "asked";
 
 export type LoopOptions = {
-  readonly ports: ObserverPorts;
+  readonly ports: Omit<Ports, "observe">;
   readonly expected: ExpectedChanges;
   /** When the agent was started, ms since the epoch. */
   readonly startedAt: number;
@@ -86,7 +94,20 @@ export function createLoop(options: LoopOptions): Loop {
   const sights = createSights(ports, () => wake("peer"));
   const pool = createProcessWatch(() => wake("pool"));
   const isCoordinatorConnected = (): boolean => (options.coordinatorAheadMs?.() ?? null) !== null;
-  const guard = createGuard(ports, sights, () => schedule.checks(), isCoordinatorConnected, emit);
+  const engine = createEngine({
+    ports: { ...ports, observe: observeNow },
+    executors: guardExecutors,
+    newId: randomUUID,
+    onEnded: () => wake("guard-acted"),
+  });
+  const guard = createGuard(
+    ports,
+    sights,
+    () => schedule.checks(),
+    isCoordinatorConnected,
+    engine,
+    emit,
+  );
   let checksShownAt = Number.NEGATIVE_INFINITY;
   let latest: NodeFacts | null = null;
   let want: { readonly reasons: Set<WakeReason>; readonly waiting: Waiting[] } = nothingWanted();
@@ -108,15 +129,27 @@ export function createLoop(options: LoopOptions): Loop {
     rouse();
   }
 
+  function observeNow(): Promise<NodeFacts> {
+    return new Promise((resolve, reject) => {
+      want.waiting.push({ resolve, reject });
+      rouse();
+    });
+  }
+
   async function cycle(reasons: ReadonlySet<WakeReason>, hasWaiting: boolean): Promise<NodeFacts> {
-    const isFresh = hasWaiting || reasons.has("command-ended") || reasons.has("start");
+    const isFresh =
+      hasWaiting ||
+      reasons.has("command-ended") ||
+      reasons.has("guard-acted") ||
+      reasons.has("start");
+    const beganMs = clock.elapsedMs();
     const seen = await observer.observe({
       fresh: isFresh,
       settings: reasons.has("file"),
       host: reasons.has("host"),
     });
     observedAt = clock.elapsedMs();
-    const guarded = await guard.look(seen, observer.hasStalePid());
+    const guarded = await guard.look(seen, observer.hasStalePid(), beganMs);
     const facts: NodeFacts = { ...seen, guard: guardFacts(guarded) };
     latest = facts;
     pool.follow(facts.pool?.pid ?? null);
@@ -215,11 +248,8 @@ export function createLoop(options: LoopOptions): Loop {
 
   return {
     wake,
-    observeNow: () =>
-      new Promise((resolve, reject) => {
-        want.waiting.push({ resolve, reject });
-        rouse();
-      }),
+    observeNow,
+    guardAtRest: (classes) => engine.atRest(classes),
     setBaselines: (files) => {
       void watching.then((watch) => watch.setBaselines(files));
     },
@@ -234,6 +264,7 @@ export function createLoop(options: LoopOptions): Loop {
       sights[Symbol.dispose]();
       pool[Symbol.dispose]();
       await schedule[Symbol.asyncDispose]();
+      await engine[Symbol.asyncDispose]();
       stopping.abort();
       rouse();
       // A server that doesn't answer must not hold back the agent's end: the connection is closed after us.

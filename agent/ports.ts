@@ -8,6 +8,7 @@ import type { ClusterViewFile } from "./guard/cluster-view-file.ts";
 import type { DecisionRing } from "./guard/decision-ring.ts";
 import type { GuardModes } from "./guard/guard-modes.ts";
 import type { GuardMarksFile } from "./guard/marks.ts";
+import type { Reservations } from "./guard/reservations.ts";
 import type { AgentSettings } from "./settings.ts";
 
 /** What the agent's steps and observers need of the world. Implemented in adapters/, wired in main.ts. */
@@ -25,6 +26,7 @@ export type Ports = {
   readonly jobs: Jobs;
   readonly guardModes: GuardModes;
   readonly guardMarks: GuardMarksFile;
+  readonly reservations: Reservations;
   readonly decisions: DecisionRing;
   readonly clusterView: ClusterViewFile;
   /** Look at everything again now; the result is also reported. */

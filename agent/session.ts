@@ -1,7 +1,7 @@
 import type { ClusterView, PeerSight } from "#shared/domain/cluster-view.ts";
 import type { Progress } from "#shared/domain/commands.ts";
 import type { NodeFacts } from "#shared/domain/facts.ts";
-import type { Decision } from "#shared/domain/guard.ts";
+import type { Decision, RuleClass } from "#shared/domain/guard.ts";
 import type { Log } from "#shared/log.ts";
 import { decode, encode, maxMessageBytes } from "#shared/protocol/codec.ts";
 import {
@@ -37,6 +37,7 @@ export type SessionOptions = {
     "receive" | "cancel" | "acknowledge" | "unacknowledged" | "highestEpoch" | "meetEpoch"
   >;
   readonly decisions: Pick<DecisionRing, "waiting" | "acknowledge">;
+  readonly reserve: (operationId: string, classes: readonly RuleClass[], forMs: number) => void;
   readonly observeNow: () => Promise<NodeFacts>;
   readonly setBaselines: (files: Extract<Message, { type: "baselines" }>["files"]) => void;
   readonly setCluster: (cluster: string, view: ClusterView | null) => Promise<void>;
@@ -49,7 +50,7 @@ export type Session = AsyncDisposable & {
   hostEvent(event: HostEvent): void;
   /** One that the ring keeps: it is told again until it is acknowledged. */
   decision(decision: Decision): void;
-  /** The coordinator's clock, from this host's, as it was at the welcome; null without a link. */
+  /** The coordinator's clock, from this host's, as it was at the welcome; null without one that is in charge. */
   coordinatorAheadMs(): number | null;
   commandAccepted(commandId: string): void;
   commandProgress(commandId: string, progress: Progress): void;
@@ -154,7 +155,13 @@ export function createSession(options: SessionOptions): Session {
     "command-acknowledged": ({ commandId }) => runner.acknowledge(commandId),
     "cancel-command": ({ commandId, epoch }) => runner.cancel(commandId, epoch),
     "host-event-acknowledged": ({ eventId }) => outbox.acknowledge(eventId),
-    "decision-acknowledged": ({ id }) => options.decisions.acknowledge(id),
+    "decision-acknowledged": ({ id, outcome }) => {
+      // Of an older coordinator's record nobody will know.
+      if (!isOutranked) options.decisions.acknowledge(id, outcome ?? null);
+    },
+    reserve: ({ operationId, classes, forMs }) => {
+      if (!isOutranked) options.reserve(operationId, classes, forMs);
+    },
     "resend-facts": () => sendFacts(true),
     "observe-now": async ({ question }) => {
       const asker = live;
@@ -310,7 +317,7 @@ export function createSession(options: SessionOptions): Session {
     },
     hostEvent: (event) => send(outbox.add(event)),
     decision: sendDecision,
-    coordinatorAheadMs: () => (live === null ? null : coordinatorAheadMs),
+    coordinatorAheadMs: () => (live === null || isOutranked ? null : coordinatorAheadMs),
     commandAccepted: (commandId) => send({ type: "command-accepted", commandId }),
     commandProgress: (commandId, progress) =>
       send({ type: "command-progress", commandId, progress }, true),

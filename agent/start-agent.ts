@@ -29,6 +29,7 @@ import { openClusterView } from "./guard/cluster-view-file.ts";
 import { openDecisionRing } from "./guard/decision-ring.ts";
 import { openGuardModes } from "./guard/guard-modes.ts";
 import { openGuardMarks } from "./guard/marks.ts";
+import { createReservations } from "./guard/reservations.ts";
 import { createLoop } from "./loop.ts";
 import type { Ports } from "./ports.ts";
 import { createSession } from "./session.ts";
@@ -104,6 +105,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
       }),
       guardModes: await openGuardModes({ ...settings, clock }),
       guardMarks: await openGuardMarks(settings),
+      reservations: createReservations(clock),
       decisions: await openDecisionRing(settings.stateDirectory, (made) => session.decision(made)),
       clusterView: await openClusterView({ ...settings, log }),
       observe: () => loop.observeNow(),
@@ -158,6 +160,9 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         makeId: randomUUID,
         runner: commandRunner,
         decisions: ports.decisions,
+        reserve: (operationId, classes, forMs) => {
+          ports.reservations.take(operationId, classes, forMs);
+        },
         observeNow: () => loop.observeNow(),
         setBaselines: (files) => loop.setBaselines(files),
         setCluster: (cluster, view) => loop.setCluster(cluster, view),

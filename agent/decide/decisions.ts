@@ -1,5 +1,5 @@
 import type { GuardFinding } from "#shared/domain/facts.ts";
-import { mostNearMisses, type Decision, type GuardMode } from "#shared/domain/guard.ts";
+import { mostNearMisses, type Decision, type GuardStep } from "#shared/domain/guard.ts";
 import { decisionInputs } from "./inputs.ts";
 import type { GuardDecision } from "./decide.ts";
 import type { Rule } from "./rules/rule.ts";
@@ -8,46 +8,34 @@ import type { GuardView } from "./view.ts";
 
 type DecisionDraft = Omit<Decision, "id" | "node" | "at">;
 
-/** What this look decided, to be kept: a row for each finding that opened or is over. */
-export function decisionsOf(
-  { opened, cleared, nearMisses, state }: GuardDecision,
+/** What was decided of a finding, to be kept. */
+export function decisionDraft(
+  { rule, evidence }: Pick<GuardFinding, "rule" | "evidence">,
+  { class: touches, because }: Rule,
+  decided: Pick<DecisionDraft, "steps" | "outcome" | "why">,
+  { nearMisses, state }: GuardDecision,
   view: GuardView,
-  mode: GuardMode,
-  rules: readonly Rule[] = allRules,
-): readonly DecisionDraft[] {
-  if (opened.length + cleared.length === 0) return [];
-  const common = {
+): DecisionDraft {
+  return {
+    rule,
+    because,
+    evidence: evidence.slice(0, 2_000),
+    class: touches,
+    ...decided,
     inputs: decisionInputs(view, state.memory),
     nearMisses: nearMisses.slice(0, mostNearMisses),
   };
-  const draft = (finding: GuardFinding, turn: "opened" | "cleared"): readonly DecisionDraft[] => {
-    const rule = rules.find(({ id }) => id === finding.rule);
-    // Of a version before this one: it is over, and nothing more is known of it.
-    if (rule === undefined) return [];
-    const { id, because, class: touches } = rule;
-    const steps = turn === "cleared" ? [] : [...(rule.steps?.(view, state.memory) ?? [])];
-    const isHeld = mode.mode === "maintenance" && steps.length > 0;
-    return [
-      {
-        rule: id,
-        because,
-        evidence: finding.evidence.slice(0, 2_000),
-        class: touches,
-        steps,
-        outcome: turn === "cleared" ? "cleared" : isHeld ? "held" : "would",
-        why: isHeld ? heldBecause(mode) : null,
-        ...common,
-      },
-    ];
-  };
-  return [
-    ...opened.flatMap((finding) => draft(finding, "opened")),
-    ...cleared.flatMap((finding) => draft(finding, "cleared")),
-  ];
 }
 
-function heldBecause({ by, note, until }: GuardMode): string {
-  const end = until === null ? "" : ` until ${new Date(until).toISOString()}`;
-  const why = note === null ? "" : ` (${note})`;
-  return `maintenance${end}, by ${by ?? "?"}${why}`.slice(0, 1_000);
+/** Findings that are over; of one by a rule of a version before this one nothing more is known. */
+export function clearedDrafts(
+  decided: GuardDecision,
+  view: GuardView,
+  rules: readonly Rule[] = allRules,
+): readonly DecisionDraft[] {
+  return decided.cleared.flatMap((finding) => {
+    const rule = rules.find(({ id }) => id === finding.rule);
+    const over = { steps: [] as GuardStep[], outcome: "cleared", why: null } as const;
+    return rule === undefined ? [] : [decisionDraft(finding, rule, over, decided, view)];
+  });
 }

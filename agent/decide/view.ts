@@ -29,6 +29,8 @@ export type GuardView = {
   readonly trustAnswers: boolean | null;
   /** Of a clock that nobody sets. */
   readonly elapsedMs: number;
+  /** A cron line of the vendor's that is active here, or a script of its that runs: two must not act at the same time. */
+  readonly vendorAtWork: string | null;
 };
 
 /** What the guard keeps of this host on disk, bound to it. */

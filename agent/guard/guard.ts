@@ -1,21 +1,26 @@
 import { randomUUID } from "node:crypto";
 import type { CheckFacts, GuardFacts, GuardFinding } from "#shared/domain/facts.ts";
-import type { Decision, GuardMode } from "#shared/domain/guard.ts";
+import type { GuardMode } from "#shared/domain/guard.ts";
 import { decide, guardStateWith, type GuardState } from "../decide/decide.ts";
-import { decisionsOf } from "../decide/decisions.ts";
+import { clearedDrafts } from "../decide/decisions.ts";
 import { unrest } from "../decide/unrest.ts";
 import type { GuardView } from "../decide/view.ts";
 import type { HostEvent } from "../host-event.ts";
 import type { ObservedFacts, ObserverPorts } from "../observe/observer.ts";
+import type { Engine } from "./engine.ts";
 import { guardRecordFile } from "./guard-record.ts";
 import type { Sights } from "./sights.ts";
 import { createLostKnowledge, type LostKnowledge } from "./lost-knowledge.ts";
+import { createPatientWriter } from "./patient-writer.ts";
 import { createTrustLook } from "./trust-look.ts";
 import { createWalBudgetGuard, type WalBudgetGuard } from "./wal-budget-guard.ts";
 
 export type Guard = {
-  /** The whole table against the whole state; what it decides is kept and told. */
-  look(seen: ObservedFacts, hasStalePid: boolean): Promise<Omit<GuardFacts, "checks">>;
+  /**
+   * The whole table against the whole state; what it decides is kept, told and begun. `beganMs`: before the first fact was
+   * asked for.
+   */
+  look(seen: ObservedFacts, hasStalePid: boolean, beganMs: number): Promise<Omit<GuardFacts, "checks">>; // prettier-ignore
 };
 
 export function createGuard(
@@ -23,11 +28,13 @@ export function createGuard(
   sights: Pick<Sights, "peers" | "pools" | "attend">,
   checks: () => readonly CheckFacts[],
   isCoordinatorConnected: () => boolean,
+  engine: Pick<Engine, "act" | "progressOf">,
   onHostEvent: (event: HostEvent) => void,
 ): Guard {
-  const { clock, log, settings, guardModes, guardMarks, decisions } = ports;
+  const { clock, log, settings, guardModes, guardMarks, decisions, reservations } = ports;
   const record = guardRecordFile(settings.stateDirectory);
   const trust = createTrustLook(ports);
+  const write = createPatientWriter(ports, writtenWithinMs);
   /** null before the first look. */
   let recalled: Recalled | null = null;
 
@@ -40,14 +47,8 @@ export function createGuard(
     };
   }
 
-  async function keep(decision: Decision): Promise<void> {
-    await decisions.add(decision).catch((error: unknown) => {
-      log.error({ error, rule: decision.rule }, "A decision could not be kept on disk.");
-    });
-  }
-
   return {
-    look: async (seen, hasStalePid) => {
+    look: async (seen, hasStalePid, beganMs) => {
       const { budget, lost, state } = (recalled ??= await recall());
       const now = clock.now();
       const mode = guardModes.current();
@@ -66,6 +67,7 @@ export function createGuard(
         coordinatorConnected: isCoordinatorConnected(),
         trustAnswers: trust.answers(),
         elapsedMs: clock.elapsedMs(),
+        vendorAtWork: null,
       };
       sights.attend(unrest(view));
       trust.attend(view);
@@ -75,37 +77,40 @@ export function createGuard(
       // Told before anything is written: a disk that hangs is what may have to be told of.
       for (const finding of decided.opened) onHostEvent(findingEvent(finding, mode, now));
       for (const finding of decided.cleared) onHostEvent(clearedEvent(finding, now));
-      for (const draft of decisionsOf(decided, view, mode)) {
-        await keep({ id: randomUUID(), at: now, node: settings.node, ...draft });
+      for (const draft of clearedDrafts(decided, view)) {
+        const decision = { id: randomUUID(), at: now, node: settings.node, ...draft };
+        await write("A decision", () => decisions.add(decision));
       }
+      await engine.act(decided, view, { now, beganMs });
       await budget.enforce(seen).catch((error: unknown) => {
         log.error({ error }, "The WAL budget could not be looked at; the next look tries again.");
       });
-      await guardMarks.note(seen.database, now).catch((error: unknown) => {
-        log.error({ error }, "What this node is could not be marked; the next look tries again.");
-      });
-      const openCauses = [...budget.openCauses(), ...lost.openCauses()];
-      await record
-        .save({
+      await write("What the guard found", async () => {
+        await guardMarks.note(seen.database, now);
+        await record.save({
           findings: [...decided.findings],
-          openCauses,
+          openCauses: [...budget.openCauses(), ...lost.openCauses()],
           hasMode: guardModes.isKept(),
           hasMarks: guardMarks.isKept(),
-        })
-        .catch((error: unknown) => {
-          log.error({ error }, "What the guard found could not be kept on disk.");
         });
+      });
       const { mode: name, ...maintenance } = mode;
       return {
         mode: name,
         maintenance: name === "maintenance" ? maintenance : null,
         walDisk: budget.walDisk(),
-        findings: [...decided.findings],
+        findings: decided.findings.map((finding) => {
+          const progress = engine.progressOf(finding.rule);
+          return progress === null ? finding : { ...finding, progress };
+        }),
+        reserved: reservations.current().map(({ class: touches, by }) => ({ class: touches, by })),
         nearMisses: [...decided.nearMisses],
       };
     },
   };
 }
+
+const writtenWithinMs = 2_000;
 
 type Recalled = {
   readonly budget: WalBudgetGuard;

@@ -187,7 +187,7 @@ export class Hub {
   /** Nothing to one that is away, or of a version that would take it for a bad message. */
   tellOfCluster(
     node: string,
-    message: Extract<CoordinatorMessage, { type: "cluster-view" | "sights" }>,
+    message: Extract<CoordinatorMessage, { type: "cluster-view" | "sights" | "reserve" }>,
   ): void {
     const link = this.linkOf(node);
     if (link?.knowsCluster === true) link.send(message);
@@ -308,7 +308,8 @@ export class Hub {
       },
       decision: ({ decision }) => {
         records.decision(state, decision);
-        state.link?.send({ type: "decision-acknowledged", id: decision.id });
+        const outcome = state.link?.knowsCluster === true ? { outcome: decision.outcome } : {};
+        state.link?.send({ type: "decision-acknowledged", id: decision.id, ...outcome });
       },
     };
     callHandler(handlers, message);

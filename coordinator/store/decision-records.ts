@@ -13,7 +13,10 @@ export function decisionRecords(db: Connection): DecisionRecords {
     addDecision: (node, decision, at) => {
       db.transaction(() => {
         const { changes } = db.run(
-          "INSERT OR IGNORE INTO decision (node, id, at, body) VALUES (?, ?, ?, ?)",
+          // What has begun has an end later; what has ended is not begun again by a message that is late.
+          `INSERT INTO decision (node, id, at, body) VALUES (?, ?, ?, ?)
+           ON CONFLICT (node, id) DO UPDATE SET body = excluded.body
+           WHERE json_extract(decision.body, '$.outcome') = 'begun'`,
           [node, decision.id, at, JSON.stringify(decision)],
         );
         if (changes === 0) return;

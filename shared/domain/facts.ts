@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { ProductId, PoolKind } from "./cluster.ts";
-import { GuardMode, NearMiss } from "./guard.ts";
+import { GuardMode, NearMiss, RuleClass } from "./guard.ts";
 
 /**
  * What one agent observes: whole and versioned, never a verdict. Each top-level section is replaced
@@ -264,6 +264,8 @@ export const GuardFinding = z.strictObject({
   evidence: z.string(),
   /** What a person does; left out by agents of earlier versions. */
   next: z.string().optional(),
+  /** In charge: what becomes of its steps now, or why they wait. */
+  progress: z.string().optional(),
 });
 export type GuardFinding = z.infer<typeof GuardFinding>;
 
@@ -298,6 +300,8 @@ export const GuardFacts = z.strictObject({
   mode: GuardMode.shape.mode,
   /** Of maintenance; left out by agents of earlier versions. */
   maintenance: GuardMode.omit({ mode: true }).nullable().optional(),
+  /** What of this node the guard leaves to others for now; left out by agents of earlier versions. */
+  reserved: z.array(z.strictObject({ class: RuleClass, by: z.string() })).optional(),
   /** Rules that are not far from a finding. */
   nearMisses: z.array(NearMiss).optional(),
   walDisk: WalDisk.nullable(),

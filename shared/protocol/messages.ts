@@ -2,9 +2,9 @@ import * as z from "zod";
 import { ClusterView, PeerSight } from "../domain/cluster-view.ts";
 import { CommandEnvelope, Progress } from "../domain/commands.ts";
 import { FactsDelta, NodeFacts } from "../domain/facts.ts";
-import { Decision } from "../domain/guard.ts";
+import { Decision, RuleClass } from "../domain/guard.ts";
 import { FailureRecord } from "../domain/operation.ts";
-import { Name } from "../domain/names.ts";
+import { Name, OperationId } from "../domain/names.ts";
 
 /** First message of an agent. The coordinator answers `welcome`, or closes with a reason. */
 const Hello = z.strictObject({
@@ -118,6 +118,15 @@ const HostEventAcknowledged = z.strictObject({
 const DecisionAcknowledged = z.strictObject({
   type: z.literal("decision-acknowledged"),
   id: z.string(),
+  /** Of what was recorded: it may have another one by now. Only to who `knowsCluster`. */
+  outcome: Decision.shape.outcome.optional(),
+});
+/** What of a node its guard leaves to an operation, unless it is told again in time; 0 ends it. Only to who `knowsCluster`. */
+const Reserve = z.strictObject({
+  type: z.literal("reserve"),
+  operationId: OperationId,
+  classes: z.array(RuleClass).min(1),
+  forMs: z.int().nonnegative().max(60_000),
 });
 const ResendFacts = z.strictObject({ type: z.literal("resend-facts") });
 /** Observe everything now and send the whole snapshot (before planning). */
@@ -162,6 +171,7 @@ export const CoordinatorMessage = z.discriminatedUnion("type", [
   Baselines,
   ClusterViewTold,
   Sights,
+  Reserve,
 ]);
 export type CoordinatorMessage = z.infer<typeof CoordinatorMessage>;
 
@@ -181,7 +191,10 @@ export const numberedAnswers = "castellan-numbered-answers";
  * coordinator of before takes whatever comes first.
  */
 export const takesDecisions = "castellan-decisions";
-/** The subprotocol of agents and coordinators that know `cluster-view` and `sights` too; offered last, for the same reason. */
+/**
+ * The subprotocol of agents and coordinators that know `cluster-view`, `sights`, `reserve` and the outcome of an
+ * acknowledged decision too; offered last, for the same reason.
+ */
 export const knowsCluster = "castellan-cluster";
 
 /** POST /agent/join, over TLS pinned by the fingerprint in the pasted line. */

@@ -9,6 +9,7 @@ import { openClusterView } from "#agent/guard/cluster-view-file.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { openGuardMarks } from "#agent/guard/marks.ts";
+import { createReservations } from "#agent/guard/reservations.ts";
 import { createJobs } from "#agent/adapters/jobs.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { createRootHelper } from "#agent/adapters/root-helper-client.ts";
@@ -112,6 +113,7 @@ async function wire({ settings, home, secrets: given }: z.infer<typeof Start>) {
     ledger: await createLedger(`${stateDirectory}/ledger`),
     guardModes: await openGuardModes({ ...settings, clock }),
     guardMarks: await openGuardMarks(settings),
+    reservations: createReservations(clock),
     decisions: await openDecisionRing(stateDirectory),
     clusterView: await openClusterView({ ...settings, log }),
     jobs: await createJobs({

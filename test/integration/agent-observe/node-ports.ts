@@ -7,22 +7,24 @@ import { productOf } from "#shared/products/product.ts";
 import { systemClock } from "#shared/time.ts";
 import { createDatabases, type DatabasesWithEdges } from "#agent/adapters/databases.ts";
 import { createFiles } from "#agent/adapters/files.ts";
+import { createJobs } from "#agent/adapters/jobs.ts";
 import { createLedger } from "#agent/adapters/ledger.ts";
 import { openClusterView } from "#agent/guard/cluster-view-file.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { openGuardMarks } from "#agent/guard/marks.ts";
+import { createReservations } from "#agent/guard/reservations.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { createRootHelper } from "#agent/adapters/root-helper-client.ts";
 import { createSecrets } from "#agent/adapters/secrets.ts";
-import type { ObserverPorts } from "#agent/observe/observer.ts";
+import type { Ports } from "#agent/ports.ts";
 import { defaultGuard, defaultLimits, type AgentSettings } from "#agent/settings.ts";
 import { createExpectedChanges, type ExpectedChanges } from "#agent/watch/expected-changes.ts";
 import type { TestCluster } from "#test/harness/cluster.ts";
 import type { PoolNode } from "#test/harness/pool.ts";
 
 export type NodePorts = AsyncDisposable & {
-  readonly ports: ObserverPorts;
+  readonly ports: Omit<Ports, "observe">;
   readonly expected: ExpectedChanges;
   readonly databases: DatabasesWithEdges;
 };
@@ -70,7 +72,7 @@ export async function createNodePorts(input: NodePortsInput): Promise<NodePorts>
     clock,
     expect: (path, hash) => expected.expect(path, hash),
   });
-  const ports: ObserverPorts = {
+  const ports: Omit<Ports, "observe"> = {
     settings,
     product: productOf(settings.product),
     clock,
@@ -83,8 +85,15 @@ export async function createNodePorts(input: NodePortsInput): Promise<NodePorts>
     ledger: await createLedger(`${stateDirectory}/ledger`),
     guardModes: await openGuardModes({ ...settings, clock }),
     guardMarks: await openGuardMarks(settings),
+    reservations: createReservations(clock),
     decisions: await openDecisionRing(stateDirectory),
     clusterView: await openClusterView({ ...settings, log }),
+    jobs: await createJobs({
+      folder: `${stateDirectory}/jobs`,
+      allowedPrograms: settings.allow.programs,
+      clock,
+      home: "/tmp",
+    }),
     home: dirname(stateDirectory),
   };
   return {

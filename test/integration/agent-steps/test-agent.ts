@@ -8,6 +8,7 @@ import { openClusterView } from "#agent/guard/cluster-view-file.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { openGuardMarks } from "#agent/guard/marks.ts";
+import { createReservations } from "#agent/guard/reservations.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { createSecrets } from "#agent/adapters/secrets.ts";
 import type { RootHelper, StepContext } from "#agent/ports.ts";
@@ -90,6 +91,7 @@ export async function createTestAgent(input: TestAgentInput): Promise<TestAgent>
     ledger: await createLedger(join(stateDirectory, "ledger")),
     guardModes: await openGuardModes({ ...settings, clock }),
     guardMarks: await openGuardMarks(settings),
+    reservations: createReservations(clock),
     decisions: await openDecisionRing(stateDirectory),
     clusterView: await openClusterView({ ...settings, log }),
     jobs: await createJobs({

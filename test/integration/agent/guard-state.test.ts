@@ -50,7 +50,7 @@ test("what the coordinator has taken is not told again, but for after a restart"
   await ring.add(decision("a"));
   await ring.add(decision("b"));
   expect(told).toEqual(["a", "b"]);
-  ring.acknowledge("a");
+  ring.acknowledge("a", "would");
   expect(ring.waiting().map(({ id }) => id)).toEqual(["b"]);
   expect((await openDecisionRing(folder.path)).waiting()).toHaveLength(2);
 });

@@ -9,6 +9,7 @@ import { openClusterView } from "#agent/guard/cluster-view-file.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { openGuardMarks } from "#agent/guard/marks.ts";
+import { createReservations } from "#agent/guard/reservations.ts";
 import { createProgramRunner, createPrograms } from "#agent/adapters/programs.ts";
 import { createRootHelper } from "#agent/adapters/root-helper-client.ts";
 import { createSecrets } from "#agent/adapters/secrets.ts";
@@ -87,6 +88,7 @@ export async function openPorts(more: Partial<JoinInput> = {}): Promise<PortsHom
     ledger: await createLedger(join(stateDirectory, "ledger")),
     guardModes: await openGuardModes({ ...settings, clock }),
     guardMarks: await openGuardMarks(settings),
+    reservations: createReservations(clock),
     decisions: await openDecisionRing(stateDirectory),
     clusterView: await openClusterView({ ...settings, log }),
     jobs: await createJobs({

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decide, guardStateWith, type GuardDecision } from "#agent/decide/decide.ts";
-import { decisionsOf } from "#agent/decide/decisions.ts";
+import { decisionDraft } from "#agent/decide/decisions.ts";
 import { rules } from "#agent/decide/rules/table.ts";
 import { emptyMemory, type GuardView } from "#agent/decide/view.ts";
 import { Decision } from "#shared/domain/guard.ts";
@@ -149,13 +149,17 @@ test("a former primary is started behind a standby marker or not at all", () => 
 });
 
 test("memory does not grow with the looks, and every decision fits the wire", () => {
-  const mode = { mode: "observe", until: null, by: null, note: null } as const;
+  const would = { outcome: "would", why: null } as const;
   fc.assert(
     fc.property(anyStory, (views) => {
       for (const told of tell(views)) {
         expect(Object.keys(told.state.rules)).toEqual(rules.map(({ id }) => id));
         expect(JSON.stringify(told.state.memory).length).toBeLessThan(500);
-        for (const draft of decisionsOf(told, told.seen, mode)) {
+        for (const rule of rules) {
+          const finding = told.opened.find((opened) => opened.rule === rule.id);
+          if (finding === undefined) continue;
+          const steps = [...(rule.steps?.(told.seen, told.state.memory) ?? [])];
+          const draft = decisionDraft(finding, rule, { steps, ...would }, told, told.seen);
           Decision.parse({ id: "1", at: 1, node: "srv129", ...draft });
         }
       }

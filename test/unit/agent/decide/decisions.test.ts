@@ -1,19 +1,25 @@
 import { expect, test } from "vitest";
 import { decide, guardStateWith } from "#agent/decide/decide.ts";
-import { decisionsOf } from "#agent/decide/decisions.ts";
+import { clearedDrafts, decisionDraft } from "#agent/decide/decisions.ts";
+import { rules } from "#agent/decide/rules/table.ts";
 import type { GuardView } from "#agent/decide/view.ts";
-import { Decision, mostInputs, type GuardMode } from "#shared/domain/guard.ts";
+import { Decision, mostInputs } from "#shared/domain/guard.ts";
 import { peer, primary, slot, view, walsender } from "./view-builder.ts";
 
-const observe: GuardMode = { mode: "observe", until: null, by: null, note: null };
 const dead = view(
   primary({ status: "stopped", role: null, hasStandbyMarker: true, problem: "gone" }),
   { hasStalePid: true },
 );
 
-function decided(seen: GuardView, mode = observe, from = guardStateWith([])) {
+function decided(seen: GuardView, from = guardStateWith([])) {
   const answer = decide(from, seen, 1_000);
-  const drafts = decisionsOf(answer, seen, mode);
+  const opened = answer.opened.flatMap((finding) => {
+    const rule = rules.find(({ id }) => id === finding.rule);
+    if (rule === undefined) return [];
+    const steps = [...(rule.steps?.(seen, answer.state.memory) ?? [])];
+    return [decisionDraft(finding, rule, { steps, outcome: "would", why: null }, answer, seen)];
+  });
+  const drafts = [...opened, ...clearedDrafts(answer, seen)];
   // What is made always fits the wire.
   for (const draft of drafts) Decision.parse({ id: "1", at: 1, node: "srv129", ...draft });
   return { drafts, state: answer.state };
@@ -49,16 +55,9 @@ test("a decision keeps what was known of the other nodes, of the pools, and of t
 
 test("a finding that is over is a decision too, and a look that changes nothing is none", () => {
   const opened = decided(dead);
-  expect(decided(dead, observe, opened.state).drafts).toEqual([]);
-  expect(decided(view(primary()), observe, opened.state).drafts).toMatchObject([
+  expect(decided(dead, opened.state).drafts).toEqual([]);
+  expect(decided(view(primary()), opened.state).drafts).toMatchObject([
     { rule: "database-dead", outcome: "cleared", steps: [] },
-  ]);
-});
-
-test("in maintenance what would be done is held, and the decision says until when and by whom", () => {
-  const mode: GuardMode = { mode: "maintenance", until: 3_600_000, by: "dba@host", note: "disks" };
-  expect(decided(dead, mode).drafts).toMatchObject([
-    { outcome: "held", why: "maintenance until 1970-01-01T01:00:00.000Z, by dba@host (disks)" },
   ]);
 });
 

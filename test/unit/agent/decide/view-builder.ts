@@ -87,6 +87,7 @@ export function view(
     coordinatorConnected: true,
     trustAnswers: null,
     elapsedMs: 0,
+    vendorAtWork: null,
     ...more,
     facts: {
       ...some,
