@@ -17,8 +17,9 @@ import { forgetRejoin, noteRejoin, rejoinRecord, type RejoinRecord } from "../re
 import { followRewind, forgetRewind, isRewindStarted, rewindProblem, startRewind, tryRewind } from "../rejoin/rewind.ts"; // prettier-ignore
 import type { StoppedServer } from "../rejoin/stopped-server.ts";
 import { startStandby } from "../start-standby.ts";
-import { assureSlot, awaitStreaming } from "../streaming.ts";
+import { assureSlot, awaitStreaming, receiverProblem } from "../streaming.ts";
 import type { GuardExecutor, GuardStepContext } from "./step.ts";
+import { stopDatabase } from "./stop-database.ts";
 import { putStandbyMarker } from "./write-standby-marker.ts";
 
 /**
@@ -27,11 +28,10 @@ import { putStandbyMarker } from "./write-standby-marker.ts";
  * write. What can't be brought to its end is marked for a rebuild, and stays as it is.
  */
 export const rejoin: GuardExecutor<"rejoin"> = async (step, context) => {
-  const { clock, mark, settings } = context;
-  const { dataDirectory } = settings.paths;
+  const { clock, mark } = context;
   const lines: string[] = [];
   let record = await rejoinRecord(context);
-  if ((await findPostmaster(dataDirectory, context)) === null) {
+  if (!(await isAlmostThere(step, record, context))) {
     await using primary = await seePrimary(step, context);
     await mark({ rejoiningSince: context.view.marks.rejoiningSince ?? clock.now() });
     const isUnderWay = record?.stage === "rewinding" && (await isRewindStarted(context));
@@ -43,8 +43,6 @@ export const rejoin: GuardExecutor<"rejoin"> = async (step, context) => {
     await assureSlot(ownSlot(context), primary, context);
     await mark({ restartingSince: clock.now() });
     await startStandby(context);
-  } else {
-    await assertOwnStandby(record, context);
   }
   await makeSlots(record?.slots ?? [], context);
   await awaitStreaming(step, context);
@@ -182,17 +180,26 @@ async function makeSlots(before: readonly string[], context: GuardStepContext): 
   }
 }
 
-/** Started by a run of this step that was cut off. */
-async function assertOwnStandby(
+/**
+ * Started by a run of this step that was cut off, all but proved. One that it started for its recovery is stopped: it
+ * streams from nobody. @throws Failure REFUSED for a primary that runs, and for a standby that streams
+ */
+async function isAlmostThere(
+  step: NewPrimary,
   record: RejoinRecord | null,
   context: GuardStepContext,
-): Promise<void> {
-  const dialect = await ownDialect(context);
-  const [role] = await context.databases.own.query(dialect.isInRecovery);
-  if (record?.stage === "rewound" && flag(role, "standby")) return;
-  throw new Failure("REFUSED", "a server runs on the data directory: nothing is rewound under it", {
-    hint: "Stop it first.",
-  });
+): Promise<boolean> {
+  const { databases, settings } = context;
+  if ((await findPostmaster(settings.paths.dataDirectory, context)) === null) return false;
+  const [role] = await databases.own.query((await ownDialect(context)).isInRecovery);
+  if (!flag(role, "standby")) {
+    throw new Failure("REFUSED", "a primary runs here: nothing is rewound under it", {
+      hint: "Stop it first.",
+    });
+  }
+  if (record?.stage === "rewound" || (await receiverProblem(step, context)) === null) return true;
+  await stopDatabase({ do: "stop-database", mode: "fast" }, context);
+  return false;
 }
 
 async function rebuild(because: string, { clock, mark }: GuardStepContext): Promise<Failure> {
