@@ -1,5 +1,7 @@
 import type { CommandEnvelope, Progress } from "#shared/domain/commands.ts";
 import { commands } from "#shared/domain/commands.ts";
+import type { RuleClass } from "#shared/domain/guard.ts";
+import { reservedClasses } from "#shared/domain/reserved-classes.ts";
 import { crashPoint, crashScope } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import { failureRecord } from "#shared/failure-record.ts";
@@ -25,6 +27,8 @@ export type CommandRunnerOptions = {
   readonly disk: CommandsOnDisk;
   readonly listener: RunnerListener;
   readonly wakefulness: Pick<Wakefulness, "sleptMs">;
+  /** Resolves when the guard is at nothing that touches these. */
+  readonly guardAtRest: (classes: readonly RuleClass[]) => Promise<void>;
 };
 
 /**
@@ -64,7 +68,7 @@ const neverWaits: ReadonlySet<string> = new Set([
 const progressEveryMs = 250;
 
 export async function createCommandRunner(options: CommandRunnerOptions): Promise<CommandRunner> {
-  const { ports, executors, disk, listener, wakefulness } = options;
+  const { ports, executors, disk, listener, wakefulness, guardAtRest } = options;
   const { clock, log } = ports;
   const running = new Map<string, Running>();
   const ends = createEndedCommands(disk, ports);
@@ -196,6 +200,10 @@ export async function createCommandRunner(options: CommandRunnerOptions): Promis
   const outcomeOf = async (command: CommandEnvelope, state: Running): Promise<EndedCommand> => {
     const id = command.id;
     const { signal } = state.abort;
+    const { kind, operationId } = command;
+    const touched = commands[kind].effect === "change" ? reservedClasses[kind] : [];
+    using _held = ports.reservations.hold(`${kind} of ${operationId ?? "nobody"}`, touched);
+    if (!neverWaits.has(kind)) await guardAtRest(touched);
     const isStillWanted = createStillWanted(command, {
       ports,
       disk,

@@ -123,6 +123,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
       ports,
       executors,
       wakefulness,
+      guardAtRest: (classes) => loop.guardAtRest(classes),
       disk: createCommandsOnDisk(
         stack.use(await openRecordFolder(below("commands"), CommandRecord)),
         stack.use(await openRecordFolder(below("epoch"), z.number())),

@@ -105,6 +105,7 @@ export async function startCore(
         clusterFiles,
         limits,
         commands: hub,
+        reserve: (node, message) => hub.tellOfCluster(node, message),
         localSteps: { "attach-pool": attachPool, "declare-node": declareNode },
         random: Math.random,
         newOperationId,

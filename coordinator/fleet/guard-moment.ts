@@ -11,7 +11,6 @@ export function guardMoment(
   const last = upTo[0];
   if (last === undefined) return null;
   const sameLook = upTo.filter(({ decision }) => decision.at === last.decision.at);
-  const newestOfRule = new Map(upTo.toReversed().map((record) => [record.decision.rule, record]));
   return {
     node,
     at,
@@ -22,13 +21,18 @@ export function guardMoment(
     }),
     inputs: JSON.parse(last.decision.inputs),
     nearMisses: last.decision.nearMisses,
-    standing: [...newestOfRule.values()]
-      .filter(({ decision }) => decision.outcome !== "cleared")
-      .map(({ at: since, decision: { rule, because, evidence } }) => ({
-        rule,
-        because,
-        evidence,
-        since,
-      })),
+    standing: standingAfter(upTo.toReversed()),
   };
+}
+
+/** Of findings that are not over, with their beginning and what was seen of them last. */
+function standingAfter(records: readonly DecisionRecord[]): GuardMoment["standing"] {
+  const standing = new Map<string, GuardMoment["standing"][number]>();
+  for (const { at, decision } of records) {
+    const { rule, because, evidence, outcome } = decision;
+    const since = standing.get(rule)?.since ?? at;
+    if (outcome === "cleared") standing.delete(rule);
+    else standing.set(rule, { rule, because, evidence, since });
+  }
+  return [...standing.values()];
 }

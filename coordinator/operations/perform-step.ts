@@ -17,6 +17,7 @@ import { commandId } from "./command-ids.ts";
 import type { LocalStepContext, LocalSteps } from "./local-steps/local-step.ts";
 import type { AgentStep, PlanStep } from "./plan.ts";
 import type { RunPorts } from "./run-ports.ts";
+import { createStepReservations } from "./step-reservations.ts";
 import type { StepSignals } from "./step-execution.ts";
 
 export type Attempt = {
@@ -34,6 +35,27 @@ export async function performStep(
   signals: StepSignals,
   onProgress: (progress: Progress) => void,
 ): Promise<CommandOutcome> {
+  const reservations = createStepReservations(operation.id, ports.reserve);
+  let isOver = false;
+  try {
+    const reserve = (node: string, kind: CommandKind): void => reservations.add(node, kind);
+    const outcome = await perform(ports, operation, step, attempt, signals, onProgress, reserve);
+    isOver = outcome.outcome === "done";
+    return outcome;
+  } finally {
+    reservations.end(isOver);
+  }
+}
+
+async function perform(
+  ports: RunPorts,
+  operation: OperationRecord,
+  step: PlanStep,
+  attempt: Attempt,
+  signals: StepSignals,
+  onProgress: (progress: Progress) => void,
+  reserve: (node: string, kind: CommandKind) => void,
+): Promise<CommandOutcome> {
   const id = commandId(operation, attempt.index, attempt.phase, attempt.attempt);
   const send = (
     node: string,
@@ -42,8 +64,9 @@ export async function performStep(
     phase: CommandPhase,
     suffix: string,
     preconditions: Preconditions,
-  ): Promise<CommandOutcome> =>
-    runAgentCommand(
+  ): Promise<CommandOutcome> => {
+    reserve(node, kind);
+    return runAgentCommand(
       node,
       {
         id: `${id}${suffix}`,
@@ -63,6 +86,7 @@ export async function performStep(
         onProgress,
       },
     );
+  };
   if (isAgentStep(step)) {
     // What undo takes back is what the ledger says is ours, whatever became of the node's role since.
     const preconditions = attempt.phase === "undo" ? noPreconditions : step.preconditions;

@@ -6,6 +6,7 @@ import type { ClusterFiles } from "../ports.ts";
 import type { CoordinatorLimits } from "../settings.ts";
 import type { OperationRecord, Store } from "../store/store.ts";
 import type { CommandPort } from "./agent-command.ts";
+import type { Reserve } from "./step-reservations.ts";
 import type { LocalSteps } from "./local-steps/local-step.ts";
 
 /** What running an operation needs of the world. */
@@ -15,6 +16,8 @@ export type RunPorts = {
   readonly log: Log;
   readonly events: Events;
   readonly commands: CommandPort;
+  /** An agent that is away, or of before, is told nothing. */
+  readonly reserve: (node: string, message: Reserve) => void;
   readonly clusterFiles: ClusterFiles;
   readonly localSteps: LocalSteps;
   readonly limits: CoordinatorLimits;

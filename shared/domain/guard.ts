@@ -108,7 +108,7 @@ export const Decision = z.strictObject({
    * its place. cleared: what was found is no longer so.
    */
   outcome: z.enum(["would", "held", "begun", "done", "failed", "cleared"]),
-  /** Of held and failed. */
+  /** Of held and failed; of done: what was read back. */
   why: z.string().max(1_000).nullable(),
   /** JSON of the facts that were looked at. */
   inputs: z.string().max(mostInputs),

@@ -43,12 +43,18 @@ function nodeLines({ node, agent, lastSeenAt, guard }: NodeGuard): readonly stri
   const failed = guard.checks.filter((check) => check.lastResult?.startsWith("failed: ") === true);
   return [
     `${node}  ${modeText(guard.mode, guard.maintenance ?? null)}`,
-    ...bySeverity(guard.findings).flatMap(({ rule, severity, since, evidence, would, next }) => [
-      `  ${severity}  ${rule} since ${renderTime(since)}`,
-      ...labelled("seen", evidence),
-      ...would.flatMap((what, i) => labelled(i === 0 ? "would" : "", what)),
-      ...(next === undefined ? [] : labelled("next", next)),
-    ]),
+    ...reservedLines(guard.reserved ?? []),
+    ...bySeverity(guard.findings).flatMap(
+      ({ rule, severity, since, evidence, next, ...finding }) => [
+        `  ${severity}  ${rule} since ${renderTime(since)}`,
+        ...labelled("seen", evidence),
+        ...finding.would.flatMap((what, i) =>
+          labelled(i > 0 ? "" : guard.mode === "enforce" ? "does" : "would", what),
+        ),
+        ...(finding.progress === undefined ? [] : labelled("now", finding.progress)),
+        ...(next === undefined ? [] : labelled("next", next)),
+      ],
+    ),
     ...(guard.nearMisses ?? []).flatMap(({ rule, evidence, missing }) => [
       `  nearly  ${rule}`,
       ...labelled("seen", evidence),
@@ -57,6 +63,14 @@ function nodeLines({ node, agent, lastSeenAt, guard }: NodeGuard): readonly stri
     `  ${guard.checks.length} checks${failed.length === 0 ? ", none failed" : ""}`,
     ...failed.flatMap(({ name, lastResult }) => labelled(name, lastResult ?? "")),
   ];
+}
+
+function reservedLines(reserved: NonNullable<GuardFacts["reserved"]>): readonly string[] {
+  const by = [...new Set(reserved.map((each) => each.by))];
+  return by.flatMap((who) => {
+    const classes = reserved.filter((each) => each.by === who).map((each) => each.class);
+    return labelled("left", `${classes.join(", ")} to ${who}`);
+  });
 }
 
 function modeText(mode: GuardFacts["mode"], maintenance: GuardFacts["maintenance"] | null): string {

@@ -58,7 +58,7 @@ function renderDecision(decision: GuardMoment["decisions"][number]): readonly st
     ...labelled(isOver ? "seen last" : "seen", evidence),
     ...steps.flatMap((step, index) => labelled(index === 0 ? "steps" : "", stepText(step))),
     ...(isOver ? [] : labelled("outcome", outcomeText(outcome, steps.length))),
-    ...(why === null ? [] : labelled("why", why)),
+    ...(why === null ? [] : labelled(outcome === "done" ? "seen then" : "why", why)),
   ];
 }
 
@@ -66,6 +66,7 @@ function outcomeText(outcome: string, steps: number): string {
   if (outcome === "would") {
     return steps === 0 ? "told; this rule does nothing else" : "told: the guard only observes here";
   }
+  if (outcome === "begun") return "under way, as last told";
   return outcome === "held" ? "held back" : outcome;
 }
 

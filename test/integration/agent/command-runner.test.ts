@@ -157,6 +157,35 @@ test("a failing step's own words, hint and evidence reach the coordinator", asyn
   });
 });
 
+test("a change reserves what it touches while it runs, and begins when the guard is through with that", async () => {
+  await using home = await openPorts();
+  const calls: string[] = [];
+  const [guard, step] = [held(), held()];
+  const asked: string[] = [];
+  const reserved = () => home.ports.reservations.current().map((each) => each.class);
+  const { runner, endOf } = await openRunner(
+    home,
+    { "create-slot": change(calls, step.promise) },
+    10,
+    undefined,
+    {
+      guardAtRest: (classes) => {
+        asked.push(...classes);
+        return guard.promise;
+      },
+    },
+  );
+  await runner.receive(command());
+  await waitFor(() => asked.length > 0);
+  expect([asked, reserved(), calls]).toEqual([["disk"], ["disk"], []]);
+  guard.release();
+  await waitFor(() => calls.includes("apply"));
+  expect(reserved()).toEqual(["disk"]);
+  step.release();
+  expect((await endOf(command().id)).outcome).toBe("done");
+  expect(reserved()).toEqual([]);
+});
+
 test("what was acknowledged is kept up to the limit, what was not is kept for ever", async () => {
   await using home = await openPorts();
   const { runner, endOf } = await openRunner(home, { "create-slot": change([]) }, 2);

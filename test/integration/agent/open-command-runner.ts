@@ -6,6 +6,7 @@ import type { Ports } from "#agent/ports.ts";
 import { CommandRecord, createCommandsOnDisk, type EndedCommand } from "#agent/commands-on-disk.ts";
 import type { ChangeStep, Executors } from "#agent/steps/step.ts";
 import type { CommandEnvelope, Evidence } from "#shared/domain/commands.ts";
+import type { RuleClass } from "#shared/domain/guard.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import type { PortsHome } from "./real-ports.ts";
 
@@ -44,6 +45,7 @@ export async function openRunner(
   world: {
     readonly ports?: Partial<Ports>;
     readonly sleptMs?: () => number;
+    readonly guardAtRest?: (classes: readonly RuleClass[]) => Promise<void>;
   } = {},
 ) {
   const ports = { ...home.ports, ...world.ports };
@@ -55,6 +57,7 @@ export async function openRunner(
     ports,
     executors,
     wakefulness: { sleptMs: world.sleptMs ?? (() => 0) },
+    guardAtRest: world.guardAtRest ?? (async () => undefined),
     disk: createCommandsOnDisk(
       {
         ...commands,

@@ -81,6 +81,22 @@ test("a decision is taken once however often it is told, under the name of the n
   expect(store.decisions("srv127")).toEqual([]);
 });
 
+test("what was begun is ended in its place, and what has ended is not begun again by a late message", async () => {
+  await using coordinator = await startTestCoordinator();
+  const agent = coordinator.agent("srv129", { knowsCluster: true, facts: someFacts() });
+  await waitFor(() => agent.isWelcome);
+  const { store } = coordinator.core.ports;
+  const begun = decision("d1", 5_000, { outcome: "begun" });
+  const done = decision("d1", 5_000, { outcome: "done", why: "it runs" });
+  for (const told of [begun, done, begun]) agent.send({ type: "decision", decision: told });
+  const acknowledged = () =>
+    agent.received.flatMap((m) => (m.type === "decision-acknowledged" ? [m.outcome] : []));
+  await waitFor(() => acknowledged().length === 3);
+  // Each names what it was told: by the first of them the agent knows that only the beginning is recorded.
+  expect(acknowledged()).toEqual(["begun", "done", "begun"]);
+  expect(store.decisions("srv129").map((record) => record.decision)).toEqual([done]);
+});
+
 test("of each node the newest five hundred are kept", async () => {
   await using coordinator = await startTestCoordinator();
   const { store } = coordinator.core.ports;
@@ -130,6 +146,18 @@ test("a moment is told by the facts, the rule that fired, those that nearly did,
     standing: [{ rule: "archiver-failing" }],
   });
   expect(why(ports, "srv129", null).moment?.decidedAt).toBe(3_000);
+});
+
+test("what was tried twice stands since its beginning, with what was seen of it last", async () => {
+  await using coordinator = await startTestCoordinator();
+  await connected(coordinator, "srv129");
+  const { ports } = coordinator.core;
+  const tried = { outcome: "failed", evidence: "still gone" } as const;
+  ports.store.addDecision("srv129", decision("a", 1_000), 1_000);
+  ports.store.addDecision("srv129", decision("b", 2_000, tried), 2_000);
+  expect(why(ports, "srv129", null).moment?.standing).toMatchObject([
+    { rule: "database-dead", since: 1_000, evidence: "still gone" },
+  ]);
 });
 
 test("a moment that nobody can tell of is refused, saying what there is", async () => {

@@ -34,6 +34,7 @@ test("the signals of two rollbacks come from no common one, which would keep a n
     log: quietLog,
     events: createEvents(store, quietLog, systemClock),
     commands: { view: () => null, dispatch: refuse },
+    reserve: () => undefined,
     clusterFiles: createClusterFiles(settings.clustersDirectory),
     localSteps: { "declare-node": declareNode, "attach-pool": { run: refuse, undo: refuse } },
     limits: settings.limits,

@@ -97,6 +97,30 @@ test("each node's mode, findings, near misses and checks are on 80 columns", () 
   expect(text).toContain("srv159  its agent is away since 1970-01-01 00:00:00Z");
 });
 
+test("in charge it is told what a rule does, how far that is, and what is left to whom", () => {
+  const { guard } = inMaintenance;
+  if (guard === null) throw new Error("it has one");
+  const findings = guard.findings.map((one) => ({ ...one, progress: "waits: op-abc works on this node (database)" })); // prettier-ignore
+  const reserved = (["database", "role"] as const).map((each) => ({ class: each, by: "op-abc" }));
+  const inCharge: NodeGuard = { ...inMaintenance, guard: { ...guard, mode: "enforce", findings, reserved } }; // prettier-ignore
+  const lines = renderGuards({
+    at: 1,
+    clusters: [{ name: "ESHA", problem: null, nodes: [inCharge] }],
+  });
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+  const text = lines.join("\n");
+  expect(text).toMatch(/srv129 {2}enforce\n +left +database, role to op-abc\n/);
+  expect(text).toMatch(/does +start the database\n +now +waits: op-abc works on this node/);
+});
+
+test("a decision that was carried out says what was seen then", () => {
+  const [decision] = moment.decisions;
+  if (decision === undefined) throw new Error("there is one");
+  const decisions = [{ ...decision, outcome: "done" as const, why: "it runs (90 ms)" }];
+  const text = renderWhy({ ...none, moment: { ...moment, decisions } }).join("\n");
+  expect(text).toMatch(/outcome +done\n +seen then +it runs \(90 ms\)/);
+});
+
 test("maintenance says of each node what it is now, and of one that was not reached what to do", () => {
   const failure = { code: "NODE_UNREACHABLE", message: "It is away.", hint: "start it", evidence: [], retryable: true } as const; // prettier-ignore
   const guard = { mode: "maintenance", until: 0, by: "dba", note: null } as const;

@@ -1,0 +1,38 @@
+import type { CommandKind } from "./commands.ts";
+import type { RuleClass } from "./guard.ts";
+
+/**
+ * What the guard of a node leaves alone while an operation does this there. What only looks reserves what it waits for:
+ * a guard that mends it meanwhile would make the operation's next step another one's.
+ */
+export const reservedClasses: Readonly<Record<CommandKind, readonly RuleClass[]>> = {
+  "probe-target": [],
+  "probe-logins": [],
+  "probe-reach": [],
+  "measure-throughput": [],
+  "measure-wal-rate": [],
+  // A rewind in the meantime would bring back the file of before.
+  "open-hba": ["role"],
+  "prove-login": [],
+  "create-slot": ["disk"],
+  // On the new node alone: nothing of the source's is left alone for as long as a copy takes.
+  "base-backup": ["database", "role"],
+  "write-node-files": ["database", "role"],
+  "place-data-directory": ["database", "role"],
+  "start-database": ["database", "role"],
+  "prove-streaming": ["database", "role"],
+  "verify-data": [],
+  "register-ha-lists": ["pool"],
+  "append-backend": ["pool", "pool-row"],
+  "hold-door": ["pool", "pool-row"],
+  "release-door": ["pool", "pool-row"],
+  "attach-backend": ["pool", "pool-row"],
+  "prove-backend": ["pool", "pool-row"],
+  "prove-reads": [],
+  "set-synchronous-list": ["sync"],
+  "join-regime": ["database"],
+  // Any of them may rest on the file.
+  "restore-file": ["database", "role", "sync", "pool", "pool-row"],
+  "set-maintenance": [],
+  "set-guard-mode": [],
+};
