@@ -149,7 +149,7 @@ async function settle(
   await restoreKeptFiles(record, context);
   await writeFollowing(step, context);
   await removeSlotDirectories(context.settings.paths.dataDirectory);
-  crashPoint("guard:settled");
+  crashPoint("guard:rejoin-settled");
   await unlockDirectory(record.mode, context);
 }
 
