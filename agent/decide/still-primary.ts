@@ -1,3 +1,4 @@
+import { conninfoHost } from "#shared/config-files/conninfo.ts";
 import type { PeerSight, PoolSight } from "#shared/domain/cluster-view.ts";
 import { greaterLsn, lsnDistance } from "#shared/domain/lsn.ts";
 import type { GuardView } from "./view.ts";
@@ -9,6 +10,7 @@ export type StillPrimaryInput = Pick<GuardView, "cluster" | "node" | "peers" | "
   readonly own: {
     readonly systemIdentifier: string | null;
     readonly timeline: number | null;
+    /** null: it takes writes already, which the others have a moment later. */
     readonly position: string | null;
   };
 };
@@ -63,6 +65,7 @@ function doubtsOfPeer(
   if (seen.systemIdentifier !== null && seen.systemIdentifier !== own.systemIdentifier) {
     return [`${name} is of another cluster`];
   }
+  if (own.position === null) return [];
   const ahead = lsnDistance(own.position, seen.position);
   if (ahead === null) return [`how far ${name} has got is not known`];
   return ahead > 0 ? [`${name} has ${ahead} bytes of WAL more than this node`] : [];
@@ -97,6 +100,21 @@ function isUp(status: string): boolean {
 export function ownPlace({
   facts: { database },
 }: Pick<GuardView, "facts">): StillPrimaryInput["own"] {
-  const { systemIdentifier, timeline, position, receivedPosition } = database;
-  return { systemIdentifier, timeline, position: greaterLsn(position, receivedPosition) };
+  const { systemIdentifier, timeline, position, receivedPosition, role } = database;
+  const reached = role === "primary" ? null : (greaterLsn(position, receivedPosition) ?? "0/0");
+  return { systemIdentifier, timeline, position: reached };
+}
+
+/**
+ * Does it stream from someone who may be the primary now? A former primary that was told of an upstream in a life before
+ * may stream from a standby, which streams from this node: nothing comes of that.
+ */
+export function mayFollowPrimary(
+  receiver: { readonly status: string; readonly conninfo: string } | null,
+  { cluster, peers }: Pick<GuardView, "cluster" | "peers">,
+): boolean {
+  if (receiver?.status !== "streaming") return false;
+  const host = conninfoHost(receiver.conninfo);
+  const upstream = cluster?.nodes.find(({ address, name }) => address === host || name === host);
+  return !peers.some(({ node, database }) => node === upstream?.name && database === "standby");
 }

@@ -31,6 +31,8 @@ export type GuardView = {
   readonly elapsedMs: number;
   /** A cron line of the vendor's that is active here, or a script of its that runs: two must not act at the same time. */
   readonly vendorAtWork: string | null;
+  /** The guard is in charge of this host, or will be at the end of a maintenance. */
+  readonly isToAct: boolean;
 };
 
 /** What the guard keeps of this host on disk, bound to it. */
@@ -55,6 +57,8 @@ export type GuardMarks = {
   readonly fencedAt: number | null;
   /** A person said that this node still is the primary. */
   readonly confirmedAt: number | null;
+  /** We made its transactions read-only by default, until it is open. */
+  readonly shieldedAt: number | null;
 };
 
 export const noMarks: GuardMarks = {
@@ -66,6 +70,7 @@ export const noMarks: GuardMarks = {
   needsRebuild: null,
   fencedAt: null,
   confirmedAt: null,
+  shieldedAt: null,
 };
 
 /** What the guard remembers from look to look; lost with the process, so rules must do without at first. */

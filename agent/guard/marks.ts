@@ -15,6 +15,7 @@ const Stored: z.ZodType<GuardMarks> = z.strictObject({
   needsRebuild: z.strictObject({ at: z.number(), because: z.string() }).nullable(),
   fencedAt: z.number().nullable(),
   confirmedAt: z.number().nullable(),
+  shieldedAt: z.number().nullable(),
 });
 
 /** What the guard has to know of this host after a restart of whatever kind. */

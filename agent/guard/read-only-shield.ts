@@ -1,32 +1,20 @@
+import { ownDialect } from "../steps/own-dialect.ts";
+import { text } from "../steps/row-values.ts";
 import type { GuardStepContext } from "./steps/step.ts";
 
-/** The last line of what ALTER SYSTEM writes, so that it wins; taken out again by its words alone. */
-const line =
-  "default_transaction_read_only = 'on' # castellan: until everybody names this node as the primary\n";
-
-type ShieldContext = Pick<GuardStepContext, "files" | "product" | "settings">;
-
-/** A server that is started now takes no write of a client that does not insist. */
-export async function putShield(context: ShieldContext): Promise<void> {
-  const { files } = context;
-  const path = shieldedFile(context);
-  const file = await files.read(path);
-  const text = file?.text ?? "";
-  if (text.includes(line)) return;
-  const ended = text === "" || text.endsWith("\n") ? text : `${text}\n`;
-  await files.replace(path, `${ended}${line}`, 0o600, file?.hash);
+/** From its next start on this server takes no write of a client that does not insist; kept over a crash of anybody. */
+export async function putShield({ databases, mark, clock }: GuardStepContext): Promise<void> {
+  const [row] = await databases.own.query("SHOW default_transaction_read_only");
+  // A person's own, which is to stay.
+  if (row !== undefined && text(row, "default_transaction_read_only") === "on") return;
+  await mark({ shieldedAt: clock.now() });
+  await databases.own.query("ALTER SYSTEM SET default_transaction_read_only = on");
 }
 
-/** true: it was there. A server that runs takes writes from its next reload on. */
-export async function liftShield(context: ShieldContext): Promise<boolean> {
-  const { files } = context;
-  const path = shieldedFile(context);
-  const file = await files.read(path);
-  if (file === null || !file.text.includes(line)) return false;
-  await files.replace(path, file.text.replace(line, ""), undefined, file.hash);
-  return true;
-}
-
-function shieldedFile({ settings, product }: ShieldContext): string {
-  return `${settings.paths.dataDirectory}/${product.files.autoConf}`;
+/** Only ours. */
+export async function liftShield(context: GuardStepContext): Promise<void> {
+  if (context.guardMarks.current().shieldedAt === null) return;
+  await context.databases.own.query("ALTER SYSTEM RESET default_transaction_read_only");
+  await context.databases.own.query((await ownDialect(context)).reload);
+  await context.mark({ shieldedAt: null });
 }

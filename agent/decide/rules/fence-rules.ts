@@ -1,6 +1,6 @@
 import type { GuardStep } from "#shared/domain/guard.ts";
 import { isCutOff, reachOf } from "../isolation.ts";
-import { ownPlace, stillPrimary } from "../still-primary.ts";
+import { mayFollowPrimary, ownPlace, stillPrimary } from "../still-primary.ts";
 import { streamingStandbys, type GuardView } from "../view.ts";
 import { nicWith, virtualAddress } from "../virtual-address.ts";
 import { onlyPrimary } from "../whom-to-follow.ts";
@@ -72,10 +72,10 @@ export const fenceRules: readonly Rule[] = [
         : missing.join("; ");
     },
     steps: (view) => {
-      if (verdict(view).missing.length === 0) return [{ do: "open-as-primary" }];
-      return view.facts.database.status === "stopped"
-        ? [{ do: "write-standby-marker" }, { do: "start-database" }]
-        : [];
+      if (view.facts.database.status === "stopped") {
+        return [{ do: "write-standby-marker" }, { do: "start-database" }];
+      }
+      return verdict(view).missing.length === 0 ? [{ do: "open-as-primary" }] : [];
     },
     next: "castellan guard confirm-primary NODE, where you know that no other node was promoted",
   },
@@ -97,7 +97,7 @@ function isFenced(view: GuardView): boolean {
   const { database } = view.facts;
   const { fencedAt, restartingSince, rejoiningSince } = view.marks;
   if (fencedAt === null || rejoiningSince !== null || database.hasIncompleteMarker) return false;
-  if (onlyPrimary(view) !== null || database.receiver?.status === "streaming") return false;
+  if (onlyPrimary(view) !== null || mayFollowPrimary(database.receiver, view)) return false;
   if (database.status === "running") return true;
   return database.status === "stopped" && restartingSince !== null && !database.hasStandbyMarker;
 }

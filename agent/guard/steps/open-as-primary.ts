@@ -1,8 +1,8 @@
 import { crashPoint } from "#shared/crash-point.ts";
+import { greaterLsn } from "#shared/domain/lsn.ts";
 import { Failure } from "#shared/errors.ts";
-import { ownPlace, stillPrimary } from "../../decide/still-primary.ts";
+import { mayFollowPrimary, ownPlace, stillPrimary } from "../../decide/still-primary.ts";
 import { ownDialect } from "../../steps/own-dialect.ts";
-import { findPostmaster } from "../../steps/postmaster.ts";
 import { flag, text } from "../../steps/row-values.ts";
 import { stopServer } from "../../steps/server-stop.ts";
 import { standbyMarkerFile, standbyStyleOf } from "../../steps/standby-marker.ts";
@@ -28,10 +28,7 @@ export const openAsPrimary: GuardExecutor<"open-as-primary"> = async (_step, con
   if (context.view.marks.fencedAt === null) {
     throw new Failure("REFUSED", "its standby marker is not the guard's");
   }
-  await assertStillPrimary(context);
-  const role = await ownRole(context);
-  if (role !== "primary") {
-    if (role === "standby") await stop(context);
+  if ((await assertStillPrimary(context)) === "standby") {
     await openReadOnly(context);
     try {
       await context.clock.sleep(settleMs, context.signal);
@@ -41,28 +38,20 @@ export const openAsPrimary: GuardExecutor<"open-as-primary"> = async (_step, con
       throw error;
     }
   }
-  if (await liftShield(context)) {
-    await context.databases.own.query((await ownDialect(context)).reload);
-  }
+  await liftShield(context);
   await context.mark({ fencedAt: null, confirmedAt: null, restartingSince: null });
   return "it answers as the primary that it was";
 };
 
-async function stop(context: GuardStepContext): Promise<void> {
+async function openReadOnly(context: GuardStepContext): Promise<void> {
   const { dataDirectory } = context.settings.paths;
+  const marker = standbyMarkerFile(await standbyStyleOf(dataDirectory, context));
+  await putShield(context);
+  // The fence of a start in the site's way leaves it alone, for a minute and until the host's next boot.
   await context.mark({ restartingSince: context.clock.now() });
   await stopServer({ dataDirectory, stallMs }, context);
   crashPoint("guard:stopped-to-open");
-}
-
-async function openReadOnly(context: GuardStepContext): Promise<void> {
-  const { dataDirectory } = context.settings.paths;
-  await putShield(context);
-  // From here on the fence of a start in the site's way leaves it alone, for a minute and until the host's next boot.
-  await context.mark({ restartingSince: context.clock.now() });
-  await context.files.remove(
-    `${dataDirectory}/${standbyMarkerFile(await standbyStyleOf(dataDirectory, context))}`,
-  );
+  await context.files.remove(`${dataDirectory}/${marker}`);
   crashPoint("guard:marker-removed");
   await startServer("primary", context);
   crashPoint("guard:opened-read-only");
@@ -73,50 +62,61 @@ async function closeAgain(context: GuardStepContext): Promise<void> {
   const { dataDirectory } = context.settings.paths;
   await stopServer({ dataDirectory, stallMs }, context);
   await putStandbyMarker(context);
-  await liftShield(context);
   await startStandby(context);
+  await liftShield(context);
   await context.mark({ restartingSince: null });
 }
 
-/** Over sessions of its own, now. */
-async function assertStillPrimary(context: GuardStepContext): Promise<void> {
+/** Over sessions of its own, now. Answers what this server is. */
+async function assertStillPrimary(context: GuardStepContext): Promise<OwnServer["role"]> {
   const { cluster, marks, node } = context.view;
-  const declared = cluster?.nodes ?? [];
-  const [peers, pools] =
-    cluster === null
-      ? [[], []]
-      : await Promise.all([
-          Promise.all(
-            declared
-              .filter(({ name }) => name !== node)
-              .map((one) => lookAtPeer(context, cluster, one)),
-          ),
-          Promise.all(
-            declared.flatMap((one) =>
-              one.pool === null ? [] : [lookAtPool(context, cluster, one, one.pool.port)],
-            ),
-          ),
-        ]);
-  const own = ownPlace(context.view);
+  if (cluster === null) throw new Failure("REFUSED", "this host has not been told of its cluster");
+  const others = cluster.nodes.filter(({ name }) => name !== node);
+  const [peers, pools] = await Promise.all([
+    Promise.all(others.map((one) => lookAtPeer(context, cluster, one))),
+    Promise.all(
+      cluster.nodes.flatMap((one) =>
+        one.pool === null ? [] : [lookAtPool(context, cluster, one, one.pool.port)],
+      ),
+    ),
+  ]);
+  // After the others, as they can't be further on than it is by then.
+  const server = await ownServer(context);
+  const own = { ...ownPlace(context.view), position: server.position };
   const { against, doubts } = stillPrimary({ cluster, node, peers, pools, own });
   const isConfirmed =
     marks.confirmedAt !== null && context.clock.now() - marks.confirmedAt < confirmedForMs;
-  const missing = isConfirmed ? against : [...against, ...doubts];
-  if (missing.length === 0) return;
+  const follows = mayFollowPrimary(server.receiver, { cluster, peers })
+    ? ["it streams from a node that may be the primary"]
+    : [];
+  const missing = [...against, ...follows, ...(isConfirmed ? [] : doubts)];
+  if (missing.length === 0) return server.role;
   if (marks.confirmedAt !== null) await context.mark({ confirmedAt: null });
   throw new Failure("REFUSED", `it can't be said that this node still is the primary: ${missing.join("; ")}`, { retryable: true }); // prettier-ignore
 }
 
-/** null: no server runs. */
-async function ownRole(context: GuardStepContext): Promise<"primary" | "standby" | null> {
-  const { databases, settings } = context;
-  if ((await findPostmaster(settings.paths.dataDirectory, context)) === null) return null;
+type OwnServer = {
+  readonly role: "primary" | "standby";
+  readonly position: string | null;
+  readonly receiver: { readonly status: string; readonly conninfo: string } | null;
+};
+
+async function ownServer(context: GuardStepContext): Promise<OwnServer> {
+  const { databases } = context;
   const dialect = await ownDialect(context);
   const [row] = await databases.own.query(dialect.isInRecovery);
-  if (!flag(row, "standby")) return "primary";
+  if (!flag(row, "standby")) return { role: "primary", position: null, receiver: null };
+  const [reached] = await databases.own.query(dialect.standbyPositions);
   const [receiver] = await databases.own.query(dialect.receiver);
-  if (receiver !== undefined && text(receiver, "status") === "streaming") {
-    throw new Failure("REFUSED", "this standby streams: it follows another primary");
-  }
-  return "standby";
+  return {
+    role: "standby",
+    position:
+      reached === undefined
+        ? "0/0"
+        : (greaterLsn(text(reached, "received"), text(reached, "replayed")) ?? "0/0"),
+    receiver:
+      receiver === undefined
+        ? null
+        : { status: text(receiver, "status"), conninfo: text(receiver, "conninfo") },
+  };
 }

@@ -1,5 +1,6 @@
 import { incompleteMarker } from "#shared/domain/names.ts";
 import { Failure } from "#shared/errors.ts";
+import { liftShield } from "../read-only-shield.ts";
 import { startStandby } from "../start-standby.ts";
 import type { GuardExecutor } from "./step.ts";
 
@@ -12,6 +13,7 @@ export const startDatabase: GuardExecutor<"start-database"> = async (_step, cont
     });
   }
   await startStandby(context);
+  await liftShield(context);
   await context.mark({ restartingSince: null });
   return "it answers as a standby";
 };

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { noMarks, type GuardMarks } from "#agent/decide/view.ts";
+import type { GuardMarks } from "#agent/decide/view.ts";
 import type { GuardStepContext } from "#agent/guard/steps/step.ts";
 import type { ClusterView } from "#shared/domain/cluster-view.ts";
 import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
@@ -42,7 +42,6 @@ export async function createGuardBed(lane: LaneOptions, network: number): Promis
     nodes: names.map((id) => `srv${id}`),
     port: await freePort(),
   });
-  const marks = new Map<string, GuardMarks>();
   const agents: AsyncDisposable[] = [];
   return {
     cluster,
@@ -59,10 +58,9 @@ export async function createGuardBed(lane: LaneOptions, network: number): Promis
         ...agent,
         view: view(facts, { node, cluster: clusterView(cluster) }),
         decisionId: "decision-1",
-        mark: async (changed) =>
-          void marks.set(node, { ...(marks.get(node) ?? noMarks), ...changed }),
+        mark: (changed) => agent.guardMarks.mark(changed),
         get marks() {
-          return marks.get(node) ?? noMarks;
+          return agent.guardMarks.current();
         },
       };
     },

@@ -77,6 +77,6 @@ export const fenceActs: Acts = {
   ],
   "fenced-primary": [
     ["all other nodes are seen as standbys, and each pool names it", fenced()],
-    ["cut off while it was opened, and somebody is not seen", cutOffWhileOpened],
+    ["cut off while it was opened", cutOffWhileOpened],
   ],
 };
