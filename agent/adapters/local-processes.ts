@@ -45,7 +45,7 @@ export async function processesWorkingOn(directory: string): Promise<readonly nu
 }
 
 /** null where it is missing or may not be read. */
-function readProcFile(path: string): string | null {
+export function readProcFile(path: string): string | null {
   return orNothing(() => readFileSync(path, "latin1"));
 }
 

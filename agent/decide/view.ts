@@ -4,6 +4,7 @@ import type { CheckFacts } from "#shared/domain/facts.ts";
 import type { GuardPolicy } from "./policy.ts";
 import { isolatedSince } from "./isolation.ts";
 import type { SlotLimits } from "./slot-limits.ts";
+import { synchronousSince, type SynchronousSince } from "./synchronous-since.ts";
 
 /** What a rule may look at: facts, and signs that are no facts of the wire. */
 export type GuardView = {
@@ -88,6 +89,8 @@ export type GuardMemory = {
     readonly lastMs: number;
     readonly isDead: boolean;
   } | null;
+  /** Whether commits wait for a standby, wherever the primary is; null where they never did. */
+  readonly synchronous: SynchronousSince | null;
 };
 
 export const emptyMemory: GuardMemory = {
@@ -96,6 +99,7 @@ export const emptyMemory: GuardMemory = {
   archiver: null,
   isolated: null,
   deaths: null,
+  synchronous: null,
 };
 
 /** A base backup and its WAL stream are walsenders too; none of them is a standby. */
@@ -121,6 +125,7 @@ export function remember(memory: GuardMemory, view: GuardView, now: number): Gua
         : { failedCount, grewAt: grew ? now : (memory.archiver?.grewAt ?? null) },
     isolated: isolatedSince(memory.isolated, view),
     deaths: deathsOf(memory.deaths, view),
+    synchronous: synchronousSince(memory.synchronous, view),
   };
 }
 

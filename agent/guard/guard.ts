@@ -13,6 +13,7 @@ import type { Sights } from "./sights.ts";
 import { createLostKnowledge, type LostKnowledge } from "./lost-knowledge.ts";
 import { createPatientWriter } from "./patient-writer.ts";
 import { createTrustLook } from "./trust-look.ts";
+import { vendorAtWork } from "./vendor-at-work.ts";
 import { createWalBudgetGuard, type WalBudgetGuard } from "./wal-budget-guard.ts";
 
 export type Guard = {
@@ -67,7 +68,8 @@ export function createGuard(
         coordinatorConnected: isCoordinatorConnected(),
         trustAnswers: trust.answers(),
         elapsedMs: clock.elapsedMs(),
-        vendorAtWork: null,
+        vendorAtWork: vendorAtWork(ports, seen.files),
+        isToAct: guardModes.lasting() === "enforce",
       };
       sights.attend(unrest(view));
       trust.attend(view);

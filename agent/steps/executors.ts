@@ -18,10 +18,12 @@ import { proveStreaming } from "./prove-streaming.ts";
 import { registerHaLists } from "./register-ha-lists.ts";
 import { releaseDoor } from "./release-door.ts";
 import { restoreFile } from "./restore-file.ts";
+import { handBackCron } from "./hand-back-cron.ts";
 import { setGuardMode } from "./set-guard-mode.ts";
 import { setMaintenance } from "./set-maintenance.ts";
 import { setSynchronousList } from "./set-synchronous-list.ts";
 import { startDatabase } from "./start-database.ts";
+import { takeOverCron } from "./take-over-cron.ts";
 import { verifyData } from "./verify-data.ts";
 import { writeNodeFiles } from "./write-node-files.ts";
 import type { Executors } from "./step.ts";
@@ -54,4 +56,6 @@ export const executors: Executors = {
   "restore-file": restoreFile,
   "set-maintenance": setMaintenance,
   "set-guard-mode": setGuardMode,
+  "take-over-cron": takeOverCron,
+  "hand-back-cron": handBackCron,
 };

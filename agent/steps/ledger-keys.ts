@@ -22,5 +22,9 @@ export const ledgerKey = {
   restored: (path: string): string => `restored:${path}`,
   /** How far a rejoin is, and what it has to put back. */
   rejoin: (dataDirectory: string): string => `rejoin:${dataDirectory}`,
+  /** What it was before an operation set it. */
+  guardMode: "guard-mode",
+  /** The vendor's lines, commented or given back. */
+  cronLines: "cron-lines",
   regime: (dataDirectory: string): string => `regime:${dataDirectory}`,
 } as const;

@@ -3,6 +3,7 @@ import type { GuardFacts } from "#shared/domain/facts.ts";
 import { mostMaintenanceMs, type Decision, type GuardMode } from "#shared/domain/guard.ts";
 import { Name } from "#shared/domain/names.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
+import { PlanDigest } from "../operations/plan-digest.ts";
 import { RequestedBy, type NodeStatus } from "./contract.ts";
 
 /**
@@ -10,6 +11,7 @@ import { RequestedBy, type NodeStatus } from "./contract.ts";
  *
  *  GET  /api/guard?cluster=NAME           GuardAnswer, of all clusters where none is named
  *  POST /api/guard/maintenance            MaintenanceRequest → MaintenanceAnswer
+ *  POST /api/clusters/:name/guard/takeover, /handback   RegimeRequest → AddNodeAnswer
  */
 
 export type NodeGuard = {
@@ -49,6 +51,12 @@ export type MaintenanceAnswer = {
     readonly failure: FailureRecord | null;
   }[];
 };
+
+export const RegimeRequest = RequestedBy.extend({
+  dryRun: z.boolean(),
+  plan: PlanDigest.nullable().default(null),
+});
+export type RegimeRequest = z.infer<typeof RegimeRequest>;
 
 /** How a node's guard saw things at a moment in the past, from the decisions that are kept. */
 export type GuardMoment = {

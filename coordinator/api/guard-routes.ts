@@ -1,13 +1,22 @@
 import { asFailure } from "#shared/errors.ts";
 import { setMaintenance } from "../guard/maintenance.ts";
-import type { AgentView } from "../ports.ts";
+import { changeRegime } from "../operations/guard-regime/request.ts";
+import type { StartOperation } from "../operations/start-operation.ts";
+import type { AgentView, CoordinatorPorts } from "../ports.ts";
 import type { AlertPorts } from "./alert-routes.ts";
-import { MaintenanceRequest, type GuardAnswer, type NodeGuard } from "./guard-contract.ts";
+import {
+  MaintenanceRequest,
+  RegimeRequest,
+  type GuardAnswer,
+  type NodeGuard,
+} from "./guard-contract.ts";
 import { get, post, type Route } from "./routes.ts";
 
 /** The guards of the nodes, in the order of guard-contract.ts. */
-export function guardRoutes(ports: AlertPorts): readonly Route[] {
-  const { clusterFiles } = ports;
+export function guardRoutes(
+  ports: AlertPorts & CoordinatorPorts & { readonly runner: { readonly start: StartOperation } },
+): readonly Route[] {
+  const { clusterFiles, runner } = ports;
   return [
     get("/api/guard", ({ query }) => {
       const name = query.get("cluster");
@@ -16,6 +25,11 @@ export function guardRoutes(ports: AlertPorts): readonly Route[] {
       return guards(ports, [name]);
     }),
     post("/api/guard/maintenance", MaintenanceRequest, ({ body }) => setMaintenance(ports, body)),
+    ...(["takeover", "handback"] as const).map((regime) =>
+      post(`/api/clusters/:name/guard/${regime}`, RegimeRequest, ({ body, parameters }) =>
+        changeRegime(ports, runner.start, regime, parameters["name"] ?? "", body),
+      ),
+    ),
   ];
 }
 

@@ -45,6 +45,11 @@ const leftovers: Leftovers = {
     `${on}: cron line and run flag of the node on ${args.dataDirectory}: comment the line`,
   "restore-file": ({ on, args }) =>
     `${on}: ${args.path} as it was accepted: what stood there before is below previous/ in the agent's state directory`,
+  "set-guard-mode": ({ on, args }) => `${on}: the guard's mode may be ${args.mode}`,
+  "take-over-cron": ({ on }) =>
+    `${on}: the vendor's cron lines may be commented: take the # away where its checks are to be in charge`,
+  "hand-back-cron": ({ on }) =>
+    `${on}: the vendor's cron lines may be active: comment them where the guard is in charge`,
   "attach-pool": ({ args }) =>
     `${args.pools.map((p) => p.node).join(", ")}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: run there: pcp_detach_node -n ${args.row.id}`,
   "declare-node": ({ args }) =>

@@ -157,6 +157,10 @@ function successOf({ kind, subject, cluster, steps }: OperationRecord): string {
       return `${subject} is a node of ${cluster}.`;
     case "pool-prepare":
       return `Every pool of ${cluster} has the row of ${subject}.`;
+    case "guard-takeover":
+      return `The guards of ${cluster} are in charge.`;
+    case "guard-handback":
+      return `The guards of ${cluster} only observe; the vendor's checks are as they were.`;
     case "revert-file":
       return `${[`The file on ${subject} is as accepted`, ...afterRevert(steps[0])].join("; ")}.`;
   }

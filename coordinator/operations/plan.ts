@@ -66,6 +66,8 @@ export const phases = [
   "proof",
   "declare",
   "restore",
+  "cron",
+  "mode",
 ] as const;
 export type PhaseId = (typeof phases)[number];
 

@@ -428,15 +428,19 @@ export const commands = {
     }),
     result: Evidence.extend({ guard: GuardMode }),
   },
-  /** How far the guard goes; during maintenance: from its end on. Asked outside of any operation. */
+  /** How far the guard goes; during maintenance: from its end on. */
   "set-guard-mode": {
-    effect: "set",
+    effect: "change",
     args: z.strictObject({
       mode: z.enum(["observe", "enforce"]),
       by: z.string().min(1).max(200),
     }),
     result: Evidence.extend({ guard: GuardMode }),
   },
+  /** The vendor's cron lines get their `#`, and whatever of its scripts still runs is waited for; the file's bytes are remembered. */
+  "take-over-cron": { effect: "change", args: z.strictObject({}), result: Evidence },
+  /** The lines as they were before that; a file that was edited since keeps its edits. */
+  "hand-back-cron": { effect: "change", args: z.strictObject({}), result: Evidence },
 } as const satisfies Record<
   string,
   { effect: "read" | "change" | "set" | "destroy"; args: z.ZodType; result: z.ZodType }

@@ -96,7 +96,13 @@ export const FailureRecord = z.strictObject({
 });
 export type FailureRecord = z.infer<typeof FailureRecord>;
 
-export const OperationKind = z.enum(["add-node", "pool-prepare", "revert-file"]);
+export const OperationKind = z.enum([
+  "add-node",
+  "pool-prepare",
+  "revert-file",
+  "guard-takeover",
+  "guard-handback",
+]);
 export type OperationKind = z.infer<typeof OperationKind>;
 
 export const OperationHeader = z.strictObject({

@@ -35,4 +35,6 @@ export const reservedClasses: Readonly<Record<CommandKind, readonly RuleClass[]>
   "restore-file": ["database", "role", "sync", "pool", "pool-row"],
   "set-maintenance": [],
   "set-guard-mode": [],
+  "take-over-cron": [],
+  "hand-back-cron": [],
 };

@@ -2,11 +2,13 @@ import type { Command } from "commander";
 import { Failure, failures } from "#shared/errors.ts";
 import {
   MaintenanceRequest,
+  RegimeRequest,
   type GuardAnswer,
   type MaintenanceAnswer,
 } from "../../api/guard-contract.ts";
 import { printResult, type CliContext } from "../context.ts";
 import { durationWithin, parseRequest, timeOption, withExamples, withJson } from "../options.ts";
+import { planAndRun, planHelp, type PlanOptions } from "../plan-and-run.ts";
 import { renderGuards, renderMaintenance } from "../render/guard.ts";
 
 type MaintenanceOptions = {
@@ -21,6 +23,7 @@ export function addGuardCommands(program: Command, context: CliContext): void {
   const guard = withExamples(
     program.command("guard").description("the rules that each node's agent keeps by itself"),
     "guard status ESHA",
+    "guard takeover ESHA --dry-run",
     'guard maintenance srv159 --for 2h --note "new disks"',
     "guard maintenance srv159 --end",
   );
@@ -58,6 +61,33 @@ export function addGuardCommands(program: Command, context: CliContext): void {
     printResult(context, options.json, answer, renderMaintenance(answer));
     const failure = answer.nodes.find((node) => node.failure !== null)?.failure ?? null;
     if (failure !== null) context.setExitCode(failures[failure.code].exitCode);
+  });
+  addRegimeCommand(guard, context, "takeover", "the guards act; the vendor's cron lines are commented, on all nodes or on none"); // prettier-ignore
+  addRegimeCommand(guard, context, "handback", "the guards only observe; the vendor's cron lines come back as they were"); // prettier-ignore
+}
+
+function addRegimeCommand(
+  guard: Command,
+  context: CliContext,
+  regime: "takeover" | "handback",
+  description: string,
+): void {
+  withJson(
+    guard
+      .command(regime)
+      .description(description)
+      .argument("<cluster>")
+      .option("--dry-run", "print the edits; change nothing")
+      .option("--plan <digest>", planHelp)
+      .option("--yes", "don't ask for confirmation"),
+  ).action(async (cluster: string, options: PlanOptions) => {
+    const request = parseRequest(RegimeRequest, {
+      dryRun: options.dryRun ?? false,
+      plan: options.plan ?? null,
+      requestedBy: context.requestedBy,
+    });
+    const path = `/clusters/${encodeURIComponent(cluster)}/guard/${regime}`;
+    await planAndRun(context, path, request, cluster, options);
   });
 }
 

@@ -16,6 +16,8 @@ const phaseTitles: Readonly<Record<PhaseId, string>> = {
   proof: "proof of reads",
   declare: "declare",
   restore: "restore",
+  cron: "the vendor's cron lines",
+  mode: "the guards' mode",
 };
 
 const marks: Readonly<Record<StepRecord["state"], string>> = {

@@ -69,3 +69,23 @@ test("with the vendor's line commented it is, and it observes again whatever cro
   await setGuardMode.apply({ mode: "observe", by: "dba@host" }, back);
   expect(agent.guardModes.current().mode).toBe("observe");
 });
+
+test("taken back, it is what it was before the operation, however often it was set", async () => {
+  await using agent = await agentThatSees([]);
+  const enforce = { mode: "enforce", by: "dba@host" } as const;
+  expect(await setGuardMode.check(enforce, agent)).toBeNull();
+  await setGuardMode.apply(enforce, agent);
+  await setGuardMode.apply(enforce, agent);
+  expect(await setGuardMode.check(enforce, agent)).toMatchObject({ alreadyDone: true });
+  await agent.guardModes.beginMaintenance({ forMs: 60_000, by: "dba", note: null });
+  expect((await setGuardMode.verify(enforce, agent)).lines).toEqual([
+    "the guard is in mode maintenance, and enforce after it",
+  ]);
+  expect((await setGuardMode.undo(enforce, agent)).lines).toEqual([
+    "the guard is in mode observe again",
+  ]);
+  expect(agent.guardModes.lasting()).toBe("observe");
+  expect((await setGuardMode.undo(enforce, agent)).lines).toEqual([
+    "the guard's mode was not set by this operation",
+  ]);
+});

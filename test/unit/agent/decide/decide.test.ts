@@ -128,6 +128,15 @@ test("only an active vendor line is found, with its place", () => {
   expect(look([view(primary(), { files: [cronFile(`#${line}`)] })]).findings).toEqual([]);
 });
 
+test("after a takeover a line or a script of the vendor's that is back is critical", () => {
+  const back = { vendorAtWork: "network_rewind.sh runs (pid 7)", isToAct: true };
+  expect(look([view(primary(), back)]).findings).toMatchObject([
+    { rule: "vendor-check-back", severity: "critical", evidence: "network_rewind.sh runs (pid 7)" },
+  ]);
+  expect(look([view(primary(), { ...back, isToAct: false })]).findings).toEqual([]);
+  expect(look([view(primary(), { isToAct: true })]).findings).toEqual([]);
+});
+
 test("a slot of ours near its budget is found; a foreign slot of the same size is not", () => {
   const slots = [
     slot("slot_srv129"),

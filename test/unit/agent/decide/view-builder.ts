@@ -88,6 +88,7 @@ export function view(
     trustAnswers: null,
     elapsedMs: 0,
     vendorAtWork: null,
+    isToAct: false,
     ...more,
     facts: {
       ...some,
