@@ -41,6 +41,8 @@ export type EngineOptions = {
   /** Steps have ended, whichever way: what they left is to be looked at. */
   readonly onEnded: () => void;
   readonly rules?: readonly Rule[];
+  /** For how long a record of the coordinator's is waited for. */
+  readonly takenWithinMs?: number;
 };
 
 /** Rules that share one can undo each other's work. */
@@ -58,13 +60,12 @@ const laneOf: Readonly<Record<RuleClass, Lane>> = {
 /** What takes a host out of harm's way waits for no disk: it may be the disk that is dead. */
 const goesUnrecorded: ReadonlySet<GuardStep["do"]> = new Set(["drop-vip", "stop-database"]);
 const keptWithinMs = 2_000;
-const takenWithinMs = 10_000;
 const stopWithinMs = 3_000;
 
 type Run = { readonly rule: Rule; readonly ended: Promise<void> };
 
 export function createEngine(options: EngineOptions): Engine {
-  const { ports, newId, onEnded, rules = allRules } = options;
+  const { ports, newId, onEnded, rules = allRules, takenWithinMs = 10_000 } = options;
   const { clock, log, decisions, guardModes, guardMarks, reservations, settings } = ports;
   const stopping = new AbortController();
   const startedMs = clock.elapsedMs();
