@@ -47,7 +47,8 @@ export async function openSession(target: SessionTarget, onLost?: OnLost): Promi
         parameters.length === 0
           ? await client.query<Row>(sql)
           : await client.query<Row>(sql, [...parameters]);
-      return result.rows.map(withLowerCaseNames);
+      const isLowerCase = result.fields.every(({ name }) => name === name.toLowerCase());
+      return isLowerCase ? result.rows : result.rows.map(withLowerCaseNames);
     } catch (error) {
       const failure = databaseFailure(where, error, target.secret);
       // The server said farewell: the socket's own end follows later, no query must come in between.

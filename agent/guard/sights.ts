@@ -28,7 +28,7 @@ const closeEveryMs = 1_000;
 /** One that is silent costs a connection that waits, here and in the network. */
 const silentEveryMs = 3_000;
 /** What stays off stays so for long; and what has come right may go on to move. */
-const closeForMs = { off: 600_000, mended: 30_000 };
+const closeForMs = { off: 600_000, mended: 10_000 };
 /** An edge does not make a look more often than this. */
 const leastEveryMs = 300;
 const identityEveryMs = 60_000;

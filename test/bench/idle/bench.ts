@@ -13,7 +13,7 @@ type IdleCost = {
   /** Of one core; `withChildren` counts the programs that it ran, too. */
   readonly cpuPercent: number;
   readonly cpuPercentWithChildren: number;
-  /** Most sessions of ours that the node's server had at once; null for a coordinator. */
+  /** Most sessions of ours that the node's server had for longer than a look takes; null for a coordinator. */
   readonly databaseConnections: number | null;
   readonly limits: { readonly rssMb: number; readonly cpuPercent: number | null };
   readonly withinLimits: boolean;
@@ -109,7 +109,8 @@ async function watch(
 async function sessionsOfOurs(cluster: TestCluster, node: string): Promise<number> {
   const rows = await cluster.sql(
     node,
-    "SELECT count(*)::int AS n FROM pg_stat_activity WHERE backend_type = 'client backend' AND client_addr IS DISTINCT FROM inet_client_addr()",
+    `SELECT count(*)::int AS n FROM pg_stat_activity WHERE backend_type = 'client backend'
+       AND client_addr IS DISTINCT FROM inet_client_addr() AND backend_start < now() - interval '5 s'`,
   );
   return Number(rows[0]?.["n"]);
 }

@@ -69,7 +69,7 @@ test("while something is off all are looked at every second, a silent one every 
   expect(await during(60_000)).toEqual({ standby: 12, silent: 12, pool: 12, ownPool: 12 });
   sights.attend([]);
   expect(sights.isClose()).toBe(true);
-  await during(30_000);
+  await during(10_000);
   expect(sights.isClose()).toBe(false);
   sights[Symbol.dispose]();
 });
