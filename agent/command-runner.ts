@@ -60,6 +60,7 @@ type Running = {
 
 /** They must act at an exact moment, or at once: waiting behind a base backup would make them useless. */
 const neverWaits: ReadonlySet<string> = new Set([
+  "confirm-primary",
   "hold-door",
   "release-door",
   "set-guard-mode",

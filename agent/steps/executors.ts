@@ -1,6 +1,7 @@
 import { appendBackend } from "./append-backend.ts";
 import { attachBackend } from "./attach-backend.ts";
 import { baseBackup } from "./base-backup.ts";
+import { confirmPrimary } from "./confirm-primary.ts";
 import { createSlot } from "./create-slot.ts";
 import { holdDoor } from "./hold-door.ts";
 import { joinRegime } from "./join-regime.ts";
@@ -55,6 +56,7 @@ export const executors: Executors = {
   "prove-reads": proveReads,
   "restore-file": restoreFile,
   "set-maintenance": setMaintenance,
+  "confirm-primary": confirmPrimary,
   "set-guard-mode": setGuardMode,
   "take-over-cron": takeOverCron,
   "hand-back-cron": handBackCron,

@@ -11,6 +11,7 @@ import { RequestedBy, type NodeStatus } from "./contract.ts";
  *
  *  GET  /api/guard?cluster=NAME           GuardAnswer, of all clusters where none is named
  *  POST /api/guard/maintenance            MaintenanceRequest → MaintenanceAnswer
+ *  POST /api/guard/confirm-primary        ConfirmPrimaryRequest → ConfirmPrimaryAnswer
  *  POST /api/clusters/:name/guard/takeover, /handback   RegimeRequest → AddNodeAnswer
  */
 
@@ -42,6 +43,10 @@ export const MaintenanceRequest = RequestedBy.extend({
   note: z.string().max(1_000).nullable(),
 });
 export type MaintenanceRequest = z.infer<typeof MaintenanceRequest>;
+
+export const ConfirmPrimaryRequest = RequestedBy.extend({ node: Name });
+export type ConfirmPrimaryRequest = z.infer<typeof ConfirmPrimaryRequest>;
+export type ConfirmPrimaryAnswer = { readonly node: string; readonly lines: readonly string[] };
 
 /** Each node for itself: one that can't be reached goes on as it was. */
 export type MaintenanceAnswer = {

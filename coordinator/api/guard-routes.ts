@@ -1,10 +1,12 @@
 import { asFailure } from "#shared/errors.ts";
+import { confirmPrimary } from "../guard/confirm-primary.ts";
 import { setMaintenance } from "../guard/maintenance.ts";
 import { changeRegime } from "../operations/guard-regime/request.ts";
 import type { StartOperation } from "../operations/start-operation.ts";
 import type { AgentView, CoordinatorPorts } from "../ports.ts";
 import type { AlertPorts } from "./alert-routes.ts";
 import {
+  ConfirmPrimaryRequest,
   MaintenanceRequest,
   RegimeRequest,
   type GuardAnswer,
@@ -25,6 +27,9 @@ export function guardRoutes(
       return guards(ports, [name]);
     }),
     post("/api/guard/maintenance", MaintenanceRequest, ({ body }) => setMaintenance(ports, body)),
+    post("/api/guard/confirm-primary", ConfirmPrimaryRequest, ({ body }) =>
+      confirmPrimary(ports, body),
+    ),
     ...(["takeover", "handback"] as const).map((regime) =>
       post(`/api/clusters/:name/guard/${regime}`, RegimeRequest, ({ body, parameters }) =>
         changeRegime(ports, runner.start, regime, parameters["name"] ?? "", body),

@@ -4,6 +4,7 @@ import { failureRecord } from "#shared/failure-record.ts";
 import type { Mutes } from "../alerts/mutes.ts";
 import type { MaintenanceAnswer, MaintenanceRequest } from "../api/guard-contract.ts";
 import type { CoordinatorPorts } from "../ports.ts";
+import { assertOffers } from "./offers.ts";
 
 type MaintenancePorts = Pick<CoordinatorPorts, "fleet" | "clusterFiles" | "store"> & {
   readonly alerting: { readonly mutes: Mutes };
@@ -46,14 +47,7 @@ async function askAgent(
   node: string,
   { forMs, note, requestedBy }: MaintenanceRequest,
 ): Promise<GuardMode> {
-  const view = fleet.agent(node);
-  const verbs = view?.facts?.agent.verbs;
-  // An agent of before would take the command for a bad message.
-  if (view?.connected === true && verbs?.includes("set-maintenance") === false) {
-    throw new Failure("REFUSED", `The agent of ${node} does not offer set-maintenance.`, {
-      hint: `on ${node}: install this version of the agent, add set-maintenance to allow.verbs in agent.yaml, restart it`,
-    });
-  }
+  assertOffers({ fleet }, node, "set-maintenance");
   return (await fleet.ask(node, "set-maintenance", { forMs, by: requestedBy, note })).guard;
 }
 

@@ -437,6 +437,12 @@ export const commands = {
     }),
     result: Evidence.extend({ guard: GuardMode }),
   },
+  /** A person's word that a fenced node still is the primary. Asked outside of any operation. */
+  "confirm-primary": {
+    effect: "set",
+    args: z.strictObject({ by: z.string().min(1).max(200) }),
+    result: Evidence,
+  },
   /** The vendor's cron lines get their `#`, and whatever of its scripts still runs is waited for; the file's bytes are remembered. */
   "take-over-cron": { effect: "change", args: z.strictObject({}), result: Evidence },
   /** The lines as they were before that; a file that was edited since keeps its edits. */

@@ -35,6 +35,7 @@ export const reservedClasses: Readonly<Record<CommandKind, readonly RuleClass[]>
   "restore-file": ["database", "role", "sync", "pool", "pool-row"],
   "set-maintenance": [],
   "set-guard-mode": [],
+  "confirm-primary": [],
   "take-over-cron": [],
   "hand-back-cron": [],
 };

@@ -1,11 +1,14 @@
 import type { Command } from "commander";
 import { Failure, failures } from "#shared/errors.ts";
 import {
+  ConfirmPrimaryRequest,
   MaintenanceRequest,
   RegimeRequest,
+  type ConfirmPrimaryAnswer,
   type GuardAnswer,
   type MaintenanceAnswer,
 } from "../../api/guard-contract.ts";
+import { confirm } from "../confirm.ts";
 import { printResult, type CliContext } from "../context.ts";
 import { durationWithin, parseRequest, timeOption, withExamples, withJson } from "../options.ts";
 import { planAndRun, planHelp, type PlanOptions } from "../plan-and-run.ts";
@@ -61,6 +64,19 @@ export function addGuardCommands(program: Command, context: CliContext): void {
     printResult(context, options.json, answer, renderMaintenance(answer));
     const failure = answer.nodes.find((node) => node.failure !== null)?.failure ?? null;
     if (failure !== null) context.setExitCode(failures[failure.code].exitCode);
+  });
+  withJson(
+    guard
+      .command("confirm-primary")
+      .description("your word that a fenced node still is the primary: no other node was promoted")
+      .argument("<node>")
+      .option("--yes", "don't ask for confirmation"),
+  ).action(async (node: string, options: { yes?: boolean; json?: boolean }) => {
+    const { requestedBy } = context;
+    const request = parseRequest(ConfirmPrimaryRequest, { node, requestedBy });
+    if (options.yes !== true) await confirm(context, node, "repeat with --yes");
+    const answer = await context.client().post<ConfirmPrimaryAnswer>("/guard/confirm-primary", request); // prettier-ignore
+    printResult(context, options.json, answer, answer.lines);
   });
   addRegimeCommand(guard, context, "takeover", "the guards act; the vendor's cron lines are commented, on all nodes or on none"); // prettier-ignore
   addRegimeCommand(guard, context, "handback", "the guards only observe; the vendor's cron lines come back as they were"); // prettier-ignore
