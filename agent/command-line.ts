@@ -47,6 +47,7 @@ export type Actions = {
   readonly run: (flags: { readonly config: string; readonly logLevel: string }) => Promise<void>;
   readonly fence: (flags: { readonly config: string }) => Promise<void>;
   readonly join: (flags: JoinFlags) => Promise<void>;
+  readonly uninstall: (flags: { readonly config: string }) => Promise<void>;
   readonly setSecret: (name: SecretName, flags: { readonly config: string }) => Promise<void>;
   readonly listSecrets: (flags: {
     readonly config: string;
@@ -91,6 +92,12 @@ export function createCommandLine(actions: Actions): Command {
   withConfig(secret.command("list").description("names of the stored passwords"))
     .option("--json", "print as JSON", false)
     .action(actions.listSecrets);
+
+  withConfig(
+    program
+      .command("uninstall")
+      .description("before the agent leaves this host: the vendor's checks get it back"),
+  ).action(actions.uninstall);
 
   program.command("version").description("print the version").action(actions.version);
   return program.version(version, "-V, --version");

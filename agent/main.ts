@@ -18,6 +18,7 @@ import { fence } from "./fence.ts";
 import { join } from "./join.ts";
 import { joinInput } from "./join-input.ts";
 import { startAgent } from "./start-agent.ts";
+import { uninstall } from "./uninstall.ts";
 
 /** Answers the exit status (docs/errors.md). */
 async function main(): Promise<number | null> {
@@ -61,6 +62,12 @@ const actions: Actions = {
   fence: async ({ config }) => {
     const { settings } = await loadSettings(config);
     process.stdout.write(`${await fence(settings)}\n`);
+  },
+  uninstall: async ({ config }) => {
+    const { settings } = await loadSettings(config);
+    const who = { configFile: config, pid: process.pid, home: homedir() };
+    const lines = await uninstall({ settings, ...who });
+    process.stdout.write(`${lines.join("\n")}\n`);
   },
   join: async (flags) => {
     const token = flags.token === "-" ? await readOneLine(process.stdin) : flags.token;

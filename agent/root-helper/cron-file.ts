@@ -104,6 +104,11 @@ export function restoreCron(cron: CronSettings, state: string): string {
   return same ? "restored byte for byte" : "edited since: took our # from the vendor's lines only";
 }
 
+/** Commented by us, and not given back yet. */
+export function takenLines(state: string): readonly VendorJob[] {
+  return readTaken(state)?.jobs ?? [];
+}
+
 function hasActive(content: string, job: VendorJob): boolean {
   return parseCron(content).vendor[job].lines.some((line) => line.hashes === 0);
 }

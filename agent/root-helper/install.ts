@@ -24,8 +24,9 @@ const installUsage = `castellan-root install --user USER --product kingbase-v8r3
   [--root DIR] [--bin-dir DIR] [--pool-config FILE [--pool-program FILE] [--pool-port N]...]
   [--virtual-address ADDRESS/PREFIX --nic NAME [--label NAME]] [--lib-dir DIR] [--node FILE]`;
 
-const sudoersFile = "/etc/sudoers.d/castellan";
-const stateDirectory = "/var/lib/castellan-root";
+export const sudoersFile = "/etc/sudoers.d/castellan";
+export const stateDirectory = "/var/lib/castellan-root";
+const defaultLibDirectory = "/usr/local/lib/castellan";
 
 /**
  * Run once by root on each host: copies this program to where only root can write, writes its settings and the one
@@ -94,7 +95,7 @@ function readOptions(args: readonly string[]): Wanted {
         stateDirectory,
       },
       node: path(values.node ?? process.execPath, "--node"),
-      libDirectory: path(values["lib-dir"] ?? "/usr/local/lib/castellan", "--lib-dir"),
+      libDirectory: path(values["lib-dir"] ?? defaultLibDirectory, "--lib-dir"),
     };
   } catch (error) {
     if (error instanceof Failure) throw error;
@@ -166,10 +167,14 @@ function runningProgram(pidFile: string): string | null {
   }
 }
 
+export function installedProgram(folder: string = defaultLibDirectory): string {
+  return join(folder, "castellan-root.mjs");
+}
+
 /** The agent's user must not be able to change what it may run as root. */
 function copyProgram(folder: string): string {
   mkdirSync(folder, { recursive: true, mode: 0o755 });
-  const target = join(folder, "castellan-root.mjs");
+  const target = installedProgram(folder);
   const own = fileURLToPath(import.meta.url);
   if (own !== target) {
     replaceFile(target, readFileSync(own, "latin1"), { uid: 0, gid: 0, mode: 0o755 });

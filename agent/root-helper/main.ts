@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { asFailure, Failure, failures } from "#shared/errors.ts";
 import { loadHelperSettings, settingsFile } from "./helper-settings.ts";
 import { install } from "./install.ts";
+import { uninstall } from "./uninstall.ts";
 import { isVerb, verbNames } from "./verb-names.ts";
 import { verbs } from "./verbs.ts";
 
@@ -25,9 +26,11 @@ async function run(args: readonly string[]): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new Failure("USAGE", "must be run as root: sudo -n castellan-root VERB");
   }
-  // The sudoers line that this writes holds none but the verbs: an agent can't install.
-  if (args[0] === "install") {
-    process.stdout.write(`${(await install(args.slice(1))).join("\n")}\n`);
+  // The sudoers line that this writes holds none but the verbs: an agent can do neither of these.
+  const [first, ...rest] = args;
+  if (first === "install" || first === "uninstall") {
+    const lines = first === "install" ? await install(rest) : uninstall(rest);
+    process.stdout.write(`${lines.join("\n")}\n`);
     return;
   }
   // Root itself may try other settings; through sudo there is no way to name a file.

@@ -19,6 +19,7 @@ async function parse(...more: string[]): Promise<JoinFlags> {
     join: async (flags) => {
       said = flags;
     },
+    uninstall: none,
     setSecret: none,
     listSecrets: none,
     version: () => undefined,
