@@ -24,7 +24,8 @@ const spokenForMs = 7_000;
 /** Each look costs both hosts a login: rare while all is well and a node's own agent speaks for it. */
 const calmEveryMs = 30_000;
 const everyMs = 5_000;
-const closeEveryMs = 1_000;
+/** In every round: a timer that is a little early must not leave one out. */
+const closeEveryMs = 900;
 /** One that is silent costs a connection that waits, here and in the network. */
 const silentEveryMs = 3_000;
 /** What stays off stays so for long; and what has come right may go on to move. */
@@ -32,7 +33,7 @@ const closeForMs = { off: 600_000, mended: 10_000 };
 /** An edge does not make a look more often than this. */
 const leastEveryMs = 300;
 const identityEveryMs = 60_000;
-const roundMs = 500;
+const roundMs = 1_000;
 
 type Look = { isUnderWay: boolean; startedAt: number; isSilent: boolean };
 type Seen<T> = { readonly sight: T; readonly atMs: number };

@@ -11,15 +11,17 @@ const everyMs = 500;
 
 export function createProcessWatch(onGone: () => void): ProcessWatch {
   let followed: LocalProcess | null = null;
-  const timer = setInterval(() => {
-    if (followed === null || isStillAlive(followed)) return;
-    followed = null;
-    onGone();
-  }, everyMs);
-  return {
-    follow: (pid) => {
-      if (pid !== (followed?.pid ?? null)) followed = pid === null ? null : liveProcess(pid);
-    },
-    [Symbol.dispose]: () => clearInterval(timer),
+  let timer: NodeJS.Timeout | undefined;
+  const follow = (pid: number | null): void => {
+    if (pid === (followed?.pid ?? null)) return;
+    followed = pid === null ? null : liveProcess(pid);
+    clearInterval(timer);
+    if (followed !== null) timer = setInterval(look, everyMs);
   };
+  const look = (): void => {
+    if (followed === null || isStillAlive(followed)) return;
+    follow(null);
+    onGone();
+  };
+  return { follow, [Symbol.dispose]: () => clearInterval(timer) };
 }

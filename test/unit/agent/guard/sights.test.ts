@@ -88,6 +88,8 @@ test("a node that its own agent speaks for is seldom asked, and what it said cou
     say();
   }
   expect(asked).toBe(2);
+  await during(100);
+  say();
   expect(sights.peers().map(({ from }) => from)).toEqual(["coordinator", "own-look"]);
   await during(11_000);
   expect(sights.peers().map(({ from }) => from)).toEqual(["own-look", "own-look"]);
