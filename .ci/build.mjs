@@ -30,6 +30,7 @@ const programs = [
   { entry: "test/harness/load-generator/main.ts", out: "dist/load.js" },
   { entry: "test/bench/main.ts", out: "dist/bench.js", external: ["libsql"] },
   { entry: "test/walk/main.ts", out: "dist/walk.js", external: ["libsql"] },
+  { entry: "test/soak/main.ts", out: "dist/soak.js", external: ["libsql"] },
   { entry: "test/matrix/main.ts", out: "dist/matrix.js", external: ["libsql"] },
 ];
 

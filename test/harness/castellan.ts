@@ -44,6 +44,8 @@ export type CastellanOptions = {
   readonly port?: number;
   /** No sudoers line on any host: no held door, no cron lines. */
   readonly withoutRootHelper?: boolean;
+  /** ADDRESS/PREFIX that root's helper may put on a host; KingbaseES has its own. */
+  readonly virtualAddress?: string;
   /** Added to the coordinator's settings.yaml, e.g. limits that suit a test. */
   readonly settings?: string;
   /** The bundles that hold the named points of shared/crash-point.ts, which `env` of a start then strikes at. */
@@ -215,7 +217,7 @@ async function joinNode(
   const helper =
     options.withoutRootHelper === true || cluster.lab.mode === "loopback"
       ? null
-      : await installRootHelper(cluster, node);
+      : await installRootHelper(cluster, node, options);
   const { joinLine } = await castellan.json<{ joinLine: string }>([
     "token",
     "create",
@@ -288,8 +290,10 @@ async function joinNode(
 async function installRootHelper(
   cluster: TestCluster,
   node: ClusterNode,
+  { virtualAddress }: CastellanOptions,
 ): Promise<readonly string[]> {
   const { host, paths } = node;
+  const address = cluster.lane.product === "kingbase-v8r3" ? databaseVip(cluster) : virtualAddress;
   const pool = cluster.pools?.nodes.find(({ name }) => name === node.name)?.pool ?? null;
   const { stdout } = await host.exec([
     host.nodePath,
@@ -298,9 +302,7 @@ async function installRootHelper(
     ...["--user", cluster.lane.osUser, "--product", cluster.lane.product, "--node", host.nodePath],
     ...(cluster.lane.product === "kingbase-v8r3" ? ["--root", paths.root] : []),
     ...["--bin-dir", paths.binDir],
-    ...(cluster.lane.product === "kingbase-v8r3"
-      ? ["--virtual-address", databaseVip(cluster), "--nic", "eth0"]
-      : []),
+    ...(address === undefined ? [] : ["--virtual-address", address, "--nic", "eth0"]),
     ...(pool === null
       ? []
       : [

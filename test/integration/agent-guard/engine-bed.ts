@@ -9,7 +9,7 @@ import type { GuardFinding } from "#shared/domain/facts.ts";
 import type { Decision, GuardMode } from "#shared/domain/guard.ts";
 import type { PortsHome } from "#test/integration/agent/real-ports.ts";
 
-export const enforce: GuardMode = { mode: "enforce", until: null, by: "dba", note: null };
+const enforce: GuardMode = { mode: "enforce", until: null, by: "dba", note: null };
 
 export type EngineBed = AsyncDisposable & {
   readonly engine: Engine;
@@ -39,11 +39,8 @@ type EngineBedOptions = {
 export async function openEngine(home: PortsHome, options: EngineBedOptions): Promise<EngineBed> {
   const { rules, executors, findings = [], startsAt = 1_000_000 } = options;
   const time = { elapsedMs: startsAt };
-  const clock = {
-    now: () => time.elapsedMs,
-    elapsedMs: () => time.elapsedMs,
-    sleep: home.ports.clock.sleep,
-  };
+  const { clock: real } = home.ports;
+  const clock = { ...real, now: () => time.elapsedMs, elapsedMs: () => time.elapsedMs };
   const ring = options.ring ?? (await openDecisionRing(home.ports.settings.stateDirectory));
   const reservations = createReservations(clock);
   let mode = enforce;
