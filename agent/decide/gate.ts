@@ -17,7 +17,7 @@ export type Reservation = {
 };
 
 export type GateInput = {
-  readonly rule: Pick<Rule, "class" | "witness">;
+  readonly rule: Pick<Rule, "class" | "witness" | "givesWay">;
   readonly steps: readonly GuardStep[];
   readonly view: GuardView;
   readonly memory: GuardMemory;
@@ -97,8 +97,9 @@ const gates = {
   limit: {
     outcome: "held",
     isPassing: false,
-    shut: ({ acts, elapsedMs, now, view }) => {
-      const { most, withinMs } = view.policy.actions;
+    shut: ({ rule, acts, elapsedMs, now, view }) => {
+      const { withinMs } = view.policy.actions;
+      const most = Math.max(1, view.policy.actions.most - (rule.givesWay === true ? 1 : 0));
       const counted = acts.filter(({ begunMs }) => elapsedMs - begunMs < withinMs).slice(-most);
       const [oldest] = counted;
       if (oldest === undefined || counted.length < most) return null;

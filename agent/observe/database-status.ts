@@ -191,7 +191,7 @@ function timelineOf(row: Row | undefined): number | null {
     : Number.parseInt(file.slice(0, 8), 16);
 }
 
-function replicationOf(row: Row): DatabaseFacts["replication"][number] {
+export function replicationOf(row: Row): DatabaseFacts["replication"][number] {
   return {
     applicationName: textOf(row, "application_name") ?? "",
     clientAddress: textOf(row, "client_addr"),

@@ -8,13 +8,15 @@ import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
 import { ownDialect } from "./own-dialect.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
-import { text } from "./row-values.ts";
 import type { ChangeStep } from "./step.ts";
-import { watchProgress } from "./watch-progress.ts";
+import {
+  awaitSynchronousList,
+  showSynchronousList,
+  synchronousListName as name,
+  writeSynchronousList,
+} from "./synchronous-list.ts";
 
 type Args = CommandArgs<"set-synchronous-list">;
-
-const name = "synchronous_standby_names";
 
 const SettingFacts = z.object({
   written: z.string(),
@@ -26,14 +28,14 @@ const SettingFacts = z.object({
 /** The whole list, by ALTER SYSTEM on the primary: what *.auto.conf says beats every other file. */
 export const setSynchronousList: ChangeStep<"set-synchronous-list"> = {
   check: async (args, context) => {
-    const current = await show(context);
+    const current = await showSynchronousList(context);
     const ours = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
     if (current === args.value) return report(args, context, ours === null);
     assertExpected(args, current);
     return null;
   },
   apply: async (args, context) => {
-    const current = await show(context);
+    const current = await showSynchronousList(context);
     if (current === args.value) return;
     assertExpected(args, current);
     const known = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
@@ -44,10 +46,10 @@ export const setSynchronousList: ChangeStep<"set-synchronous-list"> = {
       previous,
       wasInAutoConf,
     });
-    await setList(args.value, context);
+    await writeSynchronousList(args.value, context);
   },
   verify: async (args, context) => {
-    await awaitValue(args.value, context);
+    await awaitSynchronousList(args.value, context);
     const ours = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
     return report(args, context, ours === null);
   },
@@ -55,12 +57,12 @@ export const setSynchronousList: ChangeStep<"set-synchronous-list"> = {
     const facts = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
     if (facts === null) return evidence([`${name}: not set by this operation`]);
     // The file goes before what is in force: a reload, ours or a person's, may still be on its way to this session.
-    const current = (await inAutoConf(context)) ?? (await show(context));
+    const current = (await inAutoConf(context)) ?? (await showSynchronousList(context));
     let line = `${name} is '${facts.previous}' again`;
     if (current === facts.written) {
-      if (facts.wasInAutoConf) await setList(facts.previous, context);
+      if (facts.wasInAutoConf) await writeSynchronousList(facts.previous, context);
       else await reset(context);
-      await awaitValue(facts.previous, context);
+      await awaitSynchronousList(facts.previous, context);
     } else if (current !== facts.previous) {
       line = `${name} is kept: somebody made it '${current}' after us`;
     }
@@ -76,34 +78,10 @@ function assertExpected(args: Args, current: string): void {
   });
 }
 
-async function show(context: StepContext): Promise<string> {
-  const [row] = await context.databases.own.query(`SHOW ${name}`);
-  return row === undefined ? "" : text(row, name);
-}
-
-/** ALTER SYSTEM takes no parameters: the value's schema admits no quote. */
-async function setList(value: string, context: StepContext): Promise<void> {
-  if (/['\\\0\n]/.test(value)) throw new RangeError("a list with a quote in it");
-  await context.databases.own.query(`ALTER SYSTEM SET ${name} = '${value}'`);
-  crashPoint("step:setting-written");
-  await context.databases.own.query((await ownDialect(context)).reload);
-  crashPoint("step:reloaded");
-}
-
 async function reset(context: StepContext): Promise<void> {
   await context.databases.own.query(`ALTER SYSTEM RESET ${name}`);
   crashPoint("step:setting-written");
   await context.databases.own.query((await ownDialect(context)).reload);
-}
-
-/** A reload is a signal: each session has the new value a moment later. */
-async function awaitValue(value: string, context: StepContext): Promise<void> {
-  await watchProgress(context, { stallMs: 5_000, everyMs: 20, what: `${name}` }, async () => {
-    const current = await show(context);
-    if (current === value) return { state: "done", value: null };
-    const missing = `it is '${current}', it should be '${value}'`;
-    return { state: "waiting", token: current, missing };
-  });
 }
 
 /** What ALTER SYSTEM has left there; null where it says nothing about the list. */

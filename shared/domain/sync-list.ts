@@ -44,6 +44,26 @@ export function hasSyncName(list: SyncList, name: string): boolean {
   );
 }
 
+/** How many standbys a commit waits for; null where the value is broken (PostgreSQL docs: a plain list asks for one). */
+export function requiredStandbys(value: string): number | null {
+  const { kind } = parseSyncList(value);
+  if (kind === "broken") return null;
+  return kind === "none" ? 0 : Number(counted.exec(value)?.[1] ?? 1);
+}
+
+/** The same list that asks for fewer standbys; empty for none. */
+export function askingFor(value: string, count: number): string {
+  if (count === 0) return "";
+  return value.replace(counted, (head, before: string) => head.replace(before, String(count)));
+}
+
+/** `1 (a, b)` */
+export function syncListOf(count: number, names: readonly string[]): string {
+  return `${count} (${names.map(printName).join(", ")})`;
+}
+
+const counted = /^\s*(?:(?:FIRST|ANY)\s+)?(\d+)(?=\s*\()/i;
+
 function isListName(name: string): boolean {
   return (
     name === "*" || /^"(?:[^"]|"")+"$/.test(name) || /^[A-Za-z0-9_$\u0080-\uffff]+$/.test(name)

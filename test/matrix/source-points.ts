@@ -6,7 +6,9 @@ import type { PointLists } from "./strike.ts";
 /** Points that an addition of a node to the matrix's clusters, and its rollback, do not come to; and why not. */
 export const unreachedPoints: Readonly<Record<string, string>> = {
   "directory:removed": "only KingbaseES has directories beside the data directory",
+  "guard:attached": "the guards only observe",
   "guard:database-stopped": "no failover",
+  "guard:detached": "the guards only observe",
   "guard:directory-locked": "no failover",
   "guard:directory-unlocked": "no failover",
   "guard:marker-aside": "no failover",
@@ -17,6 +19,7 @@ export const unreachedPoints: Readonly<Record<string, string>> = {
   "guard:rewind-ended": "no failover",
   "guard:rewind-started": "no failover",
   "guard:stopped-to-repoint": "no failover",
+  "guard:synchronous-marked": "the guards only observe",
   "guard:upstream-edited": "no failover",
   "guard:wal-kept": "no failover",
   "guard:dropping-slot": "the WAL budget is not used up",

@@ -21,6 +21,11 @@ export type Rule = {
    * steps wait.
    */
   readonly witness?: (view: GuardView, memory: GuardMemory) => string | null;
+  /**
+   * Its steps are taken back by another rule's as soon as what they rest on goes: it acts once less than its limit, so
+   * that the other always can.
+   */
+  readonly givesWay?: boolean;
   /** What a person does, or has to know. */
   readonly next: string;
   /** What is missing where it nearly applies, for `castellan why`; null where it is far from it. */

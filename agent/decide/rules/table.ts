@@ -2,6 +2,7 @@ import { cronRules } from "./cron-rules.ts";
 import { databaseRules } from "./database-rules.ts";
 import { diskRules } from "./disk-rules.ts";
 import { fenceRules } from "./fence-rules.ts";
+import { poolRowRules } from "./pool-row-rules.ts";
 import { poolRules } from "./pool-rules.ts";
 import { roleRules } from "./role-rules.ts";
 import type { Rule } from "./rule.ts";
@@ -16,6 +17,7 @@ export const rules: readonly Rule[] = [
   ...roleRules,
   ...syncRules,
   ...poolRules,
+  ...poolRowRules,
   ...diskRules,
   ...cronRules,
 ];

@@ -8,10 +8,11 @@ import type { Acts } from "./acts/acts.ts";
 import { databaseActs } from "./acts/database-acts.ts";
 import { fenceActs } from "./acts/fence-acts.ts";
 import { roleActs } from "./acts/role-acts.ts";
+import { syncActs } from "./acts/sync-acts.ts";
 import { vipActs } from "./acts/vip-acts.ts";
 
 /** Where each row that acts does so: the page says what it does there. */
-const acts: Acts = { ...databaseActs, ...fenceActs, ...roleActs, ...vipActs };
+const acts: Acts = { ...databaseActs, ...fenceActs, ...roleActs, ...syncActs, ...vipActs };
 
 test("every row that acts is shown where it does, and no other", () => {
   const acting = rules.filter((rule) => rule.steps !== undefined).map(({ id }) => id);

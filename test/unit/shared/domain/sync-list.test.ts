@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { addToSyncList, hasSyncName, parseSyncList } from "#shared/domain/sync-list.ts";
+import {
+  addToSyncList,
+  askingFor,
+  hasSyncName,
+  parseSyncList,
+  requiredStandbys,
+  syncListOf,
+} from "#shared/domain/sync-list.ts";
 
 test("every form of the list is understood", () => {
   expect(parseSyncList("")).toEqual({ kind: "none" });
@@ -28,4 +35,13 @@ test("a name that is in the list, in whatever case, is not added again", () => {
 
 test("no list becomes none", () => {
   for (const value of ["", "*", "1 (a"]) expect(addToSyncList(value, "b")).toBe(value);
+});
+
+test("a list says how many standbys a commit waits for, and can ask for fewer", () => {
+  const asked = ["", "a, b", "*", "2 (a, b)", "FIRST 2 (a12, b)", "any 3(a,b,c)", "2 (*)", "2 (a"];
+  expect(asked.map(requiredStandbys)).toEqual([0, 1, 1, 2, 2, 3, 2, null]);
+  expect(askingFor("FIRST 2 (a12, b2)", 1)).toBe("FIRST 1 (a12, b2)");
+  expect(askingFor("any 3(a,b,c)", 2)).toBe("any 2(a,b,c)");
+  expect(askingFor("a, b", 0)).toBe("");
+  expect(syncListOf(1, ["srv127", "srv-129"])).toBe('1 (srv127, "srv-129")');
 });

@@ -1,0 +1,80 @@
+import type { PoolSight } from "#shared/domain/cluster-view.ts";
+import { stateOf, type Commits } from "./commits.ts";
+import type { GuardView } from "./view.ts";
+
+/** Declared nodes that do not stream from this primary: what is acknowledged without them they lack. */
+export function nodesThatLeft(
+  { cluster, node }: Pick<GuardView, "cluster" | "node">,
+  primary: Commits,
+): readonly string[] {
+  return (cluster?.nodes ?? [])
+    .map(({ name }) => name)
+    .filter((name) => name !== node && stateOf(primary, name) !== "streaming");
+}
+
+/**
+ * What keeps commits waiting for standbys that are gone; null where nobody may promote them, and this host is not the
+ * one that is cut off.
+ */
+export function whyNotWithout(view: GuardView, primary: Commits): string | null {
+  const { cluster, node, peers } = view;
+  const own = cluster?.nodes.find(({ name }) => name === node);
+  if (cluster === null || own === undefined) return "this node's cluster is not known yet";
+  const other = peers.find(({ database }) => database === "primary");
+  if (other !== undefined) return `${other.node} runs as a primary as well`;
+  const left = nodesThatLeft(view, primary);
+  for (const name of left) {
+    const state = stateOf(primary, name);
+    if (state !== null) return `${name} has not left: ${state}`;
+    const sight = peers.find((peer) => peer.node === name);
+    if (sight === undefined) return `${name} was not looked at yet`;
+    if (sight.upstream === own.address) return `${name} says that it streams from here`;
+    if ((sight.timeline ?? 0) > (primary.timeline ?? 0)) return `${name} is on timeline ${sight.timeline}`; // prettier-ignore
+  }
+  if (reachesNobody(view))
+    return "this host reaches nobody else: it may be the one that is cut off";
+  return whyNotRecorded(view, left);
+}
+
+/** What keeps a pool from leaving these nodes alone, whoever fails; null where none may promote them. */
+export function whyNotRecorded(
+  { cluster, pools }: Pick<GuardView, "cluster" | "pools">,
+  left: readonly string[],
+): string | null {
+  if (cluster === null) return "this node's cluster is not known yet";
+  if (cluster.poolKind === "none") return null;
+  const declared = cluster.nodes.filter(({ pool }) => pool !== null);
+  if (declared.length === 0) return "no pool is declared that could be asked";
+  for (const { name } of declared) {
+    const sight = pools.find((pool) => pool.node === name);
+    if (sight === undefined) return `the pool of ${name} was not asked yet`;
+    if (sight.status !== "answers") return `the pool of ${name} can't be asked (${sight.status})`;
+    for (const { name: gone, backendId } of cluster.nodes) {
+      if (!left.includes(gone) || backendId === null) continue;
+      const status = rowStatus(sight, backendId);
+      if (!isOut(status)) return `${gone} is ${status} on the pool of ${name}`;
+    }
+  }
+  return null;
+}
+
+/** Only these are never promoted: one in quarantine comes back by itself. */
+function isOut(status: string): boolean {
+  return status === "down" || status === "unused";
+}
+
+function rowStatus({ rows }: PoolSight, backendId: number): string {
+  return rows.find(({ id }) => id === backendId)?.status ?? `not shown (backend ${backendId})`;
+}
+
+function reachesNobody({
+  node,
+  peers,
+  pools,
+  coordinatorConnected,
+  trustAnswers,
+}: GuardView): boolean {
+  if (coordinatorConnected || trustAnswers === true) return false;
+  if (peers.some(({ database }) => database !== "silent")) return false;
+  return pools.every((pool) => pool.node === node || pool.status === "silent");
+}

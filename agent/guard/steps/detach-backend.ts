@@ -1,0 +1,38 @@
+import { crashPoint } from "#shared/crash-point.ts";
+import { Failure } from "#shared/errors.ts";
+import { streamsFrom } from "../../decide/commits.ts";
+import { isPrimaryRow } from "../../decide/pool-rows.ts";
+import { poolControl } from "../../steps/pool-door.ts";
+import { awaitRow, declaredRow, leads, lookAgain } from "../pool-row.ts";
+import type { GuardExecutor } from "./step.ts";
+
+export const detachBackend: GuardExecutor<"detach-backend"> = async ({ id }, guard) => {
+  const node = declaredRow(guard.view, id);
+  const { seen, primary } = await lookAgain(node, guard);
+  if (node.name === primary.node) throw new Failure("REFUSED", `${node.name} is the primary`);
+  const now = seen.find((sight) => sight.node === node.name);
+  if (now?.database === "primary" && (now.timeline ?? 0) >= (primary.timeline ?? 0)) {
+    throw new Failure("REFUSED", `${node.name} is a primary on timeline ${now.timeline}`);
+  }
+  if (streamsFrom(primary, node.name)) {
+    throw new Failure("REFUSED", `${node.name} streams from ${primary.node} again`);
+  }
+  const context = {
+    ...guard,
+    operationId: guard.decisionId,
+    stepId: id.toString(),
+    progress: () => undefined,
+  };
+  await using control = await poolControl(context);
+  leads(control);
+  const row = await awaitRow(control.pcp, node, context, () => true);
+  // Whatever this host sees: a pool that loses its primary fails over.
+  if (isPrimaryRow(row.role))
+    throw new Failure("REFUSED", `the pool has ${node.name} as its primary`);
+  if (row.status === "up") {
+    await control.pcp.detach(id);
+    crashPoint("guard:detached");
+  }
+  await awaitRow(control.pcp, node, context, ({ status }) => status !== "up");
+  return `backend ${id} (${node.name}) is detached`;
+};

@@ -1,0 +1,113 @@
+import { expect, test } from "vitest";
+import { poolRowRules } from "#agent/decide/rules/pool-row-rules.ts";
+import { emptyMemory, noMarks, remember, type GuardView } from "#agent/decide/view.ts";
+import type { DatabaseFacts } from "#shared/domain/facts.ts";
+import { stepText } from "#shared/domain/guard.ts";
+import { all, leader, synchronousPrimary } from "./synchronous-views.ts";
+import { peer, walsender } from "./view-builder.ts";
+
+/** What is done, or what a row lacks that nearly applies; the last of these looks, with the memory of those before. */
+function told(...looks: readonly GuardView[]): readonly string[] {
+  let memory = emptyMemory;
+  for (const look of looks) memory = remember(memory, look, 0);
+  const seen = looks.at(-1) ?? leader("up");
+  return poolRowRules.flatMap(({ when, steps, nearly }) => {
+    if (when(seen, memory, 0) !== null) return (steps?.(seen, memory) ?? []).map(stepText);
+    return nearly?.(seen, memory)?.missing ?? [];
+  });
+}
+const attach = ["attach backend 1 to the pool"];
+const detach = ["detach backend 1 from the pool"];
+const both = [walsender("srv129"), walsender("srv159")];
+
+test("a standby that streams and is down in the pool is attached, by the host whose pool leads", () => {
+  expect(told(leader("up"))).toEqual([]);
+  expect(told(leader("down"))).toEqual(attach);
+  expect(told(leader("unused"))).toEqual(attach);
+  const { pool } = leader("down").facts;
+  if (pool === null) throw new Error("no pool");
+  expect(told(leader("down", undefined, { pool: { ...pool, isLeader: false } }))).toEqual([]);
+  expect(told(leader("down", undefined, { pool: { ...pool, isLeader: null } }))).toEqual(attach);
+});
+
+test("one that lags, follows another timeline or cluster, or is no standby, stays down, and nothing else is done", () => {
+  const far = { ...walsender("srv129"), flushLsn: "0/1000000" };
+  expect(told(leader("down", synchronousPrimary("", [far])))).toEqual([
+    "it lacks 67108864 bytes; attached from 16777216 on (guard.attachWithinBytes)",
+  ]);
+  const seen = (more: Parameters<typeof peer>[1]) =>
+    told(leader("down", undefined, { peers: [peer("srv129", more)] }))[0];
+  expect(seen({ timeline: 2 })).toBe("srv129 is on timeline 2, and srv127 on 1");
+  expect(seen({ systemIdentifier: "1" })).toContain("srv129 has system identifier 1");
+  expect(seen({ database: "silent" })).toBe("srv129 is silent, no standby");
+  expect(seen({ database: "primary" })).toBe("not one primary is seen, or more than one");
+  expect(told(leader("down", synchronousPrimary("", [walsender("srv129", "catchup")])))).toEqual([
+    "srv129 is catchup of srv127",
+  ]);
+});
+
+test("a row of another place is nobody's", () => {
+  const there = leader("down");
+  const nodes = there.cluster?.nodes.map((node) => ({ ...node, port: 5432 })) ?? [];
+  const cluster = there.cluster === null ? null : { ...there.cluster, nodes };
+  expect(told({ ...there, cluster })[0]).toContain("row 1 is 192.168.4.129:54321, and srv129 is declared at 192.168.4.129:5432"); // prettier-ignore
+});
+
+/** As the primary is seen in turn. */
+const wasSynchronous = leader("down", synchronousPrimary(all, [], { position: "0/4000000" }));
+const suspended = (replication: DatabaseFacts["replication"]) =>
+  leader("down", synchronousPrimary("", replication), {
+    marks: { ...noMarks, synchronousBefore: all },
+  });
+
+test("who comes back while the primary is asynchronous for now waits for it to be synchronous again", () => {
+  expect(told(wasSynchronous, suspended([]), suspended(both))).toEqual([
+    `srv127 is to be synchronous again first (${all})`,
+  ]);
+  const again = (flushLsn: string) =>
+    leader("down", synchronousPrimary(all, [{ ...walsender("srv129"), flushLsn }], { position: "0/5000000" })); // prettier-ignore
+  // What was acknowledged without it lies before the position at which waiting was seen again.
+  expect(told(wasSynchronous, suspended([]), again("0/4FFFFFF"))).toEqual([
+    "it lacks what was acknowledged without it, up to 0/5000000",
+  ]);
+  expect(told(wasSynchronous, suspended([]), again("0/4FFFFFF"), again("0/5000000"))).toEqual(
+    attach,
+  );
+});
+
+test("a primary that a person made asynchronous holds nobody back", () => {
+  const before = leader("up", synchronousPrimary(all, both));
+  expect(told(before, leader("up"), leader("down"))).toEqual(attach);
+});
+
+test("who left while commits wait for it is detached, and so is who comes back up without streaming", () => {
+  const waits = leader("up", synchronousPrimary("1 (srv129)", [walsender("srv159")]));
+  expect(told(waits)).toEqual(detach);
+  const isBack = leader("up", synchronousPrimary("", [walsender("srv159")]), {
+    marks: { ...noMarks, synchronousBefore: "1 (srv129)" },
+  });
+  expect(told(isBack)).toEqual(detach);
+  expect(told(leader("up", synchronousPrimary("1 (srv129)", [walsender("srv129", "catchup")])))).toEqual(["detach backend 2 from the pool"]); // prettier-ignore
+});
+
+test("nobody is detached without need, nor is the primary", () => {
+  expect(told(leader("up", synchronousPrimary("", [])))).toEqual([]);
+  expect(told(leader("up", synchronousPrimary("1 (srv159)", [walsender("srv159")])))).toEqual([]);
+  const { pool } = leader("up").facts;
+  const asPrimary = pool && {
+    ...pool,
+    rows: pool.rows.map((row) => ({ ...row, role: "primary" })),
+  };
+  expect(told(leader("up", synchronousPrimary("1 (srv129)", []), { pool: asPrimary }))).toEqual([]);
+});
+
+test("a second primary leaves the pool: the one on the older timeline", () => {
+  const second = (timeline: number) =>
+    told(leader("up", undefined, { peers: [peer("srv129", { database: "primary", timeline })] }));
+  expect(second(1)).toEqual([]);
+  expect(second(2)).toEqual([]);
+  const older = leader("up", synchronousPrimary("", [], { timeline: 2 }), {
+    peers: [peer("srv129", { database: "primary", timeline: 1 })],
+  });
+  expect(told(older)).toEqual(detach);
+});
