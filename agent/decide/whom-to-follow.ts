@@ -3,10 +3,17 @@ import { parseConninfo } from "#shared/config-files/conninfo.ts";
 import { configuredUpstream } from "./configured-upstream.ts";
 import type { GuardView } from "./view.ts";
 
-/** The one other running primary of this cluster; null where none is seen, or two are. */
-export function onlyPrimary({ facts: { database }, peers }: GuardView): PeerSight | null {
-  const seen = peers.filter((peer) => peer.database === "primary" && isOurs(peer, database));
-  return seen.length === 1 ? (seen[0] ?? null) : null;
+/** Other running primaries of this cluster, the latest timeline first. */
+export function primaries({ facts: { database }, peers }: GuardView): readonly PeerSight[] {
+  return peers
+    .filter((peer) => peer.database === "primary" && isOurs(peer, database))
+    .toSorted((a, b) => (b.timeline ?? 0) - (a.timeline ?? 0));
+}
+
+/** null where none is seen, or two are. */
+export function onlyPrimary(view: GuardView): PeerSight | null {
+  const [first = null, ...others] = primaries(view);
+  return others.length === 0 ? first : null;
 }
 
 /** As a step names it; null where it is not declared. */

@@ -75,9 +75,11 @@ export async function openGuardMarks(options: GuardMarksOptions): Promise<GuardM
         const { wasPrimary } = marks;
         const isNoted = wasPrimary?.timeline === timeline && Math.abs(now - wasPrimary.at) < dayMs;
         if (!isNoted) await mark({ wasPrimary: { at: now, timeline } });
-      } else if (trouble !== null && receiver?.status === "streaming") {
-        // It follows, whatever it was before.
-        await mark({});
+      } else if (receiver?.status === "streaming") {
+        // It follows, whatever it was before, and whoever brought it there.
+        const { diverged, needsRebuild } = marks;
+        const isMended = diverged !== null || needsRebuild !== null;
+        if (isMended || trouble !== null) await mark({ diverged: null, needsRebuild: null });
       }
     },
   };

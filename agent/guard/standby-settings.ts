@@ -17,8 +17,8 @@ export type StandbySettings = {
   readonly slot: string | null;
 };
 
-/** @throws Failure REFUSED where it stands in no file */
-export async function standbySettings(context: GuardStepContext): Promise<StandbySettings> {
+/** null where it stands in no file, as on a former primary that follows nobody yet. */
+export async function standbySettings(context: GuardStepContext): Promise<StandbySettings | null> {
   const { dataDirectory } = context.settings.paths;
   const style = await standbyStyleOf(dataDirectory, context);
   return style === "standby-signal"
@@ -27,13 +27,16 @@ export async function standbySettings(context: GuardStepContext): Promise<Standb
 }
 
 /** From version 12 on these are settings like any other, in whichever file. */
-async function fromServer({ databases, product }: GuardStepContext): Promise<StandbySettings> {
+async function fromServer({
+  databases,
+  product,
+}: GuardStepContext): Promise<StandbySettings | null> {
   const dialect = await ownDialect({ databases, product });
   const rows = await databases.own.query(dialect.runningSettings);
   const row = (name: string): Row => rows.find((found) => text(found, "name") === name) ?? {};
   const conninfo = row("primary_conninfo");
   const file = textOrNull({ file: null, ...conninfo }, "file");
-  if (file === null) throw nowhere("no file sets primary_conninfo");
+  if (file === null) return null;
   const { values } = parseConninfo(text(conninfo, "value"));
   return {
     files: [file],
@@ -45,11 +48,11 @@ async function fromServer({ databases, product }: GuardStepContext): Promise<Sta
 async function fromRecoveryConf(
   path: string,
   { files, product, settings }: GuardStepContext,
-): Promise<StandbySettings> {
+): Promise<StandbySettings | null> {
   const { root } = settings.paths;
   const found = await files.read(path);
   const { standby } = parseRecoveryConf(found?.text ?? "", path);
-  if (standby.primaryConninfo === null) throw nowhere(`${path} has no primary_conninfo`);
+  if (standby.primaryConninfo === null) return null;
   const template = product.vendor === null || root === null ? null : product.vendor.recoveryTemplate(root); // prettier-ignore
   const hasTemplate = template !== null && (await files.read(template)) !== null;
   return {

@@ -1,7 +1,7 @@
 import type { PeerSight } from "#shared/domain/cluster-view.ts";
 import type { GuardStep } from "#shared/domain/guard.ts";
 import type { GuardView } from "../view.ts";
-import { followedNode, onlyPrimary, placeOf, streamingName } from "../whom-to-follow.ts";
+import { followedNode, onlyPrimary, placeOf, primaries, streamingName } from "../whom-to-follow.ts";
 import type { Rule } from "./rule.ts";
 
 /** Who this node is in its cluster, and whom it follows. */
@@ -18,11 +18,8 @@ export const roleRules: readonly Rule[] = [
       const newer = successor(view);
       return newer === null ? null : `${primaryText(newer)}; this one is on ${database.timeline}`;
     },
-    steps: () => [
-      { do: "drop-vip" },
-      { do: "stop-database", mode: "fast" },
-      { do: "write-standby-marker" },
-    ],
+    // The virtual address goes by a row of its own, and its failure must not keep the server running.
+    steps: () => [{ do: "stop-database", mode: "fast" }, { do: "write-standby-marker" }],
     witness: (view) => {
       const newer = successor(view);
       return newer === null ? null : anotherSight(newer, view);
@@ -105,9 +102,8 @@ export const roleRules: readonly Rule[] = [
       const primary = onlyPrimary(view);
       const place = primary === null ? null : placeOf(view, primary);
       if (place === null) return [];
-      return mayRewind(view)
-        ? [...stopped(view), { do: "rejoin", ...place }]
-        : [{ do: "offer-rebuild", because: view.marks.diverged?.because ?? "its WAL went another way" }]; // prettier-ignore
+      if (view.policy.rejoin === "never") return [{ do: "offer-rebuild", because: view.marks.diverged?.because ?? "its WAL went another way" }]; // prettier-ignore
+      return mayRewind(view) ? [...stopped(view), { do: "rejoin", ...place }] : [];
     },
     witness: (view) => {
       const primary = onlyPrimary(view);
@@ -222,24 +218,39 @@ function anotherSight({ node, from }: PeerSight, view: GuardView): string | null
   const address = view.cluster?.nodes.find(({ name }) => name === node)?.address;
   const follower = view.peers.find((peer) => peer.upstream !== null && peer.upstream === address);
   if (follower !== undefined) return `${follower.node} streams from ${node}`;
-  const pool = view.pools.find(({ rows }) =>
-    rows.some(({ hostname, role }) => role === "primary" && hostname === address),
-  );
-  if (pool !== undefined) return `the pool on ${pool.node} names ${node} the primary`;
+  const pool = namingPool(node, view);
+  if (pool !== null) return `the pool on ${pool} names ${node} the primary`;
   return from === "coordinator" ? `${node}'s own agent says so` : null;
 }
 
+function namingPool(node: string, view: GuardView): string | null {
+  const address = view.cluster?.nodes.find(({ name }) => name === node)?.address;
+  const pool = view.pools.find(({ rows }) =>
+    rows.some(({ hostname, role }) => role === "primary" && hostname === address),
+  );
+  return pool?.node ?? null;
+}
+
+/**
+ * Nobody is followed while two primaries are seen, but for the one that this standby followed: its stream is lost, a
+ * timeline later than its was begun, and no pool takes it for the primary. What its agent said last may be seconds old.
+ */
 function changedUpstream(
   view: GuardView,
 ): { readonly to: PeerSight; readonly from: string } | null {
   const { database } = view.facts;
   if (database.status !== "running" || !isIdleStandby(view)) return null;
-  const to = onlyPrimary(view);
-  if (to === null || (to.timeline ?? 0) < (database.timeline ?? 0)) return null;
-  if (view.marks.needsRebuild !== null || view.marks.diverged?.timeline === to.timeline)
-    return null;
   const followed = followedNode(view);
-  if (followed === to.node) return null;
+  const [to, ...others] = primaries(view);
+  if (to === undefined || followed === to.node) return null;
+  const isOutdated = (other: PeerSight): boolean =>
+    other.node === followed &&
+    (other.timeline ?? Number.POSITIVE_INFINITY) < (to.timeline ?? 0) &&
+    namingPool(other.node, view) === null;
+  if (!others.every(isOutdated) || (to.timeline ?? 0) < (database.timeline ?? 0)) return null;
+  if (view.marks.needsRebuild !== null || view.marks.diverged?.timeline === to.timeline) {
+    return null;
+  }
   if (followed === null) return { to, from: "no declared node" };
   const sight = view.peers.find(({ node }) => node === followed);
   return sight === undefined ? null : { to, from: `${followed}, which is ${seenText(sight)}` };
@@ -271,5 +282,6 @@ function primaryText({ node, timeline }: PeerSight): string {
 }
 
 function seenText({ database }: PeerSight): string {
-  return database === "standby" ? "a standby" : database;
+  const words = { standby: "a standby", primary: "a primary on an older timeline" } as const;
+  return database === "standby" || database === "primary" ? words[database] : database;
 }

@@ -1,11 +1,9 @@
 import { crashPoint } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import { physicalSlots, removeSlotDirectories } from "../../adapters/slot-directory.ts";
-import { createSlot } from "../../steps/create-slot.ts";
 import { ownDialect } from "../../steps/own-dialect.ts";
 import { findPostmaster } from "../../steps/postmaster.ts";
 import { flag } from "../../steps/row-values.ts";
-import { findSlot } from "../../steps/slots.ts";
 import { copiedVersion } from "../../steps/standby-marker.ts";
 import { seePrimary, type NewPrimary, type SeenPrimary } from "../new-primary.ts";
 import { assureCleanStop } from "../rejoin/clean-stop.ts";
@@ -16,6 +14,7 @@ import { directoryMode, lockDirectory, unlockDirectory } from "../rejoin/lock-di
 import { forgetRejoin, noteRejoin, rejoinRecord, type RejoinRecord } from "../rejoin/record.ts";
 import { followRewind, forgetRewind, isRewindStarted, rewindProblem, startRewind, tryRewind } from "../rejoin/rewind.ts"; // prettier-ignore
 import type { StoppedServer } from "../rejoin/stopped-server.ts";
+import { makeSlots } from "../standby-slots.ts";
 import { startStandby } from "../start-standby.ts";
 import { assureSlot, awaitStreaming, receiverProblem } from "../streaming.ts";
 import type { GuardExecutor, GuardStepContext } from "./step.ts";
@@ -151,33 +150,6 @@ async function settle(
   await removeSlotDirectories(context.settings.paths.dataDirectory);
   crashPoint("guard:rejoin-settled");
   await unlockDirectory(record.mode, context);
-}
-
-/** Unreserved: they retain nothing until this node is somebody's upstream. Only this node's own slot is the primary's. */
-async function makeSlots(before: readonly string[], context: GuardStepContext): Promise<void> {
-  const { databases, decisionId, settings, view } = context;
-  const others = (view.cluster?.nodes ?? []).filter(({ name }) => name !== view.node);
-  for (const { name: forNode, slot } of others) {
-    if ((await findSlot(databases.own, await ownDialect(context), slot)) !== null) continue;
-    const args = {
-      slot,
-      forNode,
-      reserve: false,
-      walBudgetBytes: settings.guard.slots.budgetBytes,
-    };
-    await createSlot.apply(args, {
-      ...context,
-      operationId: decisionId,
-      stepId: "rejoin",
-      progress: () => undefined,
-    });
-  }
-  const own = ownSlot(context);
-  const dialect = await ownDialect(context);
-  for (const slot of before) {
-    if (slot === own || (await findSlot(databases.own, dialect, slot)) !== null) continue;
-    await databases.own.query(dialect.createSlot, [slot, false]);
-  }
 }
 
 /**

@@ -6,7 +6,9 @@ import { ownDialect } from "../../steps/own-dialect.ts";
 import { flag, text } from "../../steps/row-values.ts";
 import { stopServer } from "../../steps/server-stop.ts";
 import { divergence, ownStandbyWal, seePrimary, type NewPrimary, type SeenPrimary } from "../new-primary.ts"; // prettier-ignore
+import { ownSlot, writeFollowing } from "../rejoin/follow.ts";
 import { editUpstream, standbySettings } from "../standby-settings.ts";
+import { remakeSlots } from "../standby-slots.ts";
 import { startStandby } from "../start-standby.ts";
 import { assureSlot, awaitStreaming, receiverProblem } from "../streaming.ts";
 import type { GuardExecutor, GuardStepContext } from "./step.ts";
@@ -26,11 +28,13 @@ export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
   if (followed !== null) throw new Failure("REFUSED", `this standby streams from ${followed}`);
   await using primary = await seePrimary(step, context);
   await assertFollowable(step, primary, context);
-  await assureSlot(before.slot, primary, context);
+  await assureSlot(before === null ? ownSlot(context) : before.slot, primary, context);
   const { dataDirectory } = settings.paths;
+  const lead = (): Promise<void> =>
+    before === null ? writeFollowing(step, context) : editUpstream(before.files, step, context);
   const byReload = product.followsByReload(databases.own.versionNumber ?? 0);
   if (byReload) {
-    await editUpstream(before.files, step, context);
+    await lead();
     crashPoint("guard:upstream-edited");
     await databases.own.query(dialect.reload);
   } else {
@@ -39,12 +43,14 @@ export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
     await context.mark({ restartingSince: context.clock.now() });
     await stopServer({ dataDirectory, stallMs: stopStallMs }, context);
     crashPoint("guard:stopped-to-repoint");
-    await editUpstream(before.files, step, context);
+    await lead();
     crashPoint("guard:upstream-edited");
     await startStandby(context);
   }
   await awaitStreaming(step, context);
-  await context.mark({ diverged: null, restartingSince: null });
+  const { wasPrimary, fencedAt } = context.view.marks;
+  if (wasPrimary !== null || fencedAt !== null) await remakeSlots(context);
+  await context.mark({ diverged: null, restartingSince: null, wasPrimary: null, fencedAt: null });
   return streams(step);
 };
 

@@ -52,6 +52,17 @@ test("a running primary is marked once, again when a day has passed or its timel
   expect((await here.open()).current().wasPrimary).toEqual({ at: 27 * hour, timeline: 4 });
 });
 
+test("a standby that streams again needs no rebuild any more, whoever brought it there", async () => {
+  await using here = await host();
+  const marks = await here.open();
+  const diverged = { at: 1, timeline: 4, because: "it went further" };
+  await marks.mark({ diverged, needsRebuild: { at: 5, because: "no WAL left" } });
+  await marks.note({ ...standby, receiver: null }, hour);
+  expect(marks.current().diverged).toEqual(diverged);
+  await marks.note(standby, hour);
+  expect(marks.current()).toEqual(noMarks);
+});
+
 test("another host's, another node's, damaged or lost marks count for nothing, and are told", async () => {
   await using here = await host();
   await (await here.open()).mark({ fencedAt: 4 });
