@@ -57,7 +57,6 @@ export function removeNodeLine(cron: CronSettings, state: string): string {
   const record = readInstalled(state);
   if (record === null) return "nothing of ours";
   const found = readCronFile(cron.file);
-  const bare = (text: string): string => text.replace(/^[ \t#]*/, "").trimEnd();
   const ours = splitLines(found?.content ?? "").filter(
     (line) => bare(line.text) === bare(record.line),
   );
@@ -89,19 +88,51 @@ export function commentCron(cron: CronSettings, state: string): string {
   return `commented ${active.join(", ")}`;
 }
 
-/** The file as it was before `cron-comment`, byte for byte; where it was edited since, only our `#` go. */
+/**
+ * The file as it was before `cron-comment`, byte for byte; where other lines were edited since, only our `#` go. A line that
+ * was installed after that, and so commented, becomes active like the others.
+ */
 export function restoreCron(cron: CronSettings, state: string): string {
   const taken = readTaken(state);
-  if (taken === null) return "nothing of ours";
+  if (taken === null) return activateInstalled(cron, state);
   const found = readCronFile(cron.file);
   if (found === null) throw new Failure("REFUSED", `${cron.file} is gone; it is not made again`);
   const same = hashOf(found.content) === taken.hash;
+  if (!same) assertLinesAsTaken(cron.file, taken, found.content);
   const restored = same
     ? taken.content
     : taken.jobs.reduce((text, job) => uncommentVendorLine(text, job), found.content);
   writeCron(cron.file, found, restored);
   removeFile(`${state}/${takenName}`);
   return same ? "restored byte for byte" : "edited since: took our # from the vendor's lines only";
+}
+
+function activateInstalled(cron: CronSettings, state: string): string {
+  const record = readInstalled(state);
+  const lines = splitLines(readCronFile(cron.file)?.content ?? "");
+  const isThere = record !== null && lines.some(({ text }) => bare(text) === bare(record.line));
+  return isThere ? installNodeLine(cron, state, false) : "nothing of ours";
+}
+
+/** What somebody made of the vendor's line meanwhile is theirs: it is not what we are to make active. */
+function assertLinesAsTaken(file: string, { content, jobs: ours }: Taken, now: string): void {
+  for (const job of ours) {
+    const [before, after] = [content, now].map((text) => vendorLines(text, job).map(bare));
+    if (before?.join("\n") === after?.join("\n")) continue;
+    throw new Failure("REFUSED", `${file} has another ${job} line than at the takeover: nothing was changed; put the line with - there, commented, or make it active by hand`, {
+      evidence: [...(before ?? []).map((text) => `-${text}`), ...vendorLines(now, job).map((text) => `+${text}`)],
+    }); // prettier-ignore
+  }
+}
+
+function vendorLines(content: string, job: VendorJob): readonly string[] {
+  const { lines, vendor } = parseCron(content);
+  return vendor[job].lines.map(({ line }) => lines[line - 1]?.text ?? "");
+}
+
+/** Commented or not. */
+function bare(line: string): string {
+  return line.replace(/^[ \t#]*/, "").trimEnd();
 }
 
 /** Commented by us, and not given back yet. */

@@ -15,8 +15,9 @@ process.umask(0o022);
 try {
   await run(process.argv.slice(2));
 } catch (error) {
-  const { code, message, hint } = asFailure(error);
-  process.stderr.write(`castellan-root: ${message}\n${hint === undefined ? "" : `${hint}\n`}`);
+  const { code, evidence, message, hint } = asFailure(error);
+  const lines = [...evidence, `castellan-root: ${message}`, ...(hint === undefined ? [] : [hint])];
+  process.stderr.write(`${lines.join("\n")}\n`);
   process.exitCode = failures[code].exitCode;
 }
 

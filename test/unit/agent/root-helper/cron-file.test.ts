@@ -18,6 +18,7 @@ import {
   removeNodeLine,
   restoreCron,
 } from "#agent/root-helper/cron-file.ts";
+import { Failure } from "#shared/errors.ts";
 
 let folder = "";
 let state = "";
@@ -90,6 +91,38 @@ test("what a person added after the takeover survives the handback", () => {
   expect(read()).toBe(line + others);
 });
 
+test("a vendor line that somebody changed after the takeover is not made active, and nothing is overwritten", () => {
+  write(line + poolLine);
+  commentCron(cron, state);
+  const moved = `#${line.replace("ESHA", "ESHB")}#${poolLine}`;
+  for (const changed of [moved, `#${poolLine}`, `#${line}#${line}#${poolLine}`]) {
+    write(changed);
+    expect(() => restoreCron(cron, state)).toThrow(
+      "has another network-rewind line than at the takeover: nothing was changed",
+    );
+    expect(read()).toBe(changed);
+  }
+  write(moved);
+  expect(catchFailure(() => restoreCron(cron, state)).evidence).toEqual([
+    "-*/1 * * * * kingbase  /home/kingbase/cluster/ESHA/db/bin/network_rewind.sh",
+    "+#*/1 * * * * kingbase  /home/kingbase/cluster/ESHB/db/bin/network_rewind.sh",
+  ]);
+  write(`##${line}###${poolLine}`);
+  expect(restoreCron(cron, state)).toMatch(/edited since/);
+  expect(read()).toBe(line + poolLine);
+});
+
+test("the line of a node that was added after the takeover becomes active at the handback", () => {
+  write(others);
+  installNodeLine(cron, state, true);
+  expect(restoreCron(cron, state)).toBe("now active");
+  expect(read()).toBe(others + line);
+  expect(restoreCron(cron, state)).toBe("already active");
+  write(others);
+  expect(restoreCron(cron, state)).toBe("nothing of ours");
+  expect(read()).toBe(others);
+});
+
 test("a second takeover after the vendor's start keeps what was added in between", () => {
   write(line + poolLine);
   commentCron(cron, state);
@@ -118,6 +151,15 @@ test("nothing half-written stays beside the cron file", () => {
   expect(readdirSync(folder).toSorted()).toEqual(["KINGBASECRON", "state"]);
   expect(readdirSync(state)).toEqual([]);
 });
+
+function catchFailure(act: () => unknown): Failure {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof Failure) return error;
+  }
+  throw new Error("it did not fail");
+}
 
 function write(content: string): void {
   writeFileSync(cron.file, content, "latin1");
