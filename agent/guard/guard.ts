@@ -100,6 +100,7 @@ export function createGuard(
       return {
         mode: name,
         maintenance: name === "maintenance" ? maintenance : null,
+        lasting: guardModes.lasting(),
         walDisk: budget.walDisk(),
         findings: decided.findings.map((finding) => {
           const progress = engine.progressOf(finding.rule);

@@ -1,6 +1,7 @@
 import { stagingDirectoryFor } from "#shared/domain/names.ts";
 import type { ClusterDeclaration, NodeDeclaration } from "#shared/domain/cluster.ts";
 import { isLoopback } from "#shared/domain/addresses.ts";
+import type { GuardFacts } from "#shared/domain/facts.ts";
 import { Failure } from "#shared/errors.ts";
 import { productOf } from "#shared/products/product.ts";
 import type { AddNodeRequest } from "../../api/contract.ts";
@@ -87,6 +88,7 @@ export function resolveSituation(input: SituationInput): Situation {
       backendId === null ? { way: "none" } : registrationOf(managers, template, node, backendId),
     isOneHost,
     vendorInCharge: product.vendor !== null && isVendorInCharge(existing, product.vendor),
+    guardInCharge: existing.some(({ facts }) => facts !== null && isInCharge(facts.guard)),
     probes: noProbes,
   };
 }
@@ -100,6 +102,10 @@ export function withProbes(situation: Situation, probes: Probes): Situation {
     probes,
     stagingDirectory: isMountPoint ? dataDirectory : situation.stagingDirectory,
   };
+}
+
+function isInCharge({ mode, lasting }: GuardFacts): boolean {
+  return (lasting ?? mode) === "enforce";
 }
 
 /** A sibling on the same filesystem, so that the rename is one step. */

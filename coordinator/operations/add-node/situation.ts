@@ -98,6 +98,8 @@ export type Situation = {
   readonly isOneHost: boolean;
   /** The vendor's cron checks or failover script act in this cluster. */
   readonly vendorInCharge: boolean;
+  /** This cluster was taken over: the new node's guard is to act as those of the others do. */
+  readonly guardInCharge: boolean;
   readonly probes: Probes;
 };
 

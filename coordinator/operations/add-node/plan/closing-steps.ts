@@ -10,6 +10,7 @@ export function closingSteps(context: PlanContext): readonly PlanStep[] {
   return [
     ...synchronousSteps(context),
     joinRegimeStep(context),
+    ...guardModeSteps(context),
     ...proveReadsSteps(context),
     declareStep(context),
   ];
@@ -63,6 +64,24 @@ function joinRegimeStep(context: PlanContext): PlanStep {
     args: { dataDirectory: paths.dataDirectory, vendorInCharge },
     preconditions: stillStandby(context),
   };
+}
+
+/** Once the vendor's line there is commented, not before. */
+function guardModeSteps({ situation }: PlanContext): readonly PlanStep[] {
+  const { name } = situation.newcomer.declared;
+  if (!situation.guardInCharge) return [];
+  return [
+    {
+      id: `set-guard-mode/${name}`,
+      phase: "regime",
+      title: `Put the guard of ${name} into mode enforce, as on the other nodes`,
+      preview: [],
+      on: name,
+      kind: "set-guard-mode",
+      args: { mode: "enforce", by: situation.request.requestedBy || "node add" },
+      preconditions: noPreconditions,
+    },
+  ];
 }
 
 function proveReadsSteps({ situation }: PlanContext): readonly PlanStep[] {

@@ -1,4 +1,4 @@
-import { commandKinds } from "#shared/domain/commands.ts";
+import { commandKinds, type CommandKind } from "#shared/domain/commands.ts";
 import { parseSyncList } from "#shared/domain/sync-list.ts";
 import { productOf } from "#shared/products/product.ts";
 import { type KnownNode, setting, type Situation } from "../situation.ts";
@@ -142,10 +142,9 @@ function verbsFor(situation: Situation, node: KnownNode): readonly string[] {
     return commandKinds.filter(
       (kind) =>
         !onManagers.has(kind) &&
-        kind !== "open-hba" &&
+        !neverOnNewcomer.has(kind) &&
         !vendorOnly(situation, kind) &&
-        kind !== "set-synchronous-list" &&
-        kind !== "measure-wal-rate",
+        (kind !== "set-guard-mode" || situation.guardInCharge),
     );
   }
   return [
@@ -170,6 +169,16 @@ const onManagers: ReadonlySet<string> = new Set([
   "attach-backend",
   "prove-backend",
   "prove-reads",
+]);
+
+const neverOnNewcomer: ReadonlySet<CommandKind> = new Set<CommandKind>([
+  "open-hba",
+  "measure-wal-rate",
+  "set-synchronous-list",
+  "restore-file",
+  "set-maintenance",
+  "take-over-cron",
+  "hand-back-cron",
 ]);
 
 function vendorOnly(situation: Situation, kind: string): boolean {

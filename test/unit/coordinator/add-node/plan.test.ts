@@ -47,6 +47,20 @@ test("the plan for Debian's layout takes the configuration outside the data dire
   await expect(planText(plan)).toMatchFileSnapshot(fixture("debian"));
 });
 
+test("after a takeover the new node's guard is put in charge, once its vendor line is commented", () => {
+  const world = createWorld({ product: "kingbase-v8r3" });
+  const steps = () =>
+    planOf(world)
+      .steps.filter(({ phase }) => phase === "regime")
+      .map(({ id }) => id);
+  expect(steps()).toEqual(["join-regime/srv159"]);
+  const inCharge = { lasting: "enforce", mode: "maintenance" } as const;
+  change(world, "srv127", (facts) => ({ ...facts, guard: { ...facts.guard, ...inCharge } }));
+  expect(steps()).toEqual(["join-regime/srv159", "set-guard-mode/srv159"]);
+  const step = planOf(world).steps.find(({ kind }) => kind === "set-guard-mode");
+  expect([step?.on, step?.args]).toEqual(["srv159", { mode: "enforce", by: "dba@console" }]);
+});
+
 test("a copy from a standby keeps the primary's slot and makes the standby's slot anew", () => {
   const plan = planOf(createWorld(), { source: "srv129" });
   const ids = plan.steps.map(({ id }) => id);
