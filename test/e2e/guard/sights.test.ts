@@ -34,9 +34,11 @@ test("a node knows its cluster and sees the others without the coordinator, afte
   expect(await host.readFile(kept)).toContain('"srv127"');
 
   await castellan.killCoordinator();
+  const monitors = async () =>
+    (await host.exec(["pgrep", "-fc", "^ip monitor address"], { reject: false })).stdout.trim();
+  expect(await monitors()).toBe("1");
   await castellan.killAgent("srv129");
-  const left = () => host.exec(["pgrep", "-f", "ip monitor address"], { reject: false });
-  await waitFor(async () => (await left()).stdout === "", { what: "the end of ip monitor" });
+  await waitFor(async () => (await monitors()) === "0", { what: "the end of ip monitor" });
   await castellan.startAgent("srv129");
   await cluster.stop("srv127");
   const record = "/var/lib/castellan-agent/decisions.jsonl";
