@@ -3,8 +3,8 @@ import { failoverBed, type FailoverBed } from "#test/e2e/support/failover-bed.ts
 import type { AlertRecord } from "#coordinator/store/store.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 
-async function killDatabase({ cluster, postmaster }: FailoverBed, node: string): Promise<void> {
-  await cluster.node(node).host.exec(["kill", "-9", await postmaster(node)]);
+async function killDatabase(bed: FailoverBed, node: string): Promise<void> {
+  await bed.cluster.node(node).host.exec(["kill", "-9", await bed.postmaster(node)]);
 }
 
 /** Settings of srv127's guard, in force when it answers. */
