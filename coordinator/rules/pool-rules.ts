@@ -297,7 +297,7 @@ export const cronRules: readonly Rule[] = [
     severity: "critical",
     needs: ["vendor"],
     wanted: "its cron lines commented out",
-    fix: "Comment the line out, or take the agent out of enforce: two of them would act on one database.",
+    fix: "castellan guard takeover CLUSTER comments it again (the guard holds still until then); castellan guard handback CLUSTER leaves all to the vendor's checks.",
     check: perNode((node, { product: { vendor } }) => {
       const { cron, facts } = node;
       if (isAbsent(node, vendor?.cronFile)) return [];
