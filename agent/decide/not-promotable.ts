@@ -45,17 +45,17 @@ export function whyNotRecorded(
   if (cluster.poolKind === "none") return null;
   const declared = cluster.nodes.filter(({ pool }) => pool !== null);
   if (declared.length === 0) return "no pool is declared that could be asked";
-  for (const { name } of declared) {
+  const reasons = declared.flatMap(({ name }) => {
     const sight = pools.find((pool) => pool.node === name);
-    if (sight === undefined) return `the pool of ${name} was not asked yet`;
-    if (sight.status !== "answers") return `the pool of ${name} can't be asked (${sight.status})`;
-    for (const { name: gone, backendId } of cluster.nodes) {
-      if (!left.includes(gone) || backendId === null) continue;
+    if (sight === undefined) return [`the pool of ${name} was not asked yet`];
+    if (sight.status !== "answers") return [`the pool of ${name} can't be asked (${sight.status})`];
+    return cluster.nodes.flatMap(({ name: gone, backendId }) => {
+      if (!left.includes(gone) || backendId === null) return [];
       const status = rowStatus(sight, backendId);
-      if (!isOut(status)) return `${gone} is ${status} on the pool of ${name}`;
-    }
-  }
-  return null;
+      return isOut(status) ? [] : [`${gone} is ${status} on the pool of ${name}`];
+    });
+  });
+  return reasons.length === 0 ? null : reasons.join(", ");
 }
 
 /** Only these are never promoted: one in quarantine comes back by itself. */
