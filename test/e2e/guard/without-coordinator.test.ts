@@ -1,0 +1,148 @@
+import { expect, test } from "vitest";
+import { Decision } from "#shared/domain/guard.ts";
+import type { WhyAnswer } from "#coordinator/api/contract.ts";
+import type { AlertRecord } from "#coordinator/store/store.ts";
+import { installCastellan } from "#test/harness/castellan.ts";
+import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import type { LaneOptions } from "#test/harness/postgres.ts";
+import { testLab } from "#test/harness/test-lab.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { enforce } from "#test/e2e/support/guard.ts";
+import { writeNumbers } from "#test/e2e/support/numbered-writer.ts";
+
+const hosts = [
+  { name: "srv127", address: "192.168.4.127" },
+  { name: "srv129", address: "192.168.4.129" },
+  { name: "coord", address: "192.168.4.10" },
+];
+const names = "1 (srv127, srv129)";
+const lanes: readonly (readonly [string, LaneOptions])[] = [
+  ["PostgreSQL 15", { product: "postgresql" }],
+  ["KingbaseES' names on PostgreSQL 10", { product: "kingbase-v8r3" }],
+];
+
+const kept = "/var/lib/castellan-agent/decisions.jsonl";
+
+/** What the guards of all nodes have come to, the oldest first: it is on their disks. */
+async function decisions(cluster: TestCluster): Promise<readonly Decision[]> {
+  const texts = await Promise.all(
+    cluster.nodes.map(({ host }) => (host.exists(kept) ? host.readFile(kept) : "")),
+  );
+  return texts
+    .flatMap((text) => text.split("\n").filter((line) => line !== ""))
+    .map((line) => Decision.parse(JSON.parse(line)))
+    .toSorted((a, b) => a.at - b.at);
+}
+
+function decided(
+  cluster: TestCluster,
+  rule: string,
+  outcome: Decision["outcome"],
+  after = 0,
+): Promise<Decision> {
+  return waitFor(
+    async () =>
+      (await decisions(cluster)).find(
+        (one) => one.rule === rule && one.outcome === outcome && one.at > after,
+      ),
+    { timeoutMs: 60_000, what: `${rule} to be ${outcome}` },
+  );
+}
+
+async function inForce(cluster: TestCluster): Promise<string> {
+  const [row] = await cluster.sql("srv127", "SHOW synchronous_standby_names");
+  return String(row?.["synchronous_standby_names"]);
+}
+
+/** `up up` where both pools have srv129 as the others do. */
+async function rows(cluster: TestCluster): Promise<string> {
+  const shown = await Promise.all(
+    (cluster.pools?.nodes ?? []).map(({ name }) => cluster.pools?.show(name)),
+  );
+  return shown.map((all) => String(all?.[1]?.["status"])).join(" ");
+}
+
+async function become(what: () => Promise<string>, wanted: string): Promise<void> {
+  await waitFor(async () => (await what()) === wanted, { timeoutMs: 60_000, what: wanted });
+}
+
+test.each(lanes)(
+  "without the coordinator commits go on after the standby's loss, and wait for it again when it is back: %s",
+  async (_title, lane) => {
+    const lab = await testLab({ hosts });
+    await using cluster = await createCluster(lab, {
+      ...lane,
+      nodes: ["srv127", "srv129"],
+      pool: true,
+      synchronous: true,
+      settings: { wal_sender_timeout: "'3s'" },
+    });
+    await using castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
+    await castellan.cli(["cluster", "import", cluster.name]);
+    await enforce(castellan, cluster.nodes);
+    const { pools } = cluster;
+    if (pools === null) throw new Error("no pools");
+    await castellan.killCoordinator();
+
+    const writer = await writeNumbers(cluster, "srv127", 1);
+    await cluster.stop("srv129", "fast");
+    await become(() => inForce(cluster), "");
+    expect(await rows(cluster)).toBe("down down");
+    expect(await decided(cluster, "synchronous-without-standby", "done")).toMatchObject({
+      node: "srv127",
+      steps: [{ do: "synchronous", names: "", notPromotable: ["srv129"] }],
+    });
+    await cluster.start("srv129");
+    await become(() => inForce(cluster), names);
+    await become(() => rows(cluster), "up up");
+    const attached = await decided(cluster, "backend-down-though-streaming", "done");
+    const again = await decided(cluster, "synchronous-again", "done");
+    expect(attached.at).toBeGreaterThan(again.at);
+    const { acknowledged, longestMs } = await writer.stop();
+    // Of a synchronous primary the last acknowledged row is on its standby, replayed a moment later.
+    await waitFor(async () => {
+      const found = await cluster.sql("srv129", "SELECT id::int AS id FROM ledger WHERE note = 'numbered' ORDER BY id"); // prettier-ignore
+      return found.length >= acknowledged.length;
+    });
+    const onStandby = await cluster.sql("srv129", "SELECT id::int AS id FROM ledger WHERE note = 'numbered' ORDER BY id"); // prettier-ignore
+    expect(onStandby.map(({ id }) => id)).toEqual(acknowledged);
+    console.info(
+      `${acknowledged.length} rows; the longest commit waited ${Math.round(longestMs)} ms`,
+    );
+
+    // A pool that can't be asked may promote who left.
+    await pools.stop("srv129");
+    await cluster.stop("srv129", "fast");
+    const held = await decided(cluster, "synchronous-without-standby", "held", again.at);
+    expect(held.evidence).toContain("the pool of srv129 can't be asked (refused)");
+    expect(await inForce(cluster)).toBe(names);
+    await pools.start("srv129");
+    await become(() => inForce(cluster), "");
+    await cluster.start("srv129");
+    await become(() => inForce(cluster), names);
+    await become(() => rows(cluster), "up up");
+
+    // The one that is cut off is the primary.
+    const cutAt = (await decisions(cluster)).at(-1)?.at ?? 0;
+    const primary = cluster.node("srv127").host;
+    await primary.cutLink();
+    const alone = await decided(cluster, "synchronous-without-standby", "held", cutAt);
+    expect(alone.evidence).toContain("they go on waiting: this host reaches nobody else");
+    await castellan.startCoordinator();
+    await primary.healLink();
+    await castellan.connected(["srv127", "srv129"]);
+    expect(await inForce(cluster)).toBe(names);
+
+    // All that was decided without it is told, one after the other.
+    const at = new Date(again.at).toISOString();
+    await waitFor(
+      async () => {
+        const { moment } = await castellan.json<WhyAnswer>(["why", "srv127", "--at", at]);
+        return moment?.decisions.some(({ rule }) => rule === "synchronous-again");
+      },
+      { timeoutMs: 20_000, what: "the coordinator to know of synchronous-again" },
+    );
+    const alerts = await castellan.json<readonly AlertRecord[]>(["alert", "list", "--all"]);
+    expect(alerts.map(({ cause }) => cause)).toContain("node:srv127:guard:synchronous-without-standby"); // prettier-ignore
+  },
+);
