@@ -56,6 +56,8 @@ export type GuardMarks = {
   readonly needsRebuild: { readonly at: number; readonly because: string } | null;
   /** The standby marker was written by us, at a boot or before a start: it was a primary until then. */
   readonly fencedAt: number | null;
+  /** The boot of this host in which its database ran last. */
+  readonly ranInBoot: string | null;
   /** A person said that this node still is the primary. */
   readonly confirmedAt: number | null;
   /** We made its transactions read-only by default, until it is open. */
@@ -70,6 +72,7 @@ export const noMarks: GuardMarks = {
   rejoiningSince: null,
   needsRebuild: null,
   fencedAt: null,
+  ranInBoot: null,
   confirmedAt: null,
   shieldedAt: null,
 };

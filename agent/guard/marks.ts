@@ -14,6 +14,7 @@ const Stored: z.ZodType<GuardMarks> = z.strictObject({
   rejoiningSince: z.number().nullable(),
   needsRebuild: z.strictObject({ at: z.number(), because: z.string() }).nullable(),
   fencedAt: z.number().nullable(),
+  ranInBoot: z.string().nullable(),
   confirmedAt: z.number().nullable(),
   shieldedAt: z.number().nullable(),
 });

@@ -108,7 +108,13 @@ async function isOurs(args: Args, context: StepContext): Promise<boolean> {
 }
 
 function startOf(args: Args, logSize: number, context: StepContext): ServerStart {
-  return { ...args, role: "standby", logSize, jobName: jobName(context), operationId: context.operationId };
+  return {
+    ...args,
+    role: "standby",
+    logSize,
+    jobName: jobName(context),
+    operationId: context.operationId,
+  };
 }
 
 function serverKey(args: Args): string {

@@ -1,3 +1,5 @@
+import type { GuardStep } from "#shared/domain/guard.ts";
+import type { GuardMemory, GuardView } from "../view.ts";
 import type { Rule } from "./rule.ts";
 
 /** Two starts that did not last: a third would not either. */
@@ -28,13 +30,7 @@ export const databaseRules: readonly Rule[] = [
       database.status === "stopped" && hasStalePid && !database.hasIncompleteMarker
         ? (database.problem ?? "its process is gone")
         : null,
-    steps: ({ facts: { database }, policy: { restart } }, { deaths }) => {
-      if ((deaths?.count ?? 0) >= mostDeaths) return [];
-      if (restart === "never" || (restart === "standbys" && !database.hasStandbyMarker)) return [];
-      return database.hasStandbyMarker
-        ? [{ do: "start-database" }]
-        : [{ do: "write-standby-marker" }, { do: "start-database" }];
-    },
+    steps: restart,
     nearly: ({ facts: { database }, hasStalePid }) =>
       database.status === "stopped" && hasStalePid && database.hasIncompleteMarker
         ? {
@@ -43,6 +39,24 @@ export const databaseRules: readonly Rule[] = [
           }
         : null,
     next: "its log says why; a dead primary is left to whoever fails over from it (guard.restart)",
+  },
+  {
+    id: "database-not-started",
+    because: "this host was started anew, and nobody started the database that ran before",
+    severity: "critical",
+    // Whoever starts it at boot may take his time.
+    looks: 5,
+    class: "database",
+    when: ({ facts: { database, host }, hasStalePid, marks: { ranInBoot } }) =>
+      database.status === "stopped" &&
+      !hasStalePid &&
+      !database.hasIncompleteMarker &&
+      ranInBoot !== null &&
+      ranInBoot !== host.bootId
+        ? "it has not run since the boot"
+        : null,
+    steps: restart,
+    next: "start it; guard.restart says what the guard starts, and a site's own unit may do so before",
   },
   {
     id: "database-flapping",
@@ -92,3 +106,13 @@ export const databaseRules: readonly Rule[] = [
     next: "its log says whether it recovers, refuses or hangs",
   },
 ];
+
+/** A former primary that nobody has fenced is left to whoever fails over from it. */
+function restart(
+  { facts: { database }, policy }: GuardView,
+  { deaths }: GuardMemory,
+): readonly GuardStep[] {
+  if ((deaths?.count ?? 0) >= mostDeaths || policy.restart === "never") return [];
+  if (database.hasStandbyMarker) return [{ do: "start-database" }];
+  return policy.restart === "all" ? [{ do: "write-standby-marker" }, { do: "start-database" }] : [];
+}

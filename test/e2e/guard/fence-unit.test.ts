@@ -10,14 +10,14 @@ const fenceUnit = "castellan-fence.service";
 const state = "/var/lib/castellan-agent";
 
 /** As a distribution's package starts its server. */
-function databaseUnit({ lane, node }: TestCluster): string {
-  const { paths } = node("srv127");
+function databaseUnit(cluster: TestCluster): string {
+  const { paths } = cluster.node("srv127");
   const control = `${paths.control} -D ${paths.dataDir} -w`;
   return `[Unit]
 Description=the site's own unit
 [Service]
 Type=forking
-User=${lane.osUser}
+User=${cluster.lane.osUser}
 ExecStart=${control} -l ${paths.logFile} start
 ExecStop=${control} -m fast stop
 [Install]

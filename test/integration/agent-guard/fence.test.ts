@@ -68,6 +68,8 @@ describe.each(lanes)("%s", (_title, lane) => {
     await host.guardModes.setMode("enforce", "test");
     await host.guardMarks.mark({ wasPrimary: null });
     expect(await fence(host.settings)).toContain("no primary was ever seen in it");
+    await host.guardMarks.mark({ wasPrimary: { at: 1, timeline: 1 }, restartingSince: Date.now() });
+    expect(await fence(host.settings)).toContain("the guard opens it as the primary that it still is"); // prettier-ignore
     await place.writeFile(`${cluster.node("srv127").paths.dataDir}/${incompleteMarker}`, "");
     await expect(fence(host.settings)).rejects.toThrow("it is a copy that was never finished");
     await place.exec(["rm", `${cluster.node("srv127").paths.dataDir}/${incompleteMarker}`]);
@@ -77,7 +79,8 @@ describe.each(lanes)("%s", (_title, lane) => {
   test("a former primary that was killed comes up read-only whoever starts it, with maintenance over enforce too", async () => {
     const { cluster } = bed;
     const host = await bed.host("srv127");
-    await host.guardMarks.mark({ wasPrimary: { at: 1, timeline: 1 } });
+    // That was an hour ago, and never came to its end.
+    await host.guardMarks.mark({ restartingSince: Date.now() - 3_600_000 });
     await host.guardModes.beginMaintenance({ forMs: 60_000, by: "test", note: null });
     await startFenced();
     await cluster.stop("srv127");

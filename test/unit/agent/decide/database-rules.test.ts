@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { decide, guardStateWith } from "#agent/decide/decide.ts";
 import { rules } from "#agent/decide/rules/table.ts";
-import type { GuardView } from "#agent/decide/view.ts";
+import { noMarks, type GuardMarks, type GuardView } from "#agent/decide/view.ts";
 import { primary, view } from "./view-builder.ts";
 
 const standby = view(primary({ role: "standby", hasStandbyMarker: true }));
@@ -48,4 +48,20 @@ test("it is over once the database, started by a person, has lived for a minute"
 test("deaths far apart are no flapping", () => {
   const rare = [0, 200, 400, 600].flatMap((at) => [[at, standby], [at + 70, standby], [at + 71, dead]] as const); // prettier-ignore
   expect(tell(rare)).toEqual({ isFlapping: false, steps: ["start-database"] });
+});
+
+test("a standby that ran before the host was started anew is started, once nobody else has in five looks", () => {
+  const stopped = primary({ status: "stopped", role: null, postmasterPid: null });
+  const before: GuardMarks = { ...noMarks, ranInBoot: "an earlier one" };
+  const found = (hasStandbyMarker: boolean, marks = before, looks = 5) => {
+    let state = guardStateWith([]);
+    const seen = view({ ...stopped, hasStandbyMarker }, { marks });
+    for (let look = 0; look < looks; look += 1) state = decide(state, seen, look * 2_000).state;
+    return state.rules["database-not-started"]?.finding?.would ?? null;
+  };
+  expect(found(true)).toEqual(["start the database"]);
+  expect(found(true, before, 4)).toBeNull();
+  expect(found(false)).toEqual([]);
+  expect(found(true, { ...noMarks, ranInBoot: view(stopped).facts.host.bootId })).toBeNull();
+  expect(found(true, noMarks)).toBeNull();
 });
