@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import type { Clock } from "#shared/time.ts";
 import { readProcFile } from "./local-processes.ts";
 
 /** Public vendor script build B0290: what cron starts every minute, and what people call by hand. */
@@ -11,14 +12,42 @@ export type VendorScript = { readonly pid: number; readonly script: string };
 
 /** The vendor's checks that run on this host now, whoever started them. An editor or a pager of one is none. */
 export function runningVendorScripts(): readonly VendorScript[] {
-  return readdirSync("/proc").flatMap((entry) => {
-    if (!/^\d+$/.test(entry)) return [];
-    const name = readProcFile(`/proc/${entry}/comm`)?.trimEnd() ?? "";
-    if (!names.has(name) && !shells.has(name)) return [];
-    const words = (readProcFile(`/proc/${entry}/cmdline`) ?? "").split("\0");
-    const script = scripts.find((file) => words.some((word) => runs(word, file)));
-    return script === undefined ? [] : [{ pid: Number(entry), script }];
-  });
+  return processes().flatMap((pid) => (mayBeScript(pid) ? scriptOf(pid) : []));
+}
+
+/** Between fork and exec a process still has the name of who started it, cron for as long as it opens a session. */
+const settledMs = 10_000;
+
+/** The same for looks again and again: a host has hundreds of processes, which have been something else for long. */
+export function createScriptLook(clock: Pick<Clock, "elapsedMs">): () => readonly VendorScript[] {
+  let others: ReadonlyMap<string, number> = new Map();
+  return () => {
+    const now = clock.elapsedMs();
+    const stillOthers = new Map<string, number>();
+    const running = processes().flatMap((pid) => {
+      const sinceMs = others.get(pid) ?? now;
+      if (now - sinceMs < settledMs && mayBeScript(pid)) return scriptOf(pid);
+      stillOthers.set(pid, sinceMs);
+      return [];
+    });
+    others = stillOthers;
+    return running;
+  };
+}
+
+function processes(): readonly string[] {
+  return readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));
+}
+
+function mayBeScript(pid: string): boolean {
+  const name = readProcFile(`/proc/${pid}/comm`)?.trimEnd() ?? "";
+  return names.has(name) || shells.has(name);
+}
+
+function scriptOf(pid: string): readonly VendorScript[] {
+  const words = (readProcFile(`/proc/${pid}/cmdline`) ?? "").split("\0");
+  const script = scripts.find((file) => words.some((word) => runs(word, file)));
+  return script === undefined ? [] : [{ pid: Number(pid), script }];
 }
 
 /** The script's own path, or a shell's `-c` line that begins with it, as cron calls it. */

@@ -13,7 +13,7 @@ import type { Sights } from "./sights.ts";
 import { createLostKnowledge, type LostKnowledge } from "./lost-knowledge.ts";
 import { createPatientWriter } from "./patient-writer.ts";
 import { createTrustLook } from "./trust-look.ts";
-import { vendorAtWork } from "./vendor-at-work.ts";
+import { createVendorLook } from "./vendor-at-work.ts";
 import { createWalBudgetGuard, type WalBudgetGuard } from "./wal-budget-guard.ts";
 
 export type Guard = {
@@ -35,6 +35,7 @@ export function createGuard(
   const { clock, log, settings, guardModes, guardMarks, decisions, reservations } = ports;
   const record = guardRecordFile(settings.stateDirectory);
   const trust = createTrustLook(ports);
+  const vendorAtWork = createVendorLook(ports);
   const write = createPatientWriter(ports, writtenWithinMs);
   /** null before the first look. */
   let recalled: Recalled | null = null;
@@ -68,7 +69,7 @@ export function createGuard(
         coordinatorConnected: isCoordinatorConnected(),
         trustAnswers: trust.answers(),
         elapsedMs: clock.elapsedMs(),
-        vendorAtWork: vendorAtWork(ports, seen.files),
+        vendorAtWork: vendorAtWork(seen.files),
         isToAct: guardModes.lasting() === "enforce",
       };
       sights.attend(unrest(view));
@@ -101,6 +102,7 @@ export function createGuard(
         mode: name,
         maintenance: name === "maintenance" ? maintenance : null,
         lasting: guardModes.lasting(),
+        vendorAtWork: view.vendorAtWork,
         walDisk: budget.walDisk(),
         findings: decided.findings.map((finding) => {
           const progress = engine.progressOf(finding.rule);

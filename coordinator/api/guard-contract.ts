@@ -21,7 +21,19 @@ export type NodeGuard = {
   readonly lastSeenAt: number | null;
   /** null while its agent is away: a remembered mode misleads. */
   readonly guard: GuardFacts | null;
+  /** The vendor's cron lines of this host, as its agent saw them last; none where the product has none. */
+  readonly vendorLines: readonly VendorLineStatus[];
+  readonly lastDecision: Pick<Decision, "at" | "rule" | "because" | "outcome"> | null;
 };
+
+export type VendorLineStatus = {
+  readonly script: string;
+  /** unseen: its file can't be read. */
+  readonly state: "active" | "commented" | "missing" | "twice" | "unseen";
+  /** FILE:LINE of each. */
+  readonly places: readonly string[];
+};
+
 export type GuardAnswer = {
   readonly at: number;
   readonly clusters: readonly {

@@ -1,9 +1,13 @@
+import type { ProductId } from "#shared/domain/cluster.ts";
+import type { Decision } from "#shared/domain/guard.ts";
 import { asFailure } from "#shared/errors.ts";
+import { productOf } from "#shared/products/product.ts";
 import { confirmPrimary } from "../guard/confirm-primary.ts";
+import { vendorLines } from "../fleet/vendor-lines.ts";
 import { setMaintenance } from "../guard/maintenance.ts";
 import { changeRegime } from "../operations/guard-regime/request.ts";
 import type { StartOperation } from "../operations/start-operation.ts";
-import type { AgentView, CoordinatorPorts } from "../ports.ts";
+import type { CoordinatorPorts } from "../ports.ts";
 import type { AlertPorts } from "./alert-routes.ts";
 import {
   ConfirmPrimaryRequest,
@@ -38,14 +42,15 @@ export function guardRoutes(
   ];
 }
 
-function guards({ clusterFiles, clock, fleet }: AlertPorts, names: readonly string[]): GuardAnswer {
+function guards(ports: AlertPorts, names: readonly string[]): GuardAnswer {
+  const { clusterFiles, clock } = ports;
   const clusters = names.map((name): GuardAnswer["clusters"][number] => {
     try {
-      const { nodes } = clusterFiles.load(name).declaration;
+      const { nodes, product } = clusterFiles.load(name).declaration;
       return {
         name,
         problem: null,
-        nodes: nodes.map((node) => nodeGuard(node.name, fleet.agent(node.name))),
+        nodes: nodes.map((node) => nodeGuard(ports, node.name, product)),
       };
     } catch (error) {
       return { name, problem: asFailure(error).message, nodes: [] };
@@ -54,13 +59,20 @@ function guards({ clusterFiles, clock, fleet }: AlertPorts, names: readonly stri
   return { at: clock.now(), clusters };
 }
 
-function nodeGuard(node: string, view: AgentView | null): NodeGuard {
-  if (view === null) return { node, agent: "not-joined", lastSeenAt: null, guard: null };
-  const { connected, lastSeenAt, facts } = view;
+function nodeGuard({ fleet, store }: AlertPorts, node: string, product: ProductId): NodeGuard {
+  const view = fleet.agent(node);
+  const [last] = store.decisions(node, 1);
+  const facts = view?.facts ?? null;
   return {
     node,
-    agent: connected ? "connected" : "away",
-    lastSeenAt,
-    guard: connected ? (facts?.guard ?? null) : null,
+    agent: view === null ? "not-joined" : view.connected ? "connected" : "away",
+    lastSeenAt: view?.lastSeenAt ?? null,
+    guard: view?.connected === true ? (facts?.guard ?? null) : null,
+    vendorLines: facts === null ? [] : vendorLines(facts.files, productOf(product).vendor),
+    lastDecision: last === undefined ? null : summaryOf(last.decision),
   };
+}
+
+function summaryOf({ at, rule, because, outcome }: Decision): NodeGuard["lastDecision"] {
+  return { at, rule, because, outcome };
 }

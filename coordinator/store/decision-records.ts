@@ -27,9 +27,12 @@ export function decisionRecords(db: Connection): DecisionRecords {
         );
       });
     },
-    decisions: (node) =>
+    decisions: (node, most = kept) =>
       db
-        .all("SELECT at, body FROM decision WHERE node = ? ORDER BY at DESC, sequence DESC", [node])
+        .all(
+          "SELECT at, body FROM decision WHERE node = ? ORDER BY at DESC, sequence DESC LIMIT ?",
+          [node, most],
+        )
         .flatMap((row) => {
           const { at, body } = DecisionRow.parse(row);
           const decision = Decision.safeParse(JSON.parse(body));

@@ -66,7 +66,7 @@ export type Store = Disposable & {
   /** Once, however often it is told; `at` by our clock. The newest of each node are kept. */
   addDecision(node: string, decision: Decision, at: number): void;
   /** Newest first. */
-  decisions(node: string): readonly DecisionRecord[];
+  decisions(node: string, most?: number): readonly DecisionRecord[];
 
   // drift, alerts, events
   /** The newest version of these bytes counts as accepted, too. */

@@ -302,6 +302,8 @@ export const GuardFacts = z.strictObject({
   maintenance: GuardMode.omit({ mode: true }).nullable().optional(),
   /** What is in force once maintenance is over; left out by agents of earlier versions. */
   lasting: z.enum(["observe", "enforce"]).optional(),
+  /** What of the vendor's acts by itself here; left out by agents of earlier versions. */
+  vendorAtWork: z.string().nullable().optional(),
   /** What of this node the guard leaves to others for now; left out by agents of earlier versions. */
   reserved: z.array(z.strictObject({ class: RuleClass, by: z.string() })).optional(),
   /** Rules that are not far from a finding. */

@@ -35,7 +35,8 @@ export function renderMaintenance({ nodes }: MaintenanceAnswer): readonly string
   });
 }
 
-function nodeLines({ node, agent, lastSeenAt, guard }: NodeGuard): readonly string[] {
+function nodeLines(status: NodeGuard): readonly string[] {
+  const { node, agent, lastSeenAt, guard } = status;
   if (guard === null) {
     const since = lastSeenAt === null ? "" : ` since ${renderTime(lastSeenAt)}`;
     return [agent === "not-joined" ? `${node}  no agent has joined` : `${node}  its agent is away${since}`]; // prettier-ignore
@@ -43,6 +44,7 @@ function nodeLines({ node, agent, lastSeenAt, guard }: NodeGuard): readonly stri
   const failed = guard.checks.filter((check) => check.lastResult?.startsWith("failed: ") === true);
   return [
     `${node}  ${modeText(guard.mode, guard.maintenance ?? null)}`,
+    ...vendorText(status),
     ...reservedLines(guard.reserved ?? []),
     ...bySeverity(guard.findings).flatMap(
       ({ rule, severity, since, evidence, next, ...finding }) => [
@@ -62,7 +64,24 @@ function nodeLines({ node, agent, lastSeenAt, guard }: NodeGuard): readonly stri
     ]),
     `  ${guard.checks.length} checks${failed.length === 0 ? ", none failed" : ""}`,
     ...failed.flatMap(({ name, lastResult }) => labelled(name, lastResult ?? "")),
+    ...lastDecision(status),
   ];
+}
+
+function vendorText({ guard, vendorLines }: NodeGuard): readonly string[] {
+  const isLine = vendorLines.some(({ state }) => state === "active" || state === "twice");
+  const running = isLine ? null : (guard?.vendorAtWork ?? null);
+  return [
+    ...vendorLines.flatMap(({ script, state, places }, i) =>
+      labelled(i === 0 ? "vendor" : "", [`${script} ${state}`, ...places].join(" ")),
+    ),
+    ...(running === null ? [] : labelled("at work", running)),
+  ];
+}
+
+function lastDecision({ lastDecision: last }: NodeGuard): readonly string[] {
+  if (last === null) return [];
+  return labelled("last", `${renderTime(last.at)} ${last.rule}: ${last.outcome}, because ${last.because}`); // prettier-ignore
 }
 
 function reservedLines(reserved: NonNullable<GuardFacts["reserved"]>): readonly string[] {

@@ -67,6 +67,8 @@ const inMaintenance: NodeGuard = {
   node: "srv129",
   agent: "connected",
   lastSeenAt: 1,
+  vendorLines: [],
+  lastDecision: null,
   guard: {
     mode: "maintenance",
     maintenance: { until: 3_600_000, by: "dba@host", note: "disks" },
@@ -78,7 +80,7 @@ const inMaintenance: NodeGuard = {
 };
 
 test("each node's mode, findings, near misses and checks are on 80 columns", () => {
-  const away: NodeGuard = { node: "srv159", agent: "away", lastSeenAt: 0, guard: null };
+  const away: NodeGuard = { ...inMaintenance, node: "srv159", agent: "away", lastSeenAt: 0, guard: null }; // prettier-ignore
   const older: NodeGuard = {
     ...inMaintenance,
     node: "srv127",
@@ -111,6 +113,35 @@ test("in charge it is told what a rule does, how far that is, and what is left t
   const text = lines.join("\n");
   expect(text).toMatch(/srv129 {2}enforce\n +left +database, role to op-abc\n/);
   expect(text).toMatch(/does +start the database\n +now +waits: op-abc works on this node/);
+});
+
+test("each node shows the vendor's lines, what of the vendor's works there, and the last decision", () => {
+  const { guard } = inMaintenance;
+  if (guard === null) throw new Error("it has one");
+  const file = "/etc/cron.d/KINGBASECRON";
+  const rewind = {
+    script: "network_rewind.sh",
+    state: "commented",
+    places: [`${file}:1`],
+  } as const;
+  const restart = { script: "restartcluster.sh", state: "missing", places: [] } as const;
+  const atWork = { ...guard, vendorAtWork: "network_rewind.sh runs (pid 42)" };
+  const last = { at: 60_000, rule: "upstream-moved", because: long, outcome: "done" } as const;
+  const show = (more: Partial<NodeGuard>): string => {
+    const node = { ...inMaintenance, guard: atWork, ...more };
+    const lines = renderGuards({ at: 1, clusters: [{ name: "ESHA", problem: null, nodes: [node] }] }); // prettier-ignore
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+    return lines.join("\n");
+  };
+  const commented = show({ vendorLines: [rewind, restart], lastDecision: last });
+  expect(commented).toMatch(/vendor +network_rewind\.sh commented \/etc\/cron\.d\/KINGBASECRON:1\n +restartcluster\.sh missing\n +at work +network_rewind\.sh runs \(pid 42\)\n/); // prettier-ignore
+  expect(commented).toMatch(/last +1970-01-01 00:01:00Z upstream-moved: done, because a reason/);
+  const places = [`${file}:1`, "/etc/crontab:9"];
+  const twice = show({ vendorLines: [{ ...rewind, state: "twice", places }, restart] });
+  expect(twice).toMatch(
+    /network_rewind\.sh twice \/etc\/cron\.d\/KINGBASECRON:1\n +\/etc\/crontab:9\n/,
+  );
+  expect(twice).not.toContain("at work");
 });
 
 test("a decision that was carried out says what was seen then", () => {
