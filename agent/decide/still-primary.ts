@@ -106,6 +106,20 @@ export function ownPlace({
 }
 
 /**
+ * A fence that means nothing any more: it has followed another primary since, or somebody opened it. Left in place, it
+ * would open this node one day because it was the primary once.
+ */
+export function isFenceOver(view: GuardView): boolean {
+  const { database } = view.facts;
+  const { wasPrimary, shieldedAt } = view.marks;
+  if (database.status !== "running") return false;
+  if (database.role === "primary") return shieldedAt === null;
+  if ((database.timeline ?? 0) > (wasPrimary?.timeline ?? Number.POSITIVE_INFINITY)) return true;
+  const upstream = upstreamIn(database.receiver, view);
+  return view.peers.some(({ node, database: seen }) => node === upstream && seen === "primary");
+}
+
+/**
  * Does it stream from someone who may be the primary now? A former primary that was told of an upstream in a life before
  * may stream from a standby, which streams from this node: nothing comes of that.
  */
@@ -114,7 +128,15 @@ export function mayFollowPrimary(
   { cluster, peers }: Pick<GuardView, "cluster" | "peers">,
 ): boolean {
   if (receiver?.status !== "streaming") return false;
+  const upstream = upstreamIn(receiver, { cluster });
+  return !peers.some(({ node, database }) => node === upstream && database === "standby");
+}
+
+function upstreamIn(
+  receiver: { readonly status: string; readonly conninfo: string } | null,
+  { cluster }: Pick<GuardView, "cluster">,
+): string | null {
+  if (receiver?.status !== "streaming") return null;
   const host = conninfoHost(receiver.conninfo);
-  const upstream = cluster?.nodes.find(({ address, name }) => address === host || name === host);
-  return !peers.some(({ node, database }) => node === upstream?.name && database === "standby");
+  return cluster?.nodes.find(({ address, name }) => address === host || name === host)?.name ?? null; // prettier-ignore
 }

@@ -1,6 +1,6 @@
 import type { GuardStep } from "#shared/domain/guard.ts";
 import { isCutOff, reachOf } from "../isolation.ts";
-import { mayFollowPrimary, ownPlace, stillPrimary } from "../still-primary.ts";
+import { isFenceOver, mayFollowPrimary, ownPlace, stillPrimary } from "../still-primary.ts";
 import { streamingStandbys, type GuardView } from "../view.ts";
 import { nicWith, virtualAddress } from "../virtual-address.ts";
 import { onlyPrimary } from "../whom-to-follow.ts";
@@ -97,6 +97,7 @@ function isFenced(view: GuardView): boolean {
   const { database } = view.facts;
   const { fencedAt, restartingSince, rejoiningSince } = view.marks;
   if (fencedAt === null || rejoiningSince !== null || database.hasIncompleteMarker) return false;
+  if (isFenceOver(view)) return false;
   if (onlyPrimary(view) !== null || mayFollowPrimary(database.receiver, view)) return false;
   if (database.status === "running") return true;
   return database.status === "stopped" && restartingSince !== null && !database.hasStandbyMarker;

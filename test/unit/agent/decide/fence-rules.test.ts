@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { decide, guardStateWith } from "#agent/decide/decide.ts";
+import { marksAfter } from "#agent/decide/marks-after.ts";
 import { rules } from "#agent/decide/rules/table.ts";
 import { noMarks, type GuardView } from "#agent/decide/view.ts";
 import { cutOffWhileOpened, failedDisk, fenced, poolOf } from "./acts/fence-acts.ts";
@@ -76,6 +77,14 @@ test("a former primary is opened again when every other node was seen and each p
   });
 });
 
+function withDatabase(
+  database: GuardView["facts"]["database"],
+  more: Parameters<typeof fenced>[0],
+): GuardView {
+  const seen = fenced(more);
+  return { ...seen, facts: { ...seen.facts, database } };
+}
+
 const others = (first: Parameters<typeof peer>[1]) => [peer("srv129", first), peer("srv159")];
 
 test.each<[string, Parameters<typeof fenced>[0]]>([
@@ -113,6 +122,23 @@ test("a person's word opens it where somebody is not seen, and not where another
 test("with another primary it is that one's to be followed, and nobody asks for this one", () => {
   const replaced = fenced({ peers: others({ database: "primary", timeline: 2 }) });
   expect(found("fenced-primary", often(replaced))).toBeNull();
+});
+
+const following = {
+  ...primary({ role: "standby", hasStandbyMarker: true, timeline: 1 }),
+  receiver: { status: "streaming", slot: null, conninfo: "host=192.168.4.129", timeline: 2 },
+};
+
+test.each<[string, GuardView, boolean]>([
+  ["while it waits", fenced(), false],
+  ["streaming from a standby that follows it", withDatabase({ ...following }, {}), false],
+  ["streaming from another primary", withDatabase(following, { peers: others({ database: "primary" }) }), true], // prettier-ignore
+  ["on a later timeline than it was the primary of", withDatabase({ ...following, receiver: null, timeline: 2 }, {}), true], // prettier-ignore
+  ["opened by a person", withDatabase(primary(), {}), true],
+  ["opened by the guard, and shielded yet", withDatabase(primary(), { marks: { ...fenced().marks, shieldedAt: 4 } }), false], // prettier-ignore
+])("a fence ends for good once it is not so any more: %s", (_where, seen, isOver) => {
+  expect(marksAfter(seen)?.fencedAt === null).toBe(isOver);
+  if (isOver) expect(found("fenced-primary", often(seen))).toBeNull();
 });
 
 test("cut off while it was opened, it comes up as a standby again first", () => {
