@@ -3,6 +3,7 @@ import type { CheckFacts, GuardFacts, GuardFinding } from "#shared/domain/facts.
 import type { GuardMode } from "#shared/domain/guard.ts";
 import { decide, guardStateWith, type GuardState } from "../decide/decide.ts";
 import { clearedDrafts } from "../decide/decisions.ts";
+import { marksAfter } from "../decide/marks-after.ts";
 import { unrest } from "../decide/unrest.ts";
 import type { GuardView } from "../decide/view.ts";
 import type { HostEvent } from "../host-event.ts";
@@ -90,6 +91,8 @@ export function createGuard(
       });
       await write("What the guard found", async () => {
         await guardMarks.note(seen.database, now);
+        const marks = marksAfter(view);
+        if (marks !== null) await guardMarks.mark(marks);
         await record.save({
           findings: [...decided.findings],
           openCauses: [...budget.openCauses(), ...lost.openCauses()],
