@@ -149,7 +149,7 @@ export function createLoop(options: LoopOptions): Loop {
       host: reasons.has("host"),
     });
     observedAt = clock.elapsedMs();
-    const guarded = await guard.look(seen, observer.hasStalePid(), beganMs);
+    const guarded = await guard.look(seen, observer, beganMs);
     const facts: NodeFacts = { ...seen, guard: guardFacts(guarded) };
     latest = facts;
     pool.follow(facts.pool?.pid ?? null);

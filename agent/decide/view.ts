@@ -83,6 +83,8 @@ export type GuardMemory = {
   readonly ranAt: number | null;
   /** A standby has streamed from here. */
   readonly hadStandby: boolean;
+  /** The pool of this host has run. */
+  readonly hadPool: boolean;
   readonly archiver: { readonly failedCount: number; readonly grewAt: number | null } | null;
   /** A primary that reaches no majority and no trust address. */
   readonly isolated: { readonly sinceMs: number; readonly seenMs: number } | null;
@@ -99,6 +101,7 @@ export type GuardMemory = {
 export const emptyMemory: GuardMemory = {
   ranAt: null,
   hadStandby: false,
+  hadPool: false,
   archiver: null,
   isolated: null,
   deaths: null,
@@ -122,6 +125,7 @@ export function remember(memory: GuardMemory, view: GuardView, now: number): Gua
     ranAt: database.status === "running" ? now : memory.ranAt,
     hadStandby:
       database.role === "primary" && (memory.hadStandby || streamingStandbys(view).length > 0),
+    hadPool: memory.hadPool || view.facts.pool?.status === "running",
     archiver:
       failedCount === null
         ? memory.archiver

@@ -7,7 +7,7 @@ import { marksAfter } from "../decide/marks-after.ts";
 import { unrest } from "../decide/unrest.ts";
 import type { GuardView } from "../decide/view.ts";
 import type { HostEvent } from "../host-event.ts";
-import type { ObservedFacts, ObserverPorts } from "../observe/observer.ts";
+import type { ObservedFacts, Observer, ObserverPorts } from "../observe/observer.ts";
 import type { Engine } from "./engine.ts";
 import { guardRecordFile } from "./guard-record.ts";
 import type { Sights } from "./sights.ts";
@@ -22,7 +22,7 @@ export type Guard = {
    * The whole table against the whole state; what it decides is kept, told and begun. `beganMs`: before the first fact was
    * asked for.
    */
-  look(seen: ObservedFacts, hasStalePid: boolean, beganMs: number): Promise<Omit<GuardFacts, "checks">>; // prettier-ignore
+  look(seen: ObservedFacts, signs: Pick<Observer, "hasStalePid" | "hasDeadPool">, beganMs: number): Promise<Omit<GuardFacts, "checks">>; // prettier-ignore
 };
 
 export function createGuard(
@@ -51,15 +51,15 @@ export function createGuard(
   }
 
   return {
-    look: async (seen, hasStalePid, beganMs) => {
+    look: async (seen, signs, beganMs) => {
       const { budget, lost, state } = (recalled ??= await recall());
       const now = clock.now();
       const mode = guardModes.current();
       const view: GuardView = {
         facts: seen,
         node: settings.node,
-        hasStalePid,
-        hasDeadPool: false,
+        hasStalePid: signs.hasStalePid(),
+        hasDeadPool: signs.hasDeadPool(),
         limits: settings.guard.slots,
         policy: settings.guard,
         cluster: ports.clusterView.current(),

@@ -24,6 +24,8 @@ export type Observer = {
   observe(want: ObserveWant): Promise<ObservedFacts>;
   readonly files: FileObserver;
   hasStalePid(): boolean;
+  /** The pool's process died, and nobody has started it again. */
+  hasDeadPool(): boolean;
 };
 
 export type ObserverPorts = Omit<Ports, "observe" | "jobs">;
@@ -81,7 +83,12 @@ export function createObserver(ports: ObserverPorts, startedAt: number): Observe
     }
   }
 
-  return { observe, files, hasStalePid: () => database.hasStalePid() };
+  return {
+    observe,
+    files,
+    hasStalePid: () => database.hasStalePid(),
+    hasDeadPool: () => pool.isDead(),
+  };
 }
 
 function keepUnchanged(before: ObservedFacts, seen: ObservedFacts): ObservedFacts {

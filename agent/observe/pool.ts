@@ -31,6 +31,8 @@ export type PoolPorts = Pick<
 export type PoolObserver = {
   /** null on a node that runs no pool. Programs run only when it is time, or `fresh`. */
   observe(want: { readonly fresh: boolean }): Promise<PoolFacts | null>;
+  /** It died: its pid file is there, and names no living process. A clean stop takes the file away. */
+  isDead(): boolean;
 };
 
 /**
@@ -53,7 +55,7 @@ const observedSettings = (
 
 export function createPoolObserver(ports: PoolPorts): PoolObserver {
   const pool = ports.settings.pool;
-  if (pool === null) return { observe: async () => null };
+  if (pool === null) return { observe: async () => null, isDead: () => false };
   const { configFile, kind } = pool;
   const pcp = createPcpReader(ports, pool);
   const nothing: PoolFacts = {
@@ -73,15 +75,19 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
   let version: string | null = null;
   const readConf = createConfReader(ports, configFile);
   let process: LocalProcess | null = null;
+  let isDead = false;
 
   async function observe({ fresh }: { readonly fresh: boolean }): Promise<PoolFacts> {
     const conf = await readConf();
     const settings = conf === null ? (last?.settings ?? {}) : visibleSettings(conf);
-    if (process === null || !isStillAlive(process)) {
-      const mayAskHelper = fresh || ports.clock.elapsedMs() - askedAt >= retryEveryMs;
+    const isRunning = process !== null && isStillAlive(process);
+    const hasJustGone = process !== null && !isRunning;
+    const mayAskHelper = fresh || hasJustGone || ports.clock.elapsedMs() - askedAt >= retryEveryMs;
+    if (!isRunning) {
       process = await poolProcess(conf, mayAskHelper ? ports.rootHelper : null);
     }
     const pid = process?.pid ?? null;
+    isDead = pid === null && (await hasStalePid(conf, mayAskHelper ? ports.rootHelper : null, isDead)); // prettier-ignore
     const known = { kind, pid, settings, version };
     if (pid === null && !(await hasHiddenPid(conf))) {
       last = { ...nothing, ...known };
@@ -114,6 +120,7 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
     return last;
   }
   return {
+    isDead: () => isDead,
     observe: async (want) => {
       try {
         return await observe(want);
@@ -209,6 +216,22 @@ async function hiddenPid(
 async function hasHiddenPid(conf: PoolConf | null): Promise<boolean> {
   const file = conf === null ? null : poolSettings(conf).pidFile;
   return file !== null && (await fileSignature(file)) !== null && (await pidInFile(file)) === null;
+}
+
+/** A pid file without a pool. Of one that only root may read its helper says so; what it said stands until it is asked again. */
+async function hasStalePid(
+  conf: PoolConf | null,
+  helper: PoolPorts["rootHelper"] | null,
+  before: boolean,
+): Promise<boolean> {
+  const file = conf === null ? null : poolSettings(conf).pidFile;
+  if (file === null || (await fileSignature(file)) === null) return false;
+  // Damaged, or the number of a process that is no pool: poolProcess() has looked.
+  if ((await readSmallFile(file)) !== null) return true;
+  if (helper === null) return before;
+  if (!(await helper.verbs()).includes("pool-status")) return false;
+  const { stdout } = await helper.run("pool-status").catch(() => ({ stdout: "stopped" }));
+  return stdout.trim() === "stopped";
 }
 
 /** Open client sessions by TCP, without asking the pool. The kernel walks its whole table for it: not at every look. */

@@ -15,6 +15,8 @@ export type HelperSettings = {
     readonly program: string;
     /** Client ports, which the door is shut for. */
     readonly ports: readonly number[];
+    /** How a dead one is started again; null where that is left to somebody else. Left out by files of earlier versions. */
+    readonly start: PoolStart | null;
   } | null;
   readonly cron: {
     /** The vendor's cron file. */
@@ -35,6 +37,24 @@ export type HelperSettings = {
   readonly stateDirectory: string;
 };
 
+/** As it ran when root installed the helper. */
+export type PoolStart = {
+  /** Behind the program's own name. */
+  readonly arguments: readonly string[];
+  readonly uid: number;
+  readonly gid: number;
+  /** Of a pool that is not root's and moves its own virtual address. */
+  readonly capabilities: readonly PoolCapability[];
+  /** LD_LIBRARY_PATH; null where it had none. */
+  readonly libraryPath: string | null;
+  /** Of the pool's unix sockets; what a dead pool left of them keeps the next one from starting. */
+  readonly sockets: readonly string[];
+  /** Which backends were down. */
+  readonly statusFile: string | null;
+  readonly log: string;
+};
+export type PoolCapability = "net_admin" | "net_raw";
+
 export function loadHelperSettings(file: string, trust?: Trust): HelperSettings {
   const content = readTrusted(file, "CONFIG_INVALID", trust);
   try {
@@ -49,7 +69,9 @@ export function loadHelperSettings(file: string, trust?: Trust): HelperSettings 
 function readSettings(value: unknown): HelperSettings {
   const top = fields(value, "the file", ["user", "pool", "cron", "stateDirectory"], ["vip"]);
   const pool =
-    top["pool"] === null ? null : fields(top["pool"], "pool", ["pidFile", "program", "ports"]);
+    top["pool"] === null
+      ? null
+      : fields(top["pool"], "pool", ["pidFile", "program", "ports"], ["start"]);
   const cron =
     top["cron"] === null ? null : fields(top["cron"], "cron", ["file", "user", "folder"]);
   const vip =
@@ -65,6 +87,7 @@ function readSettings(value: unknown): HelperSettings {
             pidFile: path(pool["pidFile"], "pool.pidFile"),
             program: path(pool["program"], "pool.program"),
             ports: ports(pool["ports"], "pool.ports"),
+            start: pool["start"] == null ? null : poolStart(pool["start"]),
           },
     cron:
       cron === null
@@ -84,6 +107,40 @@ function readSettings(value: unknown): HelperSettings {
           },
     stateDirectory: path(top["stateDirectory"], "stateDirectory"),
   };
+}
+
+function poolStart(value: unknown): PoolStart {
+  const names = ["arguments", "uid", "gid", "capabilities", "libraryPath", "sockets", "statusFile", "log"]; // prettier-ignore
+  const start = fields(value, "pool.start", names);
+  return {
+    arguments: words(start["arguments"], "pool.start.arguments"),
+    uid: id(start["uid"], "pool.start.uid"),
+    gid: id(start["gid"], "pool.start.gid"),
+    capabilities: words(start["capabilities"], "pool.start.capabilities").map((name) => {
+      if (name === "net_admin" || name === "net_raw") return name;
+      throw new TypeError(`pool.start.capabilities has ${name}; net_admin and net_raw are known`);
+    }),
+    libraryPath:
+      start["libraryPath"] === null ? null : path(start["libraryPath"], "pool.start.libraryPath"),
+    sockets: words(start["sockets"], "pool.start.sockets").map((file) => path(file, "a socket")),
+    statusFile:
+      start["statusFile"] === null ? null : path(start["statusFile"], "pool.start.statusFile"),
+    log: path(start["log"], "pool.start.log"),
+  };
+}
+
+/** Words that mean themselves to a program, and nothing else to anybody. */
+function words(value: unknown, where: string): readonly string[] {
+  if (!Array.isArray(value) || value.length > 32) throw new TypeError(`${where} must be a list`);
+  return value.map((word: unknown) => {
+    if (typeof word === "string" && /^[A-Za-z0-9._/+@:,=-]{1,200}$/.test(word)) return word;
+    throw new TypeError(`${where} has ${JSON.stringify(word)}: only letters, digits and ._/+@:,=-`);
+  });
+}
+
+function id(value: unknown, where: string): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0) return value;
+  throw new TypeError(`${where} must be a number`);
 }
 
 function fields(

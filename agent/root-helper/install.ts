@@ -1,9 +1,9 @@
-import { mkdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { parsePoolConf, type PoolConf } from "#shared/config-files/pool-conf.ts";
-import { poolSettings } from "#shared/config-files/pool-settings.ts";
+import { poolSettings, type PoolSettings } from "#shared/config-files/pool-settings.ts";
 import { productOf, type Product } from "#shared/products/product.ts";
 import { Failure } from "#shared/errors.ts";
 import {
@@ -14,6 +14,7 @@ import {
   userName,
   virtualAddress,
   type HelperSettings,
+  type PoolStart,
 } from "./helper-settings.ts";
 import { readPid } from "./pool-process.ts";
 import { findProgram, runProgram } from "./run-program.ts";
@@ -21,7 +22,7 @@ import { assertTrustedProgram, readRegular, removeFile, replaceFile } from "./tr
 import { verbNames } from "./verb-names.ts";
 
 const installUsage = `castellan-root install --user USER --product kingbase-v8r3|postgresql
-  [--root DIR] [--bin-dir DIR] [--pool-config FILE [--pool-program FILE] [--pool-port N]...]
+  [--root DIR] [--bin-dir DIR] [--pool-config FILE [--pool-program FILE] [--pool-port N]... [--start-pool]]
   [--virtual-address ADDRESS/PREFIX --nic NAME [--label NAME]] [--lib-dir DIR] [--node FILE]`;
 
 export const sudoersFile = "/etc/sudoers.d/castellan";
@@ -67,6 +68,7 @@ function readOptions(args: readonly string[]): Wanted {
         "pool-config": option,
         "pool-program": option,
         "pool-port": { type: "string", multiple: true },
+        "start-pool": { type: "boolean" },
         "virtual-address": option,
         nic: option,
         label: option,
@@ -86,10 +88,7 @@ function readOptions(args: readonly string[]): Wanted {
     return {
       settings: {
         user,
-        pool:
-          config === undefined
-            ? null
-            : readPool(path(config, "--pool-config"), values["pool-program"], values["pool-port"]),
+        pool: config === undefined ? null : readPool(path(config, "--pool-config"), values),
         cron: product.vendor === null ? null : { file: product.vendor.cronFile, user, folder },
         vip: readVip(values["virtual-address"], values.nic, values.label),
         stateDirectory,
@@ -119,13 +118,18 @@ function assertUserExists(user: string): void {
 
 function readPool(
   config: string,
-  program: string | undefined,
-  portTexts: readonly string[] | undefined,
+  values: {
+    readonly "pool-program"?: string | undefined;
+    readonly "pool-port"?: readonly string[] | undefined;
+    readonly "start-pool"?: boolean | undefined;
+  },
 ): NonNullable<HelperSettings["pool"]> {
+  const { "pool-program": program, "pool-port": portTexts } = values;
   const content = readRegular(config, 1024 * 1024);
   if (content === null) throw new TypeError(`--pool-config ${config} does not exist`);
   const conf: PoolConf = parsePoolConf(content, config);
-  const { pidFile, port } = poolSettings(conf);
+  const settings = poolSettings(conf);
+  const { pidFile, port } = settings;
   if (pidFile === null) throw new TypeError(`${config} has no pid_file_name`);
   return {
     pidFile: path(pidFile, `pid_file_name in ${config}`),
@@ -135,6 +139,7 @@ function readPool(
           fail("the pool isn't running: name its binary with --pool-program"))
         : path(program, "--pool-program"),
     ports: ports((portTexts ?? [String(port ?? 9999)]).map(Number), "--pool-port"),
+    start: values["start-pool"] === true ? runningStart(pidFile, settings) : null,
   };
 }
 
@@ -154,6 +159,43 @@ function readVip(
 
 function fail(message: string): never {
   throw new TypeError(message);
+}
+
+/** How the pool that runs now was started: what root sees here is what is started again. */
+function runningStart(pidFile: string, settings: PoolSettings): PoolStart {
+  const pid = readPid(readRegular(pidFile, 64) ?? "");
+  if (pid === null || !existsSync(`/proc/${pid}`)) {
+    return fail(
+      "the pool isn't running: start it as it should run, then install with --start-pool",
+    );
+  }
+  const read = (name: string): string => readFileSync(`/proc/${pid}/${name}`, "latin1");
+  const status = new Map(read("status").split("\n").map((line) => [line.split(":", 1)[0], line.split(/\s+/).slice(1)])); // prettier-ignore
+  const ambient = BigInt(`0x${status.get("CapAmb")?.[0] ?? "0"}`);
+  const environment = read("environ").split("\0");
+  const { port, socketDir, pcpPort, pcpSocketDir, logDir } = settings;
+  const socket = (folder: string | null, number: number | null): readonly string[] =>
+    folder === null || number === null ? [] : [`${folder}/.s.PGSQL.${number}`];
+  return {
+    arguments: read("cmdline").split("\0").slice(1, -1),
+    uid: Number(status.get("Uid")?.[0]),
+    gid: Number(status.get("Gid")?.[0]),
+    capabilities: (["net_admin", "net_raw"] as const).filter((_name, i) => (ambient >> BigInt(12 + i)) % 2n === 1n), // prettier-ignore
+    libraryPath: environment.find((line) => line.startsWith("LD_LIBRARY_PATH="))?.slice(16) ?? null,
+    sockets: [...socket(socketDir, port), ...socket(pcpSocketDir, pcpPort)],
+    statusFile: logDir === null ? null : statusFileIn(logDir),
+    log: standardError(pid),
+  };
+}
+
+function statusFileIn(folder: string): string | null {
+  return ["pgpool_status", "kingbasecluster_status"].map((name) => `${folder}/${name}`).find((file) => existsSync(file)) ?? null; // prettier-ignore
+}
+
+/** Where it writes now, if that is a file. */
+function standardError(pid: number): string {
+  const target = readlinkSync(`/proc/${pid}/fd/2`);
+  return existsSync(target) && lstatSync(target).isFile() ? target : "/var/log/castellan-pool.log";
 }
 
 /** The binary of the pool that runs now. Only root calls this, and it is shown: root sees what it agrees to. */

@@ -41,7 +41,7 @@ function poolPid(pool: PoolSettings): number | null {
   return pid;
 }
 
-function programOf(pid: number): string | null {
+export function programOf(pid: number): string | null {
   try {
     // A binary that was upgraded under a running pool has this mark.
     return readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, "");

@@ -10,6 +10,7 @@ const verbNeeds = {
   "door-sweep": "pool",
   "pool-status": "pool",
   "pool-reload": "pool",
+  "pool-start": "pool",
   "vip-status": "vip",
   "vip-probe": "vip",
   "vip-add": "vip",
@@ -34,6 +35,7 @@ export function offeredVerbs(settings: HelperSettings, hasFilter: boolean): read
   return verbNames.filter((name) => {
     const needs = verbNeeds[name];
     if (name === "door" && !hasFilter) return false;
+    if (name === "pool-start" && settings.pool?.start == null) return false;
     return needs === null || settings[needs] !== null;
   });
 }

@@ -310,6 +310,7 @@ async function installRootHelper(
           pool.configFile,
           "--pool-program",
           poolProgram(cluster, node, pool.binary),
+          "--start-pool",
         ]),
   ]);
   const line = /rootHelper: (\[.*\])/.exec(stdout)?.[1];

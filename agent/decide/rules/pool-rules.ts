@@ -1,4 +1,73 @@
+import type { GuardView } from "../view.ts";
 import type { Rule } from "./rule.ts";
 
-/** The pool of this host, and what it says of the backends. */
-export const poolRules: readonly Rule[] = [];
+const install =
+  "root helper: castellan-root install with --start-pool, while the pool runs as it should";
+
+/** The pool of this host, and who leads by its word. */
+export const poolRules: readonly Rule[] = [
+  {
+    id: "pool-dead",
+    because: "the pool of this host died, and clients reach nobody through it",
+    severity: "critical",
+    looks: 1,
+    class: "pool",
+    when: ({ hasDeadPool, facts: { pool } }) =>
+      hasDeadPool ? (pool?.problem ?? "its pid file names no living process") : null,
+    steps: ({ facts: { host } }) =>
+      host.rootHelperVerbs.includes("pool-start") ? [{ do: "restart-pool" }] : [],
+    next: `its log says why; where the guard is to start it: ${install}`,
+  },
+  {
+    id: "pool-stopped",
+    because: "the pool of this host was running and has been stopped by someone",
+    severity: "warning",
+    looks: 2,
+    class: "pool",
+    when: ({ hasDeadPool, facts: { pool } }, { hadPool }) =>
+      pool?.status === "stopped" && !hasDeadPool && hadPool ? "no process and no pid file" : null,
+    next: "start it when the work that it was stopped for is done; a clean stop is a person's word",
+  },
+  {
+    id: "two-primaries",
+    because: "two nodes take writes, and what is written to one of them is lost",
+    severity: "critical",
+    looks: 2,
+    class: "role",
+    when: (view) => {
+      const primaries = primariesOf(view);
+      return primaries.length < 2
+        ? null
+        : primaries.map(({ node, timeline }) => `${node} (timeline ${timeline ?? "?"})`).join(", ");
+    },
+    next: "stop the one that nobody was to promote; castellan why says which rule acts, and what it waits for",
+  },
+  {
+    id: "pool-contradicts-database",
+    because: "the pool sends writes to a node whose database is not the primary",
+    severity: "critical",
+    looks: 5,
+    class: "pool-row",
+    when: (view) => {
+      const [primary, ...others] = primariesOf(view);
+      if (primary === undefined || others.length > 0) return null;
+      const wrong = view.pools.flatMap(({ node, rows }) => {
+        const named = rows.find(({ role, status }) => role === "primary" && status === "up");
+        const found = view.cluster?.nodes.find(({ backendId }) => backendId === named?.id);
+        return found === undefined || found.name === primary.node ? [] : [`the pool of ${node} names ${found.name}`]; // prettier-ignore
+      });
+      return wrong.length === 0 ? null : `${wrong.join(", ")}; the primary is ${primary.node}`;
+    },
+    next: "castellan status; a pool finds its primary by itself within sr_check_period: where it does not, its log says why. Nothing is done from the pool's word alone",
+  },
+];
+
+type Primary = { readonly node: string; readonly timeline: number | null };
+
+function primariesOf({ node, peers, facts: { database } }: GuardView): readonly Primary[] {
+  const own =
+    database.status === "running" && database.role === "primary"
+      ? [{ node, timeline: database.timeline }]
+      : [];
+  return [...own, ...peers.filter((peer) => peer.database === "primary")];
+}

@@ -6,7 +6,7 @@ import { loadHelperSettings } from "#agent/root-helper/helper-settings.ts";
 
 const good = {
   user: "kingbase",
-  pool: { pidFile: "/run/pool.pid", program: "/usr/sbin/pgpool", ports: [9999] },
+  pool: { pidFile: "/run/pool.pid", program: "/usr/sbin/pgpool", ports: [9999], start: null },
   cron: { file: "/etc/cron.d/KINGBASECRON", user: "kingbase", folder: "/home/kingbase/db/bin" },
   vip: null,
   stateDirectory: "/var/lib/castellan-root",

@@ -2,7 +2,12 @@ import { expect, test } from "vitest";
 import { sudoersText } from "#agent/root-helper/install.ts";
 import { isVerb, offeredVerbs, verbNames } from "#agent/root-helper/verb-names.ts";
 
-const pool = { pidFile: "/run/pool.pid", program: "/usr/sbin/pgpool", ports: [9999] };
+const pool = {
+  pidFile: "/run/pool.pid",
+  program: "/usr/sbin/pgpool",
+  ports: [9999],
+  start: null,
+};
 const bare = {
   user: "postgres",
   pool: null,

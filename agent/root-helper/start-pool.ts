@@ -1,0 +1,163 @@
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, lstatSync, openSync, readFileSync, readdirSync, rmSync } from "node:fs"; // prettier-ignore
+import { Failure } from "#shared/errors.ts";
+import { parsePoolStatus } from "#shared/config-files/pool-status.ts";
+import type { HelperSettings, PoolStart } from "./helper-settings.ts";
+import { programOf, readPid } from "./pool-process.ts";
+import { findProgram } from "./run-program.ts";
+import { readRegular } from "./trusted-files.ts";
+
+type PoolSettings = NonNullable<HelperSettings["pool"]>;
+
+const startWithinMs = 20_000;
+const everyMs = 100;
+
+/**
+ * Starts the pool as it ran when this was installed. A pool that was killed leaves children that hold its port, sockets,
+ * and a pid file that keeps the next one from starting: they go first, and nothing of a living pool's.
+ */
+export async function startPool(
+  pool: PoolSettings,
+  sleep: (ms: number) => Promise<void>,
+): Promise<string> {
+  const { start } = pool;
+  if (start === null) {
+    throw new Failure("RESOURCE_MISSING", "how the pool is started is not in the settings", {
+      hint: "castellan-root install with --start-pool, while the pool runs as it should",
+    });
+  }
+  const running = livingPool(pool);
+  if (running !== null) return `running ${running}`;
+  const ended = endOrphans(pool, start);
+  await until(
+    () => orphansOf(pool, start).length === 0,
+    sleep,
+    "what is left of the old pool goes on",
+  );
+  asOwner(start, () => removeLeftovers(pool, start));
+  launch(pool, start);
+  await until(() => livingPool(pool) !== null && start.sockets.every((file) => existsSync(file)), sleep, `the pool did not start; its log is ${start.log}`); // prettier-ignore
+  return `started ${livingPool(pool)}; ${ended} processes of the old one ended`;
+}
+
+/** Whatever the pid file says: cut off, or the number of another program by now, it names no pool. */
+function livingPool({ pidFile, program }: PoolSettings): number | null {
+  const pid = readPid(readRegular(pidFile, 64) ?? "");
+  return pid !== null && programOf(pid) === program ? pid : null;
+}
+
+async function until(
+  isSo: () => boolean,
+  sleep: (ms: number) => Promise<void>,
+  otherwise: string,
+): Promise<void> {
+  for (let waitedMs = 0; !isSo(); waitedMs += everyMs) {
+    if (waitedMs >= startWithinMs) throw new Failure("PROGRAM_FAILED", otherwise);
+    await sleep(everyMs);
+  }
+}
+
+/** Each by its exact pid, after /proc has said that it runs the pool's binary. */
+function endOrphans(pool: PoolSettings, start: PoolStart): number {
+  const orphans = orphansOf(pool, start);
+  for (const pid of orphans) process.kill(pid, "SIGKILL");
+  return orphans.length;
+}
+
+/** Processes of the pool's binary without a parent of theirs. @throws REFUSED where another pool of that binary runs */
+function orphansOf({ program }: PoolSettings, start: PoolStart): readonly number[] {
+  const pids = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => programOf(pid) === program);
+  for (const pid of pids) {
+    const words = (orNothing(() => readFileSync(`/proc/${pid}/cmdline`, "latin1")) ?? "").split(
+      "\0",
+    );
+    // A child's title takes the place of its arguments: who still has them is a pool's first process.
+    if (!words.includes("-f")) continue;
+    const isSame = start.arguments.every((word) => words.includes(word));
+    throw new Failure("REFUSED", isSame
+      ? `process ${pid} is this pool, and its pid file does not say so`
+      : `process ${pid} is another pool of ${program}: what is whose can't be told`, {
+      hint: "Look at the pools of this host (ps), and start this one by hand.",
+    }); // prettier-ignore
+  }
+  return pids;
+}
+
+/**
+ * The status file stays: a standby that is down in it may lack acknowledged rows, and would be up again without it. One
+ * that is damaged, or has nobody up, would only keep everybody out.
+ */
+function removeLeftovers({ pidFile }: PoolSettings, { sockets, statusFile }: PoolStart): void {
+  for (const file of sockets) {
+    if (lstatSync(file, { throwIfNoEntry: false })?.isSocket() === true) rmSync(file);
+  }
+  if (lstatSync(pidFile, { throwIfNoEntry: false })?.isFile() === true) rmSync(pidFile);
+  const status = statusFile === null ? null : readRegular(statusFile, 4_096);
+  if (statusFile === null || status === null) return;
+  const { nodes, complaints } = parsePoolStatus(status);
+  if (complaints.length > 0 || !nodes.includes("up")) rmSync(statusFile);
+}
+
+/** In a session of its own, and out of the agent's control group where systemd runs: it outlives whoever asked. */
+function launch({ program }: PoolSettings, start: PoolStart): void {
+  const command = [...asUser(start), program, ...start.arguments];
+  const scope = existsSync("/run/systemd/system") ? findProgram("systemd-run") : null;
+  const [file = program, ...args] =
+    scope === null ? command : [scope, "--quiet", "--collect", "--scope", "--", ...command];
+  const log = asOwner(start, () => openSync(start.log, "a", 0o640));
+  try {
+    const child = spawn(file, args, {
+      detached: true,
+      stdio: ["ignore", log, log],
+      cwd: "/",
+      env: {
+        PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+        LANG: "C",
+        ...(start.libraryPath === null ? {} : { LD_LIBRARY_PATH: start.libraryPath }),
+      },
+    });
+    child.unref();
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** In folders of the pool's user root must do nothing that this user could not: links there lead where he likes. */
+function asOwner<T>({ uid, gid }: PoolStart, act: () => T): T {
+  if (uid === 0) return act();
+  process.setegid?.(gid);
+  process.seteuid?.(uid);
+  try {
+    return act();
+  } finally {
+    process.seteuid?.(0);
+    process.setegid?.(0);
+  }
+}
+
+function asUser({ uid, gid, capabilities }: PoolStart): readonly string[] {
+  if (uid === 0) return [];
+  const setpriv = findProgram("setpriv");
+  if (setpriv === null)
+    throw new Failure("RESOURCE_MISSING", "setpriv (util-linux) is not installed");
+  const list = capabilities.map((name) => `+${name}`).join(",");
+  return [
+    setpriv,
+    `--reuid=${uid}`,
+    `--regid=${gid}`,
+    "--init-groups",
+    ...(list === "" ? [] : [`--inh-caps=${list}`, `--ambient-caps=${list}`]),
+    "--",
+  ];
+}
+
+function orNothing<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
