@@ -15,8 +15,8 @@ export type EngineBed = AsyncDisposable & {
   readonly engine: Engine;
   readonly ring: DecisionRing;
   readonly reservations: Reservations;
-  /** By the clock that nobody sets; the time of day goes with it. */
-  readonly time: { elapsedMs: number };
+  /** By the clock that nobody sets, and by how much the time of day is set off from it. */
+  readonly time: { elapsedMs: number; setByMs: number };
   mode: GuardMode;
   /** How often steps have ended. */
   readonly ends: () => number;
@@ -38,9 +38,10 @@ type EngineBedOptions = {
 /** The engine of an agent that was started long ago, between a clock and executors that the test moves. */
 export async function openEngine(home: PortsHome, options: EngineBedOptions): Promise<EngineBed> {
   const { rules, executors, findings = [], startsAt = 1_000_000 } = options;
-  const time = { elapsedMs: startsAt };
+  const time = { elapsedMs: startsAt, setByMs: 0 };
+  const now = (): number => time.elapsedMs + time.setByMs;
   const { clock: real } = home.ports;
-  const clock = { ...real, now: () => time.elapsedMs, elapsedMs: () => time.elapsedMs };
+  const clock = { ...real, now, elapsedMs: () => time.elapsedMs };
   const ring = options.ring ?? (await openDecisionRing(home.ports.settings.stateDirectory));
   const reservations = createReservations(clock);
   let mode = enforce;
@@ -76,9 +77,9 @@ export async function openEngine(home: PortsHome, options: EngineBedOptions): Pr
     ends: () => ends,
     look: async (view, { beganMs } = { beganMs: time.elapsedMs }) => {
       time.elapsedMs += 1;
-      const decided = decide(state, view, time.elapsedMs, rules);
+      const decided = decide(state, view, now(), rules);
       ({ state } = decided);
-      await engine.act(decided, view, { now: time.elapsedMs, beganMs });
+      await engine.act(decided, view, { now: now(), beganMs });
     },
     said: () => ring.recent().map(({ rule, outcome }: Decision) => `${rule} ${outcome}`),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),

@@ -4,15 +4,7 @@ import type { Rule } from "#agent/decide/rules/rule.ts";
 import { rules } from "#agent/decide/rules/table.ts";
 import { emptyMemory } from "#agent/decide/view.ts";
 import { stepText } from "#shared/domain/guard.ts";
-import type { Acts } from "./acts/acts.ts";
-import { databaseActs } from "./acts/database-acts.ts";
-import { fenceActs } from "./acts/fence-acts.ts";
-import { roleActs } from "./acts/role-acts.ts";
-import { syncActs } from "./acts/sync-acts.ts";
-import { vipActs } from "./acts/vip-acts.ts";
-
-/** Where each row that acts does so: the page says what it does there. */
-const acts: Acts = { ...databaseActs, ...fenceActs, ...roleActs, ...syncActs, ...vipActs };
+import { acts } from "./acts/all-acts.ts";
 
 test("every row that acts is shown where it does, and no other", () => {
   const acting = rules.filter((rule) => rule.steps !== undefined).map(({ id }) => id);
