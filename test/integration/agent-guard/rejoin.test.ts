@@ -30,6 +30,7 @@ describe.each(lanes)("%s", (_title, lane) => {
   test("an old primary that was killed is rewound behind a standby marker, its lone rows are kept as WAL, and it keeps its own files", async () => {
     const { cluster } = bed;
     await cluster.sql("srv127", "INSERT INTO ledger VALUES (1, 'on all')");
+    await cluster.sql("srv127", "SELECT pg_create_physical_replication_slot('archive', true)");
     await waitFor(async () => (await ids("srv129")).length === 1);
     await cluster.stop("srv129");
     await cluster.stop("srv159");
@@ -58,6 +59,7 @@ describe.each(lanes)("%s", (_title, lane) => {
     expect(dump.stdout).toContain("COMMIT");
     const slots = await cluster.sql("srv127", "SELECT slot_name::text AS name, restart_lsn FROM pg_replication_slots ORDER BY 1"); // prettier-ignore
     expect(slots).toEqual([
+      { name: "archive", restart_lsn: null },
       { name: "slot_srv129", restart_lsn: null },
       { name: "slot_srv159", restart_lsn: null },
     ]);
