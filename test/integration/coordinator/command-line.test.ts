@@ -111,6 +111,26 @@ test.each([
   await expect(program.parseAsync(argv)).rejects.toThrow(said);
 });
 
+test("a person's word that a node is the primary has to be typed, or said with --yes", async () => {
+  const asked: unknown[] = [];
+  const post = (path: string, body?: unknown): Promise<never> => {
+    asked.push([path, body]);
+    return Promise.resolve({ node: "srv127", lines: ["it opens"] } as never); // the caller names the answer's type
+  };
+  const say = (typed: string | null, ...more: readonly string[]) => {
+    const context = { ...createContext({ post }, quiet()), ask: () => Promise.resolve(typed) };
+    const argv = ["node", "castellan", "guard", "confirm-primary", "srv127", ...more];
+    return createCommandLine(context).parseAsync(argv);
+  };
+  await expect(say(null)).rejects.toThrow("There is no terminal to confirm on");
+  await expect(say("srv129")).rejects.toThrow('"srv129" is not srv127');
+  expect(asked).toEqual([]);
+  await say("srv127");
+  await say(null, "--yes");
+  const request = ["/guard/confirm-primary", { node: "srv127", requestedBy: "dba@host" }];
+  expect(asked).toEqual([request, request]);
+});
+
 test("maintenance that reached one node and not the other says so and exits as for the other", async () => {
   const said = quiet();
   const asked: unknown[] = [];

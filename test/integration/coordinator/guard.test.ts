@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { why } from "#coordinator/api/why.ts";
 import { printClusterYaml } from "#coordinator/cluster-file/print-cluster.ts";
+import { confirmPrimary } from "#coordinator/guard/confirm-primary.ts";
 import { setMaintenance } from "#coordinator/guard/maintenance.ts";
 import type { Decision } from "#shared/domain/guard.ts";
 import { knowsCluster, takesDecisions } from "#shared/protocol/messages.ts";
@@ -225,4 +226,22 @@ test("an agent that refuses, or is of before, or away, mutes nothing, and the ot
   ]);
   expect(coordinator.core.ports.store.mutes()).toEqual([]);
   await expect(maintain(coordinator, { what: "nobody" })).rejects.toThrow(/no cluster or node/);
+});
+
+test("a person's word for a fenced node goes to its agent, which has the last word", async () => {
+  await using coordinator = await startTestCoordinator();
+  const agent = await connected(coordinator, "srv129", offers(["confirm-primary"]));
+  await connected(coordinator, "srv127", offers(["probe-reach"]));
+  const { ports } = coordinator.core;
+  const say = (node: string) => confirmPrimary(ports, { node, requestedBy: "dba@host" });
+  agent.script = () => done({ alreadyDone: false, lines: ["it opens"], files: [] });
+  expect(await say("srv129")).toEqual({ node: "srv129", lines: ["it opens"] });
+  expect(agent.commands.at(-1)).toMatchObject({
+    kind: "confirm-primary",
+    args: { by: "dba@host" },
+  });
+  agent.script = () => failed({ code: "REFUSED", message: "srv159 is a primary" }, "refused");
+  await expect(say("srv129")).rejects.toThrow("srv159 is a primary");
+  await expect(say("srv127")).rejects.toThrow("does not offer confirm-primary");
+  await expect(say("nobody")).rejects.toThrow("There is no node nobody.");
 });
