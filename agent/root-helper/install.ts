@@ -175,7 +175,10 @@ function runningStart(pidFile: string, settings: PoolSettings): PoolStart {
   const environment = read("environ").split("\0");
   const { port, socketDir, pcpPort, pcpSocketDir, logDir } = settings;
   const socket = (folder: string | null, number: number | null): readonly string[] =>
-    folder === null || number === null ? [] : [`${folder}/.s.PGSQL.${number}`];
+    folder === null || number === null
+      ? []
+      : // The vendor's names stand in HAmodule.conf (public vendor script, build B0290).
+        [`${folder}/.s.PGSQL.${number}`, `${folder}/.s.KINGBASE.${number}`];
   return {
     arguments: read("cmdline").split("\0").slice(1, -1),
     uid: Number(status.get("Uid")?.[0]),

@@ -36,7 +36,7 @@ export async function startPool(
   );
   asOwner(start, () => removeLeftovers(pool, start));
   launch(pool, start);
-  await until(() => livingPool(pool) !== null && start.sockets.every((file) => existsSync(file)), sleep, `the pool did not start; its log is ${start.log}`); // prettier-ignore
+  await until(() => livingPool(pool) !== null, sleep, `the pool did not start; its log is ${start.log}`); // prettier-ignore
   return `started ${livingPool(pool)}; ${ended} processes of the old one ended`;
 }
 
@@ -74,8 +74,8 @@ function orphansOf({ program }: PoolSettings, start: PoolStart): readonly number
     const words = (orNothing(() => readFileSync(`/proc/${pid}/cmdline`, "latin1")) ?? "").split(
       "\0",
     );
-    // A child's title takes the place of its arguments: who still has them is a pool's first process.
-    if (!words.includes("-f")) continue;
+    // A child's title (`pgpool: watchdog`) takes the place of its arguments: who has none is a pool's first process.
+    if (/^\S+: /.test(words[0] ?? "")) continue;
     const isSame = start.arguments.every((word) => words.includes(word));
     throw new Failure("REFUSED", isSame
       ? `process ${pid} is this pool, and its pid file does not say so`
