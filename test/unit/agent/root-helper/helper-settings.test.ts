@@ -103,6 +103,33 @@ test("rubbish is refused with the file's name", () => {
   expect(load).toThrow(/root-helper\.json is wrong/);
 });
 
+test("how a pool is started is plain words, paths and numbers", () => {
+  const start = {
+    arguments: ["-n", "-f", "/etc/pgpool2/pgpool.conf"],
+    uid: 0,
+    gid: 0,
+    capabilities: ["net_admin"],
+    libraryPath: null,
+    sockets: ["/tmp/.s.PGSQL.9999"],
+    statusFile: null,
+    log: "/var/log/pool.log",
+  };
+  const withStart = (more: object) => ({ ...good, pool: { ...good.pool, start: { ...start, ...more } } }); // prettier-ignore
+  write(withStart({}));
+  expect(loadHelperSettings(file, trust).pool?.start).toEqual(start);
+  for (const [more, message] of [
+    [{ arguments: ["-f", "a b"] }, /only letters, digits/],
+    [{ arguments: ["$(id)"] }, /only letters, digits/],
+    [{ capabilities: ["sys_admin"] }, /net_admin and net_raw are known/],
+    [{ sockets: ["relative"] }, /absolute path/],
+    [{ uid: -1 }, /must be a number/],
+    [{ shell: "sh" }, /unknown field shell/],
+  ] as const) {
+    write(withStart(more));
+    expect(load).toThrow(message);
+  }
+});
+
 function write(value: unknown): void {
   writeFileSync(file, JSON.stringify(value), { mode: 0o644 });
 }
