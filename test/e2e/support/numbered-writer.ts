@@ -31,7 +31,11 @@ export async function writeNumbers(
   return {
     stop: async () => {
       isStopped = true;
-      await written.finally(() => client.end());
+      try {
+        await written;
+      } finally {
+        await client.end();
+      }
       return { acknowledged, longestMs };
     },
   };
