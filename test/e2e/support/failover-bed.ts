@@ -37,11 +37,14 @@ export async function failoverBed(
   const cluster = await createCluster(lab, { ...lane, nodes: ["srv127", "srv129", "srv159"] });
   const castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
   await castellan.cli(["cluster", "import", cluster.name]);
-  for (const { host } of cluster.nodes) {
+  for (const { host, name } of cluster.nodes) {
     const file = "/etc/castellan/agent.yaml";
     const text = (await host.readFile(file)).replace(/rejoin: "\w+"/, `rejoin: "${rejoin}"`);
     await host.writeFile(file, text, { mode: 0o644 });
+    await castellan.killAgent(name);
+    await castellan.startAgent(name);
   }
+  await castellan.connected(cluster.nodes.map(({ name }) => name));
   await enforce(castellan, cluster.nodes);
   const upstreamOf = async (node: string): Promise<string | null> => {
     const rows = await cluster
