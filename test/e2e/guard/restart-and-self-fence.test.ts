@@ -22,7 +22,6 @@ async function set(
   await castellan.killAgent("srv127");
   await host.writeFile(file, text, { mode: 0o644 });
   await castellan.startAgent("srv127");
-  await castellan.connected(["srv127"]);
 }
 
 test("a dead standby is started again and a dead primary is not; only an armed primary that is cut off from everybody stops itself", async () => {
@@ -40,25 +39,25 @@ test("a dead standby is started again and a dead primary is not; only an armed p
 
   // Nobody has this address: a gateway that is silent.
   await set(bed, [
+    [/armed: false/, "armed: true"],
     [/afterMs: 30000/, "afterMs: 5000"],
     [/trustAddresses: \[\]/, "trustAddresses: [192.168.4.250]"],
     [/trust: .*/, 'trust: "*/5 * * * * *"'],
   ]);
   const primary = await bed.postmaster("srv127");
-  await host.cutLink();
-  const told = await bed.decided("srv127", "isolated-primary", "would");
-  expect(told.evidence).toContain("1 of 4 voters: itself");
-  expect(await bed.postmaster("srv127")).toBe(primary);
-  await host.healLink();
-  await castellan.connected(["srv127"]);
-
-  await set(bed, [[/armed: false/, "armed: true"]]);
   await waitFor(async () => alertOf("node:srv127:check:trust"), {
     timeoutMs: 40_000,
     what: "the silent gateway to be told",
   });
   expect(await bed.postmaster("srv127")).toBe(primary);
+
+  await set(bed, [[/armed: true/, "armed: false"]]);
+  await castellan.connected(["srv127"]);
   await host.cutLink();
+  const told = await bed.decided("srv127", "isolated-primary", "would");
+  expect(told.evidence).toContain("1 of 4 voters: itself");
+  expect(await bed.postmaster("srv127")).toBe(primary);
+  await set(bed, [[/armed: false/, "armed: true"]]);
   await bed.decided("srv127", "isolated-primary", "done");
   expect(await cluster.isRunning("srv127")).toBe(false);
   await host.healLink();
