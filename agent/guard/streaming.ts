@@ -11,16 +11,23 @@ import type { GuardStepContext } from "./steps/step.ts";
 /** It streams within a second, or it says in its log why it can't. */
 const stallMs = 15_000;
 
-/** @throws Failure STALLED, saying what is seen instead */
-export async function awaitStreaming(step: NewPrimary, context: GuardStepContext): Promise<void> {
+/**
+ * Not while the primary itself is gone: another one may be there by now.
+ * @throws Failure STALLED, saying what is seen instead; DATABASE_UNREACHABLE without the primary
+ */
+export async function awaitStreaming(
+  step: NewPrimary,
+  primary: SeenPrimary,
+  context: GuardStepContext,
+): Promise<void> {
   await watchProgress(
     context,
     { stallMs, everyMs: 25, what: `streaming from ${step.node}` },
     async () => {
       const missing = await receiverProblem(step, context).catch(whileUnreachable);
-      return missing === null
-        ? { state: "done", value: null }
-        : { state: "waiting", token: missing, missing };
+      if (missing === null) return { state: "done", value: null };
+      await primary.session.query(primary.dialect.isInRecovery);
+      return { state: "waiting", token: missing, missing };
     },
   );
 }

@@ -30,8 +30,9 @@ export const rejoin: GuardExecutor<"rejoin"> = async (step, context) => {
   const { clock, mark } = context;
   const lines: string[] = [];
   let record = await rejoinRecord(context);
-  if (!(await isAlmostThere(step, record, context))) {
-    await using primary = await seePrimary(step, context);
+  const isStarted = await isAlmostThere(step, record, context);
+  await using primary = await seePrimary(step, context);
+  if (!isStarted) {
     await mark({ rejoiningSince: context.view.marks.rejoiningSince ?? clock.now() });
     const isUnderWay = record?.stage === "rewinding" && (await isRewindStarted(context));
     if (record === null || !(isUnderWay || record.stage === "rewound")) {
@@ -44,7 +45,7 @@ export const rejoin: GuardExecutor<"rejoin"> = async (step, context) => {
     await startStandby(context);
   }
   await makeSlots(record?.slots ?? [], context);
-  await awaitStreaming(step, context);
+  await awaitStreaming(step, primary, context);
   await forgetRejoin(context);
   await forgetRewind(context);
   await mark({

@@ -47,7 +47,7 @@ export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
     crashPoint("guard:upstream-edited");
     await startStandby(context);
   }
-  await awaitStreaming(step, context);
+  await awaitStreaming(step, primary, context);
   const { wasPrimary, fencedAt } = context.view.marks;
   if (wasPrimary !== null || fencedAt !== null) await remakeSlots(context);
   await context.mark({ diverged: null, restartingSince: null, wasPrimary: null, fencedAt: null });
