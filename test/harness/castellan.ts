@@ -301,7 +301,8 @@ async function installRootHelper(
     "install",
     ...["--user", cluster.lane.osUser, "--product", cluster.lane.product, "--node", host.nodePath],
     ...(cluster.lane.product === "kingbase-v8r3" ? ["--root", paths.root] : []),
-    ...["--bin-dir", paths.binDir],
+    // The default is a folder that all labs of the machine share.
+    ...["--bin-dir", paths.binDir, "--lib-dir", "/opt/castellan-root"],
     ...(address === undefined ? [] : ["--virtual-address", address, "--nic", "eth0"]),
     ...(pool === null
       ? []

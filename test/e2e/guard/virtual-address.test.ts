@@ -14,6 +14,7 @@ async function helperOn(
     ...[host.nodePath, root, "install", "--user", "postgres", "--product", "postgresql"],
     ...["--bin-dir", "/usr/lib/postgresql/15/bin", "--node", host.nodePath],
     ...["--virtual-address", address, "--nic", "eth0"],
+    ...["--lib-dir", "/opt/castellan-root"],
   ]);
   return async (verb) => {
     const { exitCode, stdout, stderr } = await host.exec([host.nodePath, root, verb], {
