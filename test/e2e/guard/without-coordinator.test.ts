@@ -21,6 +21,8 @@ const lanes: readonly (readonly [string, LaneOptions])[] = [
   ["KingbaseES' names on PostgreSQL 10", { product: "kingbase-v8r3" }],
 ];
 
+type Bed = AsyncDisposable & { readonly cluster: TestCluster; readonly castellan: Castellan };
+
 const kept = "/var/lib/castellan-agent/decisions.jsonl";
 
 /** What the guards of all nodes have come to, the oldest first: it is on their disks. */
@@ -70,6 +72,29 @@ async function isTold(castellan: Castellan, { at, rule }: Decision): Promise<boo
   return false;
 }
 
+async function inCharge(lane: LaneOptions): Promise<Bed> {
+  const lab = await testLab({ hosts });
+  const cluster = await createCluster(lab, {
+    ...lane,
+    nodes: ["srv127", "srv129"],
+    pool: true,
+    synchronous: true,
+    settings: { wal_sender_timeout: "'3s'" },
+  });
+  const castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
+  await castellan.cli(["cluster", "import", cluster.name]);
+  await enforce(castellan, cluster.nodes);
+  await castellan.killCoordinator();
+  return {
+    cluster,
+    castellan,
+    [Symbol.asyncDispose]: async () => {
+      await castellan[Symbol.asyncDispose]();
+      await cluster[Symbol.asyncDispose]();
+    },
+  };
+}
+
 async function become(what: () => Promise<string>, wanted: string): Promise<void> {
   await waitFor(async () => (await what()) === wanted, { timeoutMs: 60_000, what: wanted });
 }
@@ -77,21 +102,8 @@ async function become(what: () => Promise<string>, wanted: string): Promise<void
 test.each(lanes)(
   "without the coordinator commits go on after the standby's loss, and wait for it again when it is back: %s",
   async (_title, lane) => {
-    const lab = await testLab({ hosts });
-    await using cluster = await createCluster(lab, {
-      ...lane,
-      nodes: ["srv127", "srv129"],
-      pool: true,
-      synchronous: true,
-      settings: { wal_sender_timeout: "'3s'" },
-    });
-    await using castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
-    await castellan.cli(["cluster", "import", cluster.name]);
-    await enforce(castellan, cluster.nodes);
-    const { pools } = cluster;
-    if (pools === null) throw new Error("no pools");
-    await castellan.killCoordinator();
-
+    await using bed = await inCharge(lane);
+    const { cluster, castellan } = bed;
     const writer = await writeNumbers(cluster, "srv127", 1);
     await cluster.stop("srv129", "fast");
     await become(() => inForce(cluster), "");
@@ -107,45 +119,71 @@ test.each(lanes)(
     const again = await decided(cluster, "synchronous-again", "done");
     expect(attached.at).toBeGreaterThan(again.at);
     const { acknowledged, longestMs } = await writer.stop();
-    // Of a synchronous primary the last acknowledged row is on its standby, replayed a moment later.
-    await waitFor(async () => {
-      const found = await cluster.sql("srv129", "SELECT id::int AS id FROM ledger WHERE note = 'numbered' ORDER BY id"); // prettier-ignore
-      return found.length >= acknowledged.length;
-    });
-    const onStandby = await cluster.sql("srv129", "SELECT id::int AS id FROM ledger WHERE note = 'numbered' ORDER BY id"); // prettier-ignore
-    expect(onStandby.map(({ id }) => id)).toEqual(acknowledged);
+    const numbered = async () =>
+      (await cluster.sql("srv129", "SELECT id::int AS id FROM ledger WHERE note = 'numbered' ORDER BY id")).map(({ id }) => id); // prettier-ignore
+    // The last one is on the standby, and replayed a moment later.
+    await waitFor(async () => (await numbered()).length >= acknowledged.length);
+    expect(await numbered()).toEqual(acknowledged);
     console.info(
       `${acknowledged.length} rows; the longest commit waited ${Math.round(longestMs)} ms`,
     );
 
-    // A pool that can't be asked may promote who left.
-    await pools.stop("srv129");
-    await cluster.stop("srv129", "fast");
-    const held = await decided(cluster, "synchronous-without-standby", "held", again.at);
-    expect(held.evidence).toContain("the pool of srv129 can't be asked (refused)");
-    expect(await inForce(cluster)).toBe(names);
-    await pools.start("srv129");
-    await become(() => inForce(cluster), "");
-    await cluster.start("srv129");
-    await become(() => inForce(cluster), names);
-    await become(() => rows(cluster), "up up");
-
-    // The one that is cut off is the primary.
-    const cutAt = (await decisions(cluster)).at(-1)?.at ?? 0;
-    const primary = cluster.node("srv127").host;
-    await primary.cutLink();
-    const alone = await decided(cluster, "synchronous-without-standby", "held", cutAt);
-    expect(alone.evidence).toContain("they go on waiting: this host reaches nobody else");
     await castellan.startCoordinator();
-    await primary.healLink();
     await castellan.connected(["srv127", "srv129"]);
-    expect(await inForce(cluster)).toBe(names);
-
     await waitFor(() => isTold(castellan, again), {
       timeoutMs: 20_000,
       what: "the coordinator to know of what was decided without it",
     });
-    const alerts = await castellan.json<readonly AlertRecord[]>(["alert", "list", "--all"]);
-    expect(alerts.map(({ cause }) => cause)).toContain("node:srv127:guard:synchronous-without-standby"); // prettier-ignore
   },
 );
+
+test("who may still be promoted keeps commits waiting, until it is detached, its pool can be asked, or the cut is over", async () => {
+  await using bed = await inCharge({ product: "postgresql" });
+  const { cluster, castellan } = bed;
+  const { pools } = cluster;
+  const { host: primary, paths } = cluster.node("srv127");
+  if (pools === null) throw new Error("no pools");
+
+  // It runs, and streams no more: no pool takes it out by itself.
+  const hba = await primary.readFile(paths.hbaFile);
+  const owner = { owner: "postgres", mode: 0o600 };
+  await primary.writeFile(
+    paths.hbaFile,
+    `host replication all 192.168.4.129/32 reject\n${hba}`,
+    owner,
+  );
+  await cluster.sql("srv127", "SELECT pg_reload_conf()");
+  await cluster.sql("srv127", "SELECT pg_terminate_backend(pid) FROM pg_stat_replication");
+  await become(() => inForce(cluster), "");
+  const detached = await decided(cluster, "backend-up-though-gone", "done");
+  expect(detached.steps).toEqual([{ do: "detach-backend", id: 1 }]);
+  expect(await rows(cluster)).toBe("down down");
+  await primary.writeFile(paths.hbaFile, hba, owner);
+  await cluster.sql("srv127", "SELECT pg_reload_conf()");
+  await become(() => inForce(cluster), names);
+  await become(() => rows(cluster), "up up");
+
+  const stoppedAt = (await decisions(cluster)).at(-1)?.at ?? 0;
+  await pools.stop("srv129");
+  await cluster.stop("srv129", "fast");
+  const held = await decided(cluster, "synchronous-without-standby", "held", stoppedAt);
+  expect(held.evidence).toContain("the pool of srv129 can't be asked (refused)");
+  expect(await inForce(cluster)).toBe(names);
+  await pools.start("srv129");
+  await become(() => inForce(cluster), "");
+  await cluster.start("srv129");
+  await become(() => inForce(cluster), names);
+  await become(() => rows(cluster), "up up");
+
+  // The one that is cut off is the primary.
+  const cutAt = (await decisions(cluster)).at(-1)?.at ?? 0;
+  await primary.cutLink();
+  const alone = await decided(cluster, "synchronous-without-standby", "held", cutAt);
+  expect(alone.evidence).toContain("they go on waiting: this host reaches nobody else");
+  await castellan.startCoordinator();
+  await primary.healLink();
+  await castellan.connected(["srv127", "srv129"]);
+  expect(await inForce(cluster)).toBe(names);
+  const alerts = await castellan.json<readonly AlertRecord[]>(["alert", "list", "--all"]);
+  expect(alerts.map(({ cause }) => cause)).toContain("node:srv127:guard:synchronous-without-standby"); // prettier-ignore
+});
