@@ -8,6 +8,7 @@ import type { Rule } from "../decide/rules/rule.ts";
 import { rules as allRules } from "../decide/rules/table.ts";
 import type { GuardView } from "../decide/view.ts";
 import type { Ports } from "../ports.ts";
+import { keepDecision } from "./keep-decision.ts";
 import type { GuardExecutor, GuardExecutors, GuardStepContext } from "./steps/step.ts";
 
 /**
@@ -59,7 +60,6 @@ const laneOf: Readonly<Record<RuleClass, Lane>> = {
 
 /** What takes a host out of harm's way waits for no disk: it may be the disk that is dead. */
 const goesUnrecorded: ReadonlySet<GuardStep["do"]> = new Set(["drop-vip", "stop-database"]);
-const keptWithinMs = 2_000;
 const stopWithinMs = 3_000;
 
 type Run = { readonly rule: Rule; readonly ended: Promise<void> };
@@ -77,22 +77,7 @@ export function createEngine(options: EngineOptions): Engine {
   const said = new Map<string, Set<string>>();
   const progress = new Map<string, string>();
 
-  async function keep(decision: Decision): Promise<boolean> {
-    const kept = decisions.add(decision).then(
-      () => true,
-      (error: unknown) => {
-        log.error({ error, rule: decision.rule }, "A decision could not be kept on disk.");
-        return false;
-      },
-    );
-    // A disk that hangs must hold back neither the next look nor what is done about it.
-    const isIn = new AbortController();
-    const late = clock.sleep(keptWithinMs, isIn.signal).then(
-      () => false,
-      () => false,
-    );
-    return Promise.race([kept, late]).finally(() => isIn.abort());
-  }
+  const keep = (decision: Decision): Promise<boolean> => keepDecision(ports, decision);
 
   function laneBusyWith(lane: Lane, beganMs: number): string | null {
     const run = runs.get(lane);

@@ -9,6 +9,7 @@ import type { GuardView } from "../decide/view.ts";
 import type { HostEvent } from "../host-event.ts";
 import type { ObservedFacts, Observer, ObserverPorts } from "../observe/observer.ts";
 import type { Engine } from "./engine.ts";
+import { keepDecision } from "./keep-decision.ts";
 import { guardRecordFile } from "./guard-record.ts";
 import type { Sights } from "./sights.ts";
 import { createLostKnowledge, type LostKnowledge } from "./lost-knowledge.ts";
@@ -33,7 +34,7 @@ export function createGuard(
   engine: Pick<Engine, "act" | "progressOf">,
   onHostEvent: (event: HostEvent) => void,
 ): Guard {
-  const { clock, log, settings, guardModes, guardMarks, decisions, reservations } = ports;
+  const { clock, log, settings, guardModes, guardMarks, reservations } = ports;
   const record = guardRecordFile(settings.stateDirectory);
   const trust = createTrustLook(ports);
   const vendorAtWork = createVendorLook(ports);
@@ -82,8 +83,7 @@ export function createGuard(
       for (const finding of decided.opened) onHostEvent(findingEvent(finding, mode, now));
       for (const finding of decided.cleared) onHostEvent(clearedEvent(finding, now));
       for (const draft of clearedDrafts(decided, view)) {
-        const decision = { id: randomUUID(), at: now, node: settings.node, ...draft };
-        await write("A decision", () => decisions.add(decision));
+        await keepDecision(ports, { id: randomUUID(), at: now, node: settings.node, ...draft });
       }
       await engine.act(decided, view, { now, beganMs });
       await budget.enforce(seen).catch((error: unknown) => {
@@ -140,7 +140,7 @@ function findingEvent(finding: GuardFinding, { mode, until }: GuardMode, at: num
     summary: `${rule}: ${because}`,
     detail: [
       evidence,
-      ...would.map((what) => `would: ${what}`),
+      ...would.map((what) => `${mode === "enforce" ? "does" : "would"}: ${what}`),
       ...(next === undefined ? [] : [`next: ${next}`]),
       ...during,
     ].join("\n"),
