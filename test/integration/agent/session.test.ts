@@ -317,6 +317,35 @@ test("what a coordinator says of the cluster is kept, and one that is outranked 
   expect(coordinator.bad).toEqual([]);
 });
 
+test("what an operation reserves is shown until it is given back, and an outranked coordinator reserves nothing", async () => {
+  await using coordinator = await FakeCoordinator.start(credentials);
+  coordinator.protocol = knowsCluster;
+  coordinator.epoch = 2;
+  await using home = await makeAgentHome(coordinator);
+  await using agent = await start(home.settings);
+  expect(agent).toBeDefined();
+  const reserve = (operationId: string, forMs: number): void => {
+    coordinator.send({ type: "reserve", operationId, classes: ["database", "role"], forMs });
+  };
+  const shown = () => {
+    const guards = [...coordinator.of("facts").map(({ facts }) => facts.guard), ...coordinator.of("facts-changed").map(({ sections }) => sections.guard)]; // prettier-ignore
+    return guards.findLast((guard) => guard !== undefined)?.reserved?.map((held) => `${held.class} ${held.by}`); // prettier-ignore
+  };
+  await coordinator.next("facts");
+  reserve("op-abcdefgh", 60_000);
+  await waitFor(() => shown()?.join() === "database op-abcdefgh,role op-abcdefgh");
+  reserve("op-abcdefgh", 0);
+  await waitFor(() => shown()?.length === 0);
+  coordinator.epoch = 1;
+  coordinator.connection?.terminate();
+  await coordinator.next("facts", 2);
+  reserve("op-outranked", 60_000);
+  coordinator.send({ type: "observe-now" });
+  await coordinator.next("facts", 3);
+  expect(coordinator.of("facts").at(-1)?.facts.guard.reserved).toEqual([]);
+  expect(coordinator.bad).toEqual([]);
+});
+
 test("a node that another coordinator declares in another cluster keeps what it knew, with an alert", async () => {
   await using coordinator = await FakeCoordinator.start(credentials);
   coordinator.protocol = knowsCluster;

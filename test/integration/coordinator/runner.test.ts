@@ -49,6 +49,24 @@ test("steps run in the plan's order, those of one kind on different nodes at the
   expect(order.slice(2)).toEqual(["create-slot/srv127", "start-database/srv129"]);
 });
 
+test("a step reserves on its node what it touches before its command is there, and gives it back", async () => {
+  await using coordinator = await startTestCoordinator();
+  const agent = coordinator.agent("srv127", { knowsCluster: true });
+  const before = coordinator.agent("srv129");
+  await waitFor(() => agent.isWelcome && before.isWelcome);
+  const plan = somePlan(slotStep("srv127"), startStep("srv129"));
+  const { id } = coordinator.core.runner.start(someOperation(plan));
+  await settled(coordinator, id, "succeeded");
+  const heard = () =>
+    agent.received.flatMap((message) => {
+      if (message.type === "command") return [message.command.kind];
+      return message.type === "reserve" ? [`${message.classes.join()} ${message.forMs}`] : [];
+    });
+  await waitFor(() => heard().length === 3);
+  expect(heard()).toEqual(["disk 15000", "create-slot", "disk 0"]);
+  expect(before.received.filter(({ type }) => type === "reserve")).toEqual([]);
+});
+
 test("a failure that may pass is tried again under a new id, then the step is done", async () => {
   await using coordinator = await startTestCoordinator();
   let attempts = 0;
