@@ -78,9 +78,10 @@ export async function openGuardMarks(options: GuardMarksOptions): Promise<GuardM
         if (!isNoted) await mark({ wasPrimary: { at: now, timeline } });
       } else if (receiver?.status === "streaming") {
         // It follows, whatever it was before, and whoever brought it there.
-        const { diverged, needsRebuild } = marks;
-        const isMended = diverged !== null || needsRebuild !== null;
-        if (isMended || trouble !== null) await mark({ diverged: null, needsRebuild: null });
+        const { diverged, needsRebuild, restartingSince } = marks;
+        const isMended = [diverged, needsRebuild, restartingSince].some((mark) => mark !== null);
+        if (isMended || trouble !== null)
+          await mark({ diverged: null, needsRebuild: null, restartingSince: null });
       }
     },
   };

@@ -43,6 +43,8 @@ export const rejoin: GuardExecutor<"rejoin"> = async (step, context) => {
     await assureSlot(ownSlot(context), primary, context);
     await mark({ restartingSince: clock.now() });
     await startStandby(context);
+    // From here on a stop is somebody else's.
+    await mark({ restartingSince: null });
   }
   await makeSlots(record?.slots ?? [], context);
   await awaitStreaming(step, primary, context);
@@ -50,7 +52,6 @@ export const rejoin: GuardExecutor<"rejoin"> = async (step, context) => {
   await forgetRewind(context);
   await mark({
     rejoiningSince: null,
-    restartingSince: null,
     diverged: null,
     wasPrimary: null,
     fencedAt: null,

@@ -46,11 +46,13 @@ export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
     await lead();
     crashPoint("guard:upstream-edited");
     await startStandby(context);
+    // From here on a stop is somebody else's.
+    await context.mark({ restartingSince: null });
   }
   await awaitStreaming(step, primary, context);
   const { wasPrimary, fencedAt } = context.view.marks;
   if (wasPrimary !== null || fencedAt !== null) await remakeSlots(context);
-  await context.mark({ diverged: null, restartingSince: null, wasPrimary: null, fencedAt: null });
+  await context.mark({ diverged: null, wasPrimary: null, fencedAt: null });
   return streams(step);
 };
 

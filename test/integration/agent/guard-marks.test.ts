@@ -56,7 +56,8 @@ test("a standby that streams again needs no rebuild any more, whoever brought it
   await using here = await host();
   const marks = await here.open();
   const diverged = { at: 1, timeline: 4, because: "it went further" };
-  await marks.mark({ diverged, needsRebuild: { at: 5, because: "no WAL left" } });
+  const needsRebuild = { at: 5, because: "no WAL left" };
+  await marks.mark({ diverged, needsRebuild, restartingSince: 4 });
   await marks.note({ ...standby, receiver: null }, hour);
   expect(marks.current().diverged).toEqual(diverged);
   await marks.note(standby, hour);
