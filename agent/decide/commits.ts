@@ -39,7 +39,7 @@ export function clusterCommits(view: GuardView): Commits | null {
   return seen === null || names === null ? null : { ...seen, names };
 }
 
-/** Only what streams counts for a commit; who catches up does not yet (PostgreSQL source, syncrep.c). */
+/** Only what streams counts for a commit; who catches up does not yet (PostgreSQL docs). */
 export function streamsFrom(primary: Pick<Commits, "streaming">, name: string): boolean {
   return stateOf(primary, name) === "streaming";
 }

@@ -58,7 +58,7 @@ export function whyNotRecorded(
   return reasons.length === 0 ? null : reasons.join(", ");
 }
 
-/** Only these are never promoted: one in quarantine comes back by itself. */
+/** Any other word, as that of a quarantine, is taken for one that may come back by itself. */
 function isOut(status: string): boolean {
   return status === "down" || status === "unused";
 }
