@@ -1,16 +1,10 @@
 import * as z from "zod";
 import { ClusterView } from "#shared/domain/cluster-view.ts";
-import { Name } from "#shared/domain/names.ts";
 import type { Log } from "#shared/log.ts";
-import { readSmallFile } from "../adapters/local-system.ts";
-import { asciiJson, removePrivateFile, writePrivateFile } from "../adapters/private-file.ts";
+import { removePrivateFile } from "../adapters/private-file.ts";
+import { openBoundFile } from "./bound-file.ts";
 
-/** Bound to its host: a copied state directory must not tell another one who its peers are. */
-const Stored = z.strictObject({
-  machineId: z.string().nullable(),
-  node: Name,
-  view: ClusterView,
-});
+const Stored = z.strictObject({ view: ClusterView });
 
 /** How this node's cluster is declared, as a coordinator told it last: known without one, after a restart too. */
 export type ClusterViewFile = {
@@ -29,24 +23,20 @@ type ClusterViewOptions = {
 };
 
 export async function openClusterView(options: ClusterViewOptions): Promise<ClusterViewFile> {
-  const { stateDirectory, node, log, machineIdFile = "/etc/machine-id" } = options;
+  const { stateDirectory, node, log, machineIdFile } = options;
   const path = `${stateDirectory}/cluster-view.json`;
-  const machineId = (await readSmallFile(machineIdFile))?.trim() ?? null;
-  const text = await readSmallFile(path);
-  const found = text === null ? null : parseStored(text);
-  const isOurs = found !== null && found.node === node && found.machineId === machineId;
-  if (text !== null && !isOurs) {
-    const what = found === null ? "can't be read" : `is of node ${found.node} on another host`;
-    log.warn({ path }, `${path} ${what}: nothing is known of this node's cluster until a coordinator tells it.`); // prettier-ignore
+  const file = await openBoundFile({ path, schema: Stored, node, machineIdFile });
+  if (file.trouble !== null) {
+    log.warn({ path }, `${file.trouble}: nothing is known of this node's cluster until a coordinator tells it.`); // prettier-ignore
   }
-  let view = isOurs ? found.view : null;
+  let view = file.found?.view ?? null;
   let trouble: string | null = null;
 
   async function keep(next: ClusterView | null): Promise<void> {
     view = next;
     try {
       if (next === null) await removePrivateFile(path);
-      else await writePrivateFile(path, asciiJson({ machineId, node, view: next }));
+      else await file.save({ view: next });
     } catch (error) {
       log.error({ err: error, path }, "How the cluster is declared could not be kept on disk.");
     }
@@ -74,12 +64,4 @@ export async function openClusterView(options: ClusterViewOptions): Promise<Clus
 
 function isSame(known: ClusterView | null, told: ClusterView): boolean {
   return JSON.stringify({ ...known, at: 0 }) === JSON.stringify({ ...told, at: 0 });
-}
-
-function parseStored(text: string): z.infer<typeof Stored> | null {
-  try {
-    return Stored.parse(JSON.parse(text));
-  } catch {
-    return null;
-  }
 }

@@ -19,7 +19,7 @@ export type Bed = AsyncDisposable & {
 export const primary = "srv127";
 export const standbys = ["srv129", "srv159"] as const;
 export const nodes = [primary, ...standbys] as const;
-export const virtualAddress = "192.168.4.200/24";
+const virtualAddress = "192.168.4.200/24";
 
 export async function createBed(): Promise<Bed> {
   const lab = await createLab({

@@ -14,7 +14,7 @@ const destructive: ReadonlySet<GuardStep["do"]> = new Set([
   "offer-rebuild",
 ]);
 
-export type Figures = {
+type Figures = {
   /** Begun on a healthy node, by what was done. */
   readonly destructive: Readonly<Record<string, number>>;
   /** What makes good again what the stalls themselves brought about. */
