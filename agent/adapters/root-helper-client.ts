@@ -102,7 +102,9 @@ export function createRootHelper({ command, runner, clock, home }: RootHelperOpt
 
 /** castellan-root says by its exit code what kind of trouble it is; sudo says so in words. */
 function helperFailure(verb: string, exitCode: number | null, stderr: readonly string[]): Failure {
-  const said = stderr.at(-1) ?? "it said nothing";
+  // Behind its own line there may be a hint.
+  const own = stderr.find((line) => line.startsWith("castellan-root: "));
+  const said = own?.slice("castellan-root: ".length) ?? stderr.at(-1) ?? "it said nothing";
   if (stderr.some((line) => /^sudo: |not allowed to (run|execute)/.test(line))) {
     return new Failure(
       "REFUSED",

@@ -10,6 +10,8 @@ import { readRegular } from "./trusted-files.ts";
 type PoolSettings = NonNullable<HelperSettings["pool"]>;
 
 const startWithinMs = 20_000;
+/** A watchdog that is asked to end takes its virtual address off; one that is killed leaves it there. */
+const politeMs = 3_000;
 const everyMs = 100;
 
 /**
@@ -28,16 +30,19 @@ export async function startPool(
   }
   const running = livingPool(pool);
   if (running !== null) return `running ${running}`;
-  const ended = endOrphans(pool, start);
-  await until(
-    () => orphansOf(pool, start).length === 0,
-    sleep,
-    "what is left of the old pool goes on",
-  );
+  const orphans = orphansOf(pool, start);
+  signal(orphans, "SIGINT");
+  const areGone = (): boolean => orphansOf(pool, start).length === 0;
+  if (!(await within(politeMs, areGone, sleep))) signal(orphansOf(pool, start), "SIGKILL");
+  if (!(await within(startWithinMs, areGone, sleep))) {
+    throw new Failure("PROGRAM_FAILED", "what is left of the old pool goes on");
+  }
   asOwner(start, () => removeLeftovers(pool, start));
   launch(pool, start);
-  await until(() => livingPool(pool) !== null, sleep, `the pool did not start; its log is ${start.log}`); // prettier-ignore
-  return `started ${livingPool(pool)}; ${ended} processes of the old one ended`;
+  if (!(await within(startWithinMs, () => livingPool(pool) !== null, sleep))) {
+    throw new Failure("PROGRAM_FAILED", `the pool did not start; its log is ${start.log}`);
+  }
+  return `started ${livingPool(pool)}; ${orphans.length} processes of the old one ended`;
 }
 
 /** Whatever the pid file says: cut off, or the number of another program by now, it names no pool. */
@@ -46,22 +51,22 @@ function livingPool({ pidFile, program }: PoolSettings): number | null {
   return pid !== null && programOf(pid) === program ? pid : null;
 }
 
-async function until(
+async function within(
+  limitMs: number,
   isSo: () => boolean,
   sleep: (ms: number) => Promise<void>,
-  otherwise: string,
-): Promise<void> {
-  for (let waitedMs = 0; !isSo(); waitedMs += everyMs) {
-    if (waitedMs >= startWithinMs) throw new Failure("PROGRAM_FAILED", otherwise);
+): Promise<boolean> {
+  for (let waitedMs = 0; waitedMs < limitMs; waitedMs += everyMs) {
+    if (isSo()) return true;
     await sleep(everyMs);
   }
+  return isSo();
 }
 
 /** Each by its exact pid, after /proc has said that it runs the pool's binary. */
-function endOrphans(pool: PoolSettings, start: PoolStart): number {
-  const orphans = orphansOf(pool, start);
-  for (const pid of orphans) process.kill(pid, "SIGKILL");
-  return orphans.length;
+function signal(pids: readonly number[], name: "SIGINT" | "SIGKILL"): void {
+  // One that has ended by itself meanwhile is as wanted.
+  for (const pid of pids) orNothing(() => process.kill(pid, name));
 }
 
 /** Processes of the pool's binary without a parent of theirs. @throws REFUSED where another pool of that binary runs */

@@ -1,4 +1,5 @@
 import { crashPoint } from "#shared/crash-point.ts";
+import { Failure } from "#shared/errors.ts";
 import { openPcp } from "../../adapters/pcp.ts";
 import { watchProgress } from "../../steps/watch-progress.ts";
 import type { GuardExecutor } from "./step.ts";
@@ -12,14 +13,17 @@ export const restartPool: GuardExecutor<"restart-pool"> = async (_step, context)
   crashPoint("guard:pool-started");
   await using pcp = await openPcp(context);
   const what = "the start of the pool";
-  await watchProgress(context, { stallMs, everyMs: 200, what }, async () => {
+  await watchProgress(context, { stallMs, everyMs: 500, what }, async () => {
     const problem = await pcp.node(0).then(
       () => null,
       (error: unknown) => (error instanceof Error ? error.message : String(error)),
     );
-    return problem === null
-      ? { state: "done", value: null }
-      : { state: "waiting", token: problem, missing: problem };
+    if (problem === null) return { state: "done", value: null };
+    const { stdout: status } = await context.rootHelper.run("pool-status");
+    if (status.trim() === "stopped") {
+      throw new Failure("PROGRAM_FAILED", `the pool was started and ended again: ${problem}`);
+    }
+    return { state: "waiting", token: problem, missing: problem };
   });
   return `pool: ${stdout.trim()}, and it answers`;
 };

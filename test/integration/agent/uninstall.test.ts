@@ -63,7 +63,7 @@ test("lines that can't be given back are a failure, and the guard stays out of c
   await expect(leave()).rejects.toMatchObject({
     code: "REFUSED",
     message:
-      "castellan-root cron-restore ended with 10: castellan-root: the file is gone; it is not made again",
+      "castellan-root cron-restore ended with 10: the file is gone; it is not made again",
   });
   expect(await mode()).toBe("observe");
 });
