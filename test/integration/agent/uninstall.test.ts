@@ -62,8 +62,7 @@ test("lines that can't be given back are a failure, and the guard stays out of c
   const { leave, mode } = await hostInCharge(helper, "kingbase-v8r3");
   await expect(leave()).rejects.toMatchObject({
     code: "REFUSED",
-    message:
-      "castellan-root cron-restore ended with 10: the file is gone; it is not made again",
+    message: "castellan-root cron-restore ended with 10: the file is gone; it is not made again",
   });
   expect(await mode()).toBe("observe");
 });
