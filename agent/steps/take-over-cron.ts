@@ -66,7 +66,7 @@ export function cronFile({ product }: StepContext): string {
 async function awaitScripts(context: StepContext): Promise<void> {
   const what = "the end of the vendor's scripts";
   const hint =
-    "See what they do (ps), and resume when they have ended; aborted, the lines come back.";
+    "See what they do (ps), and begin anew when they have ended; until then the lines are as they were.";
   await watchProgress(context, { stallMs, everyMs: 200, what, hint }, () => {
     const running = runningVendorScripts().map(({ pid, script }) => `${script} (pid ${pid})`);
     if (running.length === 0) return Promise.resolve({ state: "done", value: null });
