@@ -53,7 +53,7 @@ export type PoolStart = {
   readonly statusFile: string | null;
   readonly log: string;
 };
-export type PoolCapability = "net_admin" | "net_raw";
+type PoolCapability = "net_admin" | "net_raw";
 
 export function loadHelperSettings(file: string, trust?: Trust): HelperSettings {
   const content = readTrusted(file, "CONFIG_INVALID", trust);

@@ -135,7 +135,7 @@ export function isPrimary(host: Host): boolean {
   return host.isOn && host.database === "running" && host.role === "primary";
 }
 
-export function isStandby(host: Host): boolean {
+function isStandby(host: Host): boolean {
   return host.isOn && host.database === "running" && host.role === "standby";
 }
 
@@ -152,7 +152,7 @@ export function isStreaming(story: Story, host: Host): boolean {
   );
 }
 
-export function reaches(story: Story, one: Host, other: Host): boolean {
+function reaches(story: Story, one: Host, other: Host): boolean {
   return one.isOn && other.isOn && !story.cut.has([one.name, other.name].toSorted().join(" "));
 }
 
