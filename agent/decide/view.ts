@@ -21,6 +21,8 @@ export type GuardView = {
   readonly cluster: ClusterView | null;
   /** The others, the newest sight of each; what is too old to rest a step on is left out. */
   readonly peers: readonly PeerSight[];
+  /** What the others' own agents say, by way of the coordinator; in `peers` a later look of this host takes its place. */
+  readonly reported: readonly PeerSight[];
   /** Every declared pool, this host's too; as `peers`. */
   readonly pools: readonly PoolSight[];
   readonly checks: readonly CheckFacts[];

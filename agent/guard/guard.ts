@@ -28,7 +28,7 @@ export type Guard = {
 
 export function createGuard(
   ports: ObserverPorts,
-  sights: Pick<Sights, "peers" | "pools" | "attend">,
+  sights: Pick<Sights, "peers" | "reported" | "pools" | "attend">,
   checks: () => readonly CheckFacts[],
   isCoordinatorConnected: () => boolean,
   engine: Pick<Engine, "act" | "progressOf">,
@@ -65,6 +65,7 @@ export function createGuard(
         policy: settings.guard,
         cluster: ports.clusterView.current(),
         peers: sights.peers(),
+        reported: sights.reported(),
         pools: sights.pools(),
         checks: checks(),
         marks: guardMarks.current(),

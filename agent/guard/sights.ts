@@ -7,6 +7,8 @@ import type { Ports } from "../ports.ts";
 /** What this host knows of the other nodes and of every pool. Too old is left out. */
 export type Sights = Disposable & {
   peers(): readonly PeerSight[];
+  /** Of `peers` what the coordinator says, whatever this host has seen since. */
+  reported(): readonly PeerSight[];
   pools(): readonly PoolSight[];
   /** Other agents speak through the coordinator. */
   told(peers: readonly PeerSight[]): void;
@@ -140,6 +142,8 @@ export function createSights(
       (clusterView.current()?.nodes ?? []).flatMap(
         ({ name }) => newestSight(freshPeer(own, name), freshPeer(byOthers, name)) ?? [],
       ),
+    reported: () =>
+      (clusterView.current()?.nodes ?? []).flatMap(({ name }) => freshPeer(byOthers, name) ?? []),
     pools: () =>
       (clusterView.current()?.nodes ?? []).flatMap(
         ({ name }) => fresh(pools.get(name), poolFreshForMs) ?? [],

@@ -82,6 +82,9 @@ test("an old primary stops only where its successor is on a later timeline and s
   ]);
   expect(told(onSrv127({ peers: [newPrimary] }))[0]).not.toContain("(srv");
   expect(told(onSrv127({ peers: [{ ...newPrimary, from: "coordinator" }] }))[0]).toContain("(srv129's own agent says so)"); // prettier-ignore
+  // Seen by this host a moment later than its agent told of it: both count.
+  const itself = { ...newPrimary, from: "coordinator" as const };
+  expect(told(onSrv127({ peers: [newPrimary], reported: [itself] }))[0]).toContain("(srv129's own agent says so)"); // prettier-ignore
   const row = { id: 1, hostname: "192.168.4.129", port: 54321, status: "up", role: "primary", weight: 1 }; // prettier-ignore
   const pools = [{ node: "srv129", at: 1, status: "answers" as const, rows: [row], problem: null }];
   expect(told(onSrv127({ peers: [newPrimary], pools }))[0]).toContain("(the pool on srv129 names srv129 the primary)"); // prettier-ignore

@@ -81,6 +81,7 @@ export function view(
     policy: { ...defaultPolicy, ...policy },
     cluster: null,
     peers: [],
+    reported: [],
     pools: [],
     checks: [],
     marks: noMarks,
