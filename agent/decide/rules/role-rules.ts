@@ -220,7 +220,8 @@ function anotherSight({ node, from }: PeerSight, view: GuardView): string | null
   if (follower !== undefined) return `${follower.node} streams from ${node}`;
   const pool = namingPool(node, view);
   if (pool !== null) return `the pool on ${pool} names ${node} the primary`;
-  return from === "coordinator" ? `${node}'s own agent says so` : null;
+  const isTold = view.reported.some((peer) => peer.node === node && peer.database === "primary");
+  return from === "coordinator" || isTold ? `${node}'s own agent says so` : null;
 }
 
 function namingPool(node: string, view: GuardView): string | null {
