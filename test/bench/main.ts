@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { benchAddNode, type AddNodeBenchOptions } from "./add-node/bench.ts";
 import { benchCycles, type CyclesBenchOptions } from "./cycles/bench.ts";
 import { benchDrift, type DriftBenchOptions } from "./drift/bench.ts";
+import { benchGuard, guardRows, type GuardBenchOptions, type GuardRow } from "./guard/bench.ts";
 import { benchIdle } from "./idle/bench.ts";
 
 /** With --json the report goes to standard error: the last line is all of standard output. */
@@ -59,6 +60,17 @@ program
     print(options, await benchDrift({ ...options, say: sayTo(options) }));
   });
 
+program
+  .command("guard")
+  .description("from what happens to a node until its guard has told or mended it; crond beside it")
+  .option("--rounds <n>", "rounds of each row", positive, 30)
+  .option("--cron-rounds <n>", "rounds of the re-point with the vendor's way", positive, 5)
+  .option("--only <rows>", `some of ${guardRows.join(",")}`, rowsOfGuard, [])
+  .option("--json", "print the figures as the last line")
+  .action(async (options: Output & Omit<GuardBenchOptions, "say">) => {
+    print(options, await benchGuard({ ...options, say: sayTo(options) }));
+  });
+
 await program.parseAsync();
 
 function print({ json }: Output, result: { readonly ok: boolean }): void {
@@ -83,6 +95,14 @@ function positive(text: string): number {
   const number = count(text);
   if (number > 0) return number;
   throw new InvalidArgumentError("a number above 0 is wanted.");
+}
+
+function rowsOfGuard(text: string): GuardRow[] {
+  return text.split(",").map((name) => {
+    const row = guardRows.find((one) => one === name);
+    if (row === undefined) throw new InvalidArgumentError(`known are ${guardRows.join(", ")}.`);
+    return row;
+  });
 }
 
 function numbers(text: string): number[] {

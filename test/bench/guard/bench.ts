@@ -1,0 +1,97 @@
+import { enforce } from "#test/e2e/support/guard.ts";
+import type { LaneOptions } from "#test/harness/postgres.ts";
+import { latencyOf } from "../drift/tally.ts";
+import { describeMachine, renderMachine, type Machine } from "../machine.ts";
+import { withGuardBed, type GuardBed } from "./bed.ts";
+import { runCronRepoints, type CronBaseline } from "./cron-baseline.ts";
+import { runDatabaseDeaths, type DatabaseDeath } from "./database-death.ts";
+import { runPoolDeaths, runStolenAddresses } from "./pool-and-vip.ts";
+import { bringBack, failOver } from "./repoint.ts";
+import { pause, percentiles, type Percentiles } from "./rounds.ts";
+
+export const guardRows = ["database", "repoint", "repoint-pg10", "pool", "vip", "cron"] as const;
+export type GuardRow = (typeof guardRows)[number];
+
+export type GuardBenchOptions = {
+  readonly rounds: number;
+  readonly cronRounds: number;
+  readonly only: readonly GuardRow[];
+  readonly say: (line: string) => void;
+};
+
+export type GuardResult = {
+  readonly databaseDeathMs: DatabaseDeath | null;
+  readonly poolDeathMs: Percentiles | null;
+  /** PostgreSQL 15. */
+  readonly repointMs: Percentiles | null;
+  readonly repointPg10Ms: Percentiles | null;
+  readonly vipMs: Percentiles | null;
+  readonly cron: CronBaseline | null;
+  readonly targetP99Ms: typeof targetP99Ms;
+  readonly ok: boolean;
+  readonly machine: Machine;
+};
+
+const targetP99Ms = { repointMs: 3_000, repointPg10Ms: 10_000 } as const;
+const three = ["srv127", "srv129", "srv159"];
+const postgresql: LaneOptions = { product: "postgresql", version: 15 };
+const kingbase: LaneOptions = { product: "kingbase-v8r3" };
+
+/** The rows that are not asked for are null. */
+export async function benchGuard(options: GuardBenchOptions): Promise<GuardResult> {
+  const { rounds, cronRounds, only, say } = options;
+  const machine = await describeMachine();
+  say(renderMachine(machine));
+  const wants = (row: GuardRow): boolean => only.length === 0 || only.includes(row);
+  const told = <T extends Percentiles>(what: string, row: T): T => {
+    say(`${what}: p50 ${row.p50} ms, p99 ${row.p99} ms, most ${row.max} ms of ${row.rounds}`);
+    return row;
+  };
+
+  let databaseDeathMs: DatabaseDeath | null = null;
+  let repointMs: Percentiles | null = null;
+  if (wants("database") || wants("repoint")) {
+    await withGuardBed({ ...postgresql, nodes: three }, async (bed) => {
+      if (wants("database")) {
+        databaseDeathMs = told("postmaster killed → alert", await runDatabaseDeaths(bed, rounds));
+      }
+      if (wants("repoint")) {
+        repointMs = told("promoted → followed, PostgreSQL 15", await runRepoints(bed, rounds));
+      }
+    });
+  }
+  const repointPg10Ms = wants("repoint-pg10")
+    ? await withGuardBed({ ...kingbase, nodes: three }, async (bed) =>
+        told("promoted → followed, PostgreSQL 10", await runRepoints(bed, rounds)),
+      )
+    : null;
+  let poolDeathMs: Percentiles | null = null;
+  let vipMs: Percentiles | null = null;
+  if (wants("pool") || wants("vip")) {
+    await withGuardBed({ ...kingbase, nodes: three.slice(0, 2), pool: true }, async (bed) => {
+      await enforce(bed.castellan, bed.cluster.nodes);
+      if (wants("vip")) vipMs = told("address stolen → alert", await runStolenAddresses(bed, rounds)); // prettier-ignore
+      if (wants("pool")) poolDeathMs = told("pool killed → running", await runPoolDeaths(bed, rounds)); // prettier-ignore
+    });
+  }
+  const cron = wants("cron") ? await runCronRepoints(cronRounds, say) : null;
+  const within = (row: Percentiles | null, limit: number): boolean =>
+    row === null || (row.p99 !== null && row.p99 <= limit);
+  const ok =
+    within(repointMs, targetP99Ms.repointMs) && within(repointPg10Ms, targetP99Ms.repointPg10Ms);
+  return { databaseDeathMs, poolDeathMs, repointMs, repointPg10Ms, vipMs, cron, targetP99Ms, ok, machine }; // prettier-ignore
+}
+
+/** srv127 and srv129 take turns as primary; srv159 is led each time by its guard. */
+async function runRepoints(bed: GuardBed, rounds: number): Promise<Percentiles> {
+  await enforce(bed.castellan, bed.cluster.nodes);
+  const taken: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    await pause();
+    const [from, to] = round % 2 === 0 ? ["srv127", "srv129"] : ["srv129", "srv127"];
+    const failover = { from, to, other: "srv159" } as const;
+    taken.push(await failOver(bed.cluster, failover, 120_000));
+    await bringBack(bed.cluster, failover);
+  }
+  return percentiles(latencyOf(taken));
+}
