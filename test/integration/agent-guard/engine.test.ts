@@ -231,6 +231,28 @@ test("an operation that comes between two steps stops what follows", async () =>
   ]);
 });
 
+test("a check of the vendor's that comes back between two steps stops what follows", async () => {
+  await using home = await openPorts();
+  const calls: string[] = [];
+  const hold = held();
+  await using bed = await openEngine(home, {
+    rules: [row("dead", "database", [{ do: "write-standby-marker" }, { do: "start-database" }])],
+    executors: {
+      "write-standby-marker": fake(calls, hold.promise),
+      "start-database": fake(calls),
+    },
+  });
+  await bed.look(dead);
+  await waitFor(() => calls.length === 1);
+  await bed.look({ ...dead, vendorAtWork: "network_rewind.sh runs (pid 7)" });
+  hold.release();
+  await waitFor(() => bed.ends() === 1);
+  expect(calls).toEqual(["write-standby-marker"]);
+  expect(bed.ring.recent()).toMatchObject([
+    { outcome: "failed", why: expect.stringContaining("network_rewind.sh runs (pid 7)") },
+  ]);
+});
+
 test("an agent that stops takes its steps back, and says so", async () => {
   await using home = await openPorts();
   const calls: string[] = [];
