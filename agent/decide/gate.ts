@@ -145,9 +145,10 @@ export function judge(input: GateInput): Verdict {
 
 /** What may be done no more once its steps have begun: it is asked again before each of them. */
 export function stopsWhile(
-  input: Pick<GateInput, "mode" | "rule" | "reservations">,
+  input: Pick<GateInput, "mode" | "rule" | "reservations"> & Pick<GuardView, "vendorAtWork">,
 ): string | null {
   if (input.mode.mode !== "enforce") return `the guard's mode is ${input.mode.mode} now`;
+  if (input.vendorAtWork !== null) return input.vendorAtWork;
   const by = input.reservations.find((held) => held.class === input.rule.class)?.by;
   return by === undefined ? null : `${by} works on this node (${input.rule.class})`;
 }

@@ -76,6 +76,8 @@ export function createEngine(options: EngineOptions): Engine {
   /** By open finding, what was said of its steps. */
   const said = new Map<string, Set<string>>();
   const progress = new Map<string, string>();
+  /** As the latest look saw it: steps may take longer than the vendor's checks stay away. */
+  let vendorAtWork: string | null = null;
 
   const keep = (decision: Decision): Promise<boolean> => keepDecision(ports, decision);
 
@@ -137,7 +139,7 @@ export function createEngine(options: EngineOptions): Engine {
       for (const step of decision.steps) {
         signal.throwIfAborted();
         const mode = guardModes.current();
-        const stop = stopsWhile({ mode, rule, reservations: reservations.current() });
+        const stop = stopsWhile({ mode, rule, vendorAtWork, reservations: reservations.current() });
         if (stop !== null) throw new Failure("INTERRUPTED", stop);
         const mark: GuardStepContext["mark"] = (marks) => guardMarks.mark(marks);
         const context = { ...ports, view, decisionId: decision.id, signal, mark };
@@ -170,6 +172,7 @@ export function createEngine(options: EngineOptions): Engine {
     act: async (decided, view, { now, beganMs }) => {
       const { memory, rules: states } = decided.state;
       const mode = guardModes.current();
+      ({ vendorAtWork } = view);
       const kept: Promise<unknown>[] = [];
       const made = (
         decision: Parameters<typeof decisionDraft>[2],

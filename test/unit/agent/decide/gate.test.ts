@@ -127,11 +127,12 @@ test("however acts were spread, no more than the limit are begun within its time
 });
 
 test("a mode that ends and a reservation that comes stop what is under way before its next step", () => {
-  const going = { rule: { class: "role" } as const, mode: enforce, reservations: [] };
+  const going = { rule: { class: "role" } as const, mode: enforce, reservations: [], vendorAtWork: null }; // prettier-ignore
   expect(stopsWhile(going)).toBeNull();
   expect(stopsWhile({ ...going, mode: { ...enforce, mode: "maintenance" } })).toMatch(
     /maintenance/,
   );
+  expect(stopsWhile({ ...going, vendorAtWork: "a line" })).toBe("a line");
   expect(stopsWhile({ ...going, reservations: [{ class: "role", by: "op-a" }] })).toMatch(/op-a/);
 });
 
