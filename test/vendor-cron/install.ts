@@ -1,8 +1,8 @@
-import { fileURLToPath } from "node:url";
 import { readFile } from "node:fs/promises";
 import type { TestCluster } from "#test/harness/cluster.ts";
 import type { Host, HostProcess } from "#test/harness/host.ts";
 import { cronFile } from "#test/harness/kingbase/ha-module.ts";
+import { projectRoot } from "#test/harness/project-root.ts";
 
 /** Puts the re-implemented checks in the vendor's places of a node, with its cron lines active. */
 export async function installVendorCron(cluster: TestCluster, name: string): Promise<void> {
@@ -14,7 +14,7 @@ export async function installVendorCron(cluster: TestCluster, name: string): Pro
     ...(pool === undefined ? [] : [["restartcluster.sh", `${paths.root}/kingbasecluster/bin`] as const]), // prettier-ignore
   ];
   for (const [script, folder] of places) {
-    const text = await readFile(fileURLToPath(new URL(script, import.meta.url)), "utf8");
+    const text = await readFile(`${projectRoot()}/test/vendor-cron/${script}`, "utf8");
     await host.writeFile(`${folder}/${script}`, text, { owner, mode: 0o755 });
   }
   await host.writeFile(

@@ -46,7 +46,10 @@ export async function withGuardBed<T>(
   for (const { host, name } of cluster.nodes) {
     const file = "/etc/castellan/agent.yaml";
     // More rounds than the guard would act on in ten minutes.
-    const text = (await host.readFile(file)).replace(/^( *)rejoin: .*$/m, "$&\n$1actions: { most: 1000 }"); // prettier-ignore
+    const text = (await host.readFile(file)).replace(
+      /(actions:\s*\{?\s*most: )\d+/,
+      (_, key: string) => `${key}1000`,
+    );
     await host.writeFile(file, text, { mode: 0o644 });
     await castellan.killAgent(name);
     await castellan.startAgent(name);
