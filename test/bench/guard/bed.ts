@@ -69,13 +69,13 @@ export async function strike(
   return Number(stdout.split("\n")[0]) * 1000;
 }
 
-/** When a rule's finding on a node, begun after `since`, came to whom. */
-export async function toldOf(
-  { cluster, castellan, receiver }: GuardBed,
+/** When the webhook had the alert of a rule's finding on a node that began after `since`. */
+export async function alertedAt(
+  { receiver }: GuardBed,
   node: string,
   rule: string,
   since: number,
-): Promise<Told> {
+): Promise<number> {
   const offset = Date.now() - monotonicMs();
   const cause = `node:${node}:guard:${rule}`;
   const delivery = await receiver.first(
@@ -84,6 +84,19 @@ export async function toldOf(
     toldWithinMs,
   );
   if (delivery === null) throw new Error(`${cause} was never told`);
+  return delivery.atMs + offset;
+}
+
+/** When a rule's finding on a node, begun after `since`, came to whom. */
+export async function toldOf(
+  bed: GuardBed,
+  node: string,
+  rule: string,
+  since: number,
+): Promise<Told> {
+  const { cluster, castellan } = bed;
+  const cause = `node:${node}:guard:${rule}`;
+  const alertAt = await alertedAt(bed, node, rule, since);
   const socket = castellan.coordinatorHost.path(`${castellan.stateDirectory}/api.sock`);
   const events = await createApiClient(socket).get<readonly EventRecord[]>("/events?newest=200");
   const known = events.filter(
@@ -101,7 +114,7 @@ export async function toldOf(
   return {
     agentAt: earliest(decided, `a decision of ${rule} on ${node}`),
     coordinatorAt: earliest(known, `an event of ${cause}`),
-    alertAt: delivery.atMs + offset,
+    alertAt,
   };
 }
 

@@ -1,7 +1,7 @@
 import { waitFor } from "#test/harness/wait-for.ts";
 import { queryOnce } from "#test/harness/sql-client.ts";
 import { latencyOf } from "../drift/tally.ts";
-import { resolved, strike, toldOf, type GuardBed } from "./bed.ts";
+import { alertedAt, resolved, strike, type GuardBed } from "./bed.ts";
 import { pause, percentiles, type Percentiles } from "./rounds.ts";
 
 /** The pool's parent gets SIGKILL: until another one answers a statement on that host. */
@@ -42,7 +42,7 @@ export async function runStolenAddresses(bed: GuardBed, rounds: number): Promise
   for (let round = 0; round < rounds; round += 1) {
     await pause();
     const at = await strike(host, 'ip addr add "$1" dev eth0', [address]);
-    const { alertAt } = await toldOf(bed, "srv129", "vip-on-non-primary", at);
+    const alertAt = await alertedAt(bed, "srv129", "vip-on-non-primary", at);
     taken.push(alertAt - at);
     await resolved(bed, "srv129", "vip-on-non-primary");
   }
