@@ -7,6 +7,7 @@
 # Substituted, because a test host lacks it:
 #   ssh to localhost as root -> sudo for ip and arping; arping of db/bin -> the system's;
 #   sys_rewind over PostgreSQL 10 -> there is none: the call fails, and its status is ignored as the vendor ignores it (S6);
+#   KB_LD_PATH -> not set: the emulated clients are of another version than the server's libraries;
 #   names inside the data directory -> PostgreSQL's (pg_replslot);
 #   pool_nodes of pgpool 4.3 has a column pg_role more than 3.6's: the role is read from its own column.
 
@@ -25,7 +26,7 @@ delay=${HEALTH_CHECK_RETRY_DELAY:-10}
 size_diff=${DATA_SIZE_DIFF:-16}
 KB_PASS=$(base64 -d <<< "$KB_PASS")
 PCP_PASS=$(base64 -d <<< "$PCP_PASS")
-export LD_LIBRARY_PATH=$KB_LD_PATH LANG=en_US.UTF-8
+export LANG=en_US.UTF-8
 PATH=$PATH:/sbin:/usr/sbin
 
 log() { printf '%s %s\n' "$(date '+%F %T')" "$*" >> "$RECOVERY_LOG_DIR"; }
