@@ -1,7 +1,7 @@
 #!/bin/bash
 # Our own re-implementation of the DECISIONS of KingbaseES V8R3's network_rewind.sh (public vendor script build B0290), as the
 # baseline of a bench. No line of it is the vendor's. It keeps the vendor's surprises on purpose; the numbers (S1 ...) are those of
-# docs/guard.md. It is no tool to run a cluster with.
+# docs/vendor-checks.md. It is no tool to run a cluster with.
 #
 # Left out: --force, BMJ machines, and MAX_AVAILABLE_LEVEL (off as the vendor ships it), so an unreachable pool ends a run.
 # Substituted, because a test host lacks it:
