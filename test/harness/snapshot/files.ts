@@ -20,6 +20,9 @@ const onDisk = [
 ];
 const inMemory = ["/run", "/dev/shm"];
 
+/** What comes and goes by itself: of a server that runs, and of the agent's minute check of the disk. */
+const passing = /\.(?:pid|log)$|^pgsql_tmp\.castellan-canary$/;
+
 /**
  * none: left out; present: its owner and mode only; names: a folder of a server's own files, of which only the
  * configuration is compared by content; whole: every byte.
@@ -108,7 +111,7 @@ async function walk(
     const names = await readdir(outside).catch(() => []);
     const compared = depth === "whole" ? names : names.filter(isConfiguration);
     if (depth === "names") {
-      const others = names.filter((name) => !isConfiguration(name) && !/\.(?:pid|log)$/.test(name));
+      const others = names.filter((name) => !isConfiguration(name) && !passing.test(name));
       found[`folder ${inside}`] = `${about} with ${others.sort().join(" ")}`;
     }
     await Promise.all(
