@@ -75,8 +75,9 @@ export async function openEngine(home: PortsHome, options: EngineBedOptions): Pr
       mode = next;
     },
     ends: () => ends,
-    look: async (view, { beganMs } = { beganMs: time.elapsedMs }) => {
+    look: async (seen, { beganMs } = { beganMs: time.elapsedMs }) => {
       time.elapsedMs += 1;
+      const view = { ...seen, elapsedMs: time.elapsedMs };
       const decided = decide(state, view, now(), rules);
       ({ state } = decided);
       await engine.act(decided, view, { now: now(), beganMs });

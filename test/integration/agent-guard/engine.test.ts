@@ -320,3 +320,44 @@ test("where its decision can't be kept nothing is done but what takes a host out
   expect(calls).toEqual(["drop-vip"]);
   expect(bed.said()).toEqual(["dead failed", "address done"]);
 });
+
+test("a step that could not take the address off does not keep the server running", async () => {
+  await using home = await openPorts();
+  const calls: string[] = [];
+  await using bed = await openEngine(home, {
+    rules: [row("cut", "database", [{ do: "drop-vip" }, { do: "stop-database", mode: "fast" }])],
+    executors: {
+      "drop-vip": async () => {
+        throw new Failure("PROGRAM_FAILED", "sudo: a password is required");
+      },
+      "stop-database": fake(calls),
+    },
+  });
+  await bed.look(dead);
+  await waitFor(() => bed.ends() === 1);
+  expect(calls).toEqual(["stop-database"]);
+  expect(bed.ring.recent()).toMatchObject([
+    { outcome: "done", why: expect.stringContaining("drop-vip: sudo: a password is required") },
+  ]);
+});
+
+test("an agent that stood still stops nothing by what it saw before", async () => {
+  await using home = await openPorts();
+  const calls: string[] = [];
+  await using bed = await openEngine(home, {
+    rules: [row("cut", "database", [{ do: "drop-vip" }, { do: "stop-database", mode: "fast" }])],
+    executors: {
+      "drop-vip": async () => {
+        bed.time.elapsedMs += 60_000;
+        return "dropped";
+      },
+      "stop-database": fake(calls),
+    },
+  });
+  await bed.look(dead);
+  await waitFor(() => bed.ends() === 1);
+  expect(calls).toEqual([]);
+  expect(bed.ring.recent()).toMatchObject([
+    { outcome: "failed", why: expect.stringMatching(/^stop-database: it was seen 60 s ago/) },
+  ]);
+});
