@@ -60,6 +60,8 @@ const laneOf: Readonly<Record<RuleClass, Lane>> = {
 
 /** What takes a host out of harm's way waits for no disk: it may be the disk that is dead. */
 const goesUnrecorded: ReadonlySet<GuardStep["do"]> = new Set(["drop-vip", "stop-database"]);
+/** An agent that stood still knows nothing of the time between; of all steps only a stop does not look again itself. */
+const stopsWithinMs = 10_000;
 const stopWithinMs = 3_000;
 
 type Run = { readonly rule: Rule; readonly ended: Promise<void> };
@@ -76,6 +78,8 @@ export function createEngine(options: EngineOptions): Engine {
   /** By open finding, what was said of its steps. */
   const said = new Map<string, Set<string>>();
   const progress = new Map<string, string>();
+  /** When a look showed it last. */
+  const shownMs = new Map<string, number>();
   /** As the latest look saw it: steps may take longer than the vendor's checks stay away. */
   let vendorAtWork: string | null = null;
 
@@ -141,9 +145,13 @@ export function createEngine(options: EngineOptions): Engine {
         const mode = guardModes.current();
         const stop = stopsWhile({ mode, rule, vendorAtWork, reservations: reservations.current() });
         if (stop !== null) throw new Failure("INTERRUPTED", stop);
+        if (step.do === "stop-database") assertSeenNow(rule);
         const mark: GuardStepContext["mark"] = (marks) => guardMarks.mark(marks);
         const context = { ...ports, view, decisionId: decision.id, signal, mark };
-        seen.push(await executorOf(options.executors, step)(step, context));
+        const done = executorOf(options.executors, step)(step, context);
+        const isFirstOfMore = step.do === "drop-vip" && decision.steps.length > 1;
+        // A row of its own goes on with it, and what has to stop must not run on because of it.
+        seen.push(await (isFirstOfMore ? done.catch((error: unknown) => `drop-vip: ${asFailure(error).message}`) : done)); // prettier-ignore
         crashPoint("guard:step-done", step.do);
       }
       return { outcome: "done", why: seen.join("; ") };
@@ -154,6 +162,12 @@ export function createEngine(options: EngineOptions): Engine {
       const at = decision.steps[seen.length]?.do;
       return { outcome: "failed", why: `${at === undefined ? "" : `${at}: `}${failure.message}` };
     }
+  }
+
+  function assertSeenNow(rule: Rule): void {
+    const agoMs = clock.elapsedMs() - (shownMs.get(rule.id) ?? Number.NEGATIVE_INFINITY);
+    if (agoMs <= stopsWithinMs) return;
+    throw new Failure("INTERRUPTED", `it was seen ${Math.round(agoMs / 1_000)} s ago, and has to be seen again first`); // prettier-ignore
   }
 
   async function recordBegun(decision: Decision, view: GuardView): Promise<void> {
@@ -193,9 +207,10 @@ export function createEngine(options: EngineOptions): Engine {
         const rule = rules.find(({ id }) => id === finding.rule);
         if (rule === undefined) continue;
         const lane = laneOf[rule.class];
-        if (runs.get(lane)?.rule === rule) continue;
         // One that this very look does not show is on its way out.
         const isSeen = states[rule.id]?.against === 0;
+        if (isSeen) shownMs.set(rule.id, view.elapsedMs);
+        if (runs.get(lane)?.rule === rule) continue;
         const steps = isSeen ? [...(rule.steps?.(view, memory) ?? [])] : [];
         if (steps.length === 0) {
           progress.delete(rule.id);
