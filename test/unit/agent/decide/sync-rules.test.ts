@@ -166,3 +166,15 @@ test("a standby that is missing is told while another one streams, listed or dec
   expect(seen("")).toEqual(["listed-standby-missing: tells"]);
   expect(seen("1 (srv159)")).toEqual([]);
 });
+
+test("commits go on waiting while a pool has who left up in another row than the declared one", () => {
+  const pools = bothPools("down").map(
+    (pool, index) =>
+    index === 0
+      ? pool
+      : { ...pool, rows: pool.rows.map((row) => ({ ...row, hostname: row.id === 0 ? "192.168.4.129" : row.id === 1 ? "192.168.4.127" : row.hostname })) }, // prettier-ignore
+  );
+  expect(told(without({ pools }))).toEqual([
+    "synchronous-without-standby waits: srv129 is up on the pool of srv129",
+  ]);
+});
