@@ -1,4 +1,4 @@
-import type { PoolSight } from "#shared/domain/cluster-view.ts";
+import type { ClusterView, PoolSight } from "#shared/domain/cluster-view.ts";
 import { stateOf, type Commits } from "./commits.ts";
 import type { GuardView } from "./view.ts";
 
@@ -49,10 +49,10 @@ export function whyNotRecorded(
     const sight = pools.find((pool) => pool.node === name);
     if (sight === undefined) return [`the pool of ${name} was not asked yet`];
     if (sight.status !== "answers") return [`the pool of ${name} can't be asked (${sight.status})`];
-    return cluster.nodes.flatMap(({ name: gone, backendId }) => {
-      if (!left.includes(gone) || backendId === null) return [];
-      const status = rowStatus(sight, backendId);
-      return isOut(status) ? [] : [`${gone} is ${status} on the pool of ${name}`];
+    return cluster.nodes.flatMap((gone) => {
+      if (!left.includes(gone.name)) return [];
+      const status = statusesOf(sight, gone).find((one) => !isOut(one));
+      return status === undefined ? [] : [`${gone.name} is ${status} on the pool of ${name}`];
     });
   });
   return reasons.length === 0 ? null : reasons.join(", ");
@@ -63,8 +63,19 @@ function isOut(status: string): boolean {
   return status === "down" || status === "unused";
 }
 
-function rowStatus({ rows }: PoolSight, backendId: number): string {
-  return rows.find(({ id }) => id === backendId)?.status ?? `not shown (backend ${backendId})`;
+/** Of the declared row, and of any other that leads to it: a pool's own file may number its rows otherwise. */
+function statusesOf(
+  { rows }: PoolSight,
+  { name, address, port, backendId }: ClusterView["nodes"][number],
+): readonly string[] {
+  const isShown = backendId === null || rows.some(({ id }) => id === backendId);
+  const statuses = rows
+    .filter(
+      (row) =>
+        row.id === backendId || ([address, name].includes(row.hostname) && row.port === port),
+    ) // prettier-ignore
+    .map(({ status }) => status);
+  return isShown ? statuses : [...statuses, `not shown (backend ${backendId})`];
 }
 
 function reachesNobody({
