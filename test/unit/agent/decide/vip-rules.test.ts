@@ -111,3 +111,13 @@ test("an interface that is gone is named, with those that are there", () => {
     "nic-gone": ["eth0 is gone, or without an address; there are: ens33", []],
   });
 });
+
+test("a server that gives no session gives it away once another one is the primary on a later timeline", () => {
+  const here = { addresses: [own, vip] };
+  const hung = (timeline: number) =>
+    seen({ status: "unreachable" }, { ...here, peers: [peer("srv129", { database: "primary", timeline }), peer("srv159")] }); // prettier-ignore
+  expect(judge(hung(2))).toMatchObject({
+    "vip-on-non-primary": [expect.stringContaining("srv129"), ["drop-vip"]],
+  });
+  expect(judge(hung(1))).toEqual({});
+});
