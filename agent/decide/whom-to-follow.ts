@@ -16,6 +16,13 @@ export function onlyPrimary(view: GuardView): PeerSight | null {
   return others.length === 0 ? first : null;
 }
 
+/** A primary on a later timeline than this node's: it was promoted since. */
+export function successor(view: GuardView): PeerSight | null {
+  const other = onlyPrimary(view);
+  const own = Math.max(view.facts.database.timeline ?? 0, view.marks.wasPrimary?.timeline ?? 0);
+  return other !== null && own > 0 && (other.timeline ?? 0) > own ? other : null;
+}
+
 /** As a step names it; null where it is not declared. */
 export function placeOf(
   { cluster }: GuardView,

@@ -1,7 +1,14 @@
 import type { PeerSight } from "#shared/domain/cluster-view.ts";
 import type { GuardStep } from "#shared/domain/guard.ts";
 import type { GuardView } from "../view.ts";
-import { followedNode, onlyPrimary, placeOf, primaries, streamingName } from "../whom-to-follow.ts";
+import {
+  followedNode,
+  onlyPrimary,
+  placeOf,
+  primaries,
+  streamingName,
+  successor,
+} from "../whom-to-follow.ts";
 import type { Rule } from "./rule.ts";
 
 /** Who this node is in its cluster, and whom it follows. */
@@ -200,13 +207,6 @@ export const roleRules: readonly Rule[] = [
     next: 'take it out and add it again (docs/slots.md, "A standby that needs a rebuild"): castellan node add',
   },
 ];
-
-/** A primary on a later timeline than this node's: it was promoted since. */
-function successor(view: GuardView): PeerSight | null {
-  const other = onlyPrimary(view);
-  const own = Math.max(view.facts.database.timeline ?? 0, view.marks.wasPrimary?.timeline ?? 0);
-  return other !== null && own > 0 && (other.timeline ?? 0) > own ? other : null;
-}
 
 function successorPlace(view: GuardView) {
   const newer = successor(view);

@@ -1,5 +1,6 @@
 import type { GuardView } from "../view.ts";
 import { nicWith, virtualAddress, whyNotTake } from "../virtual-address.ts";
+import { successor } from "../whom-to-follow.ts";
 import type { Rule } from "./rule.ts";
 
 const install = "root helper: castellan-root install with --virtual-address and --nic";
@@ -16,7 +17,13 @@ export const vipRules: readonly Rule[] = [
       const address = virtualAddress(view);
       const nic = address === null ? null : nicWith(view.facts.host, address);
       const { status, role } = view.facts.database;
-      if (nic === null || status === "unreachable" || role === "primary") return null;
+      if (nic === null) return null;
+      if (status === "unreachable") {
+        // One that hangs would keep it from its successor for ever.
+        const newer = successor(view);
+        return newer === null ? null : `${address} is on ${nic}, the database is ${status}, and ${newer.node} is the primary on timeline ${newer.timeline}`; // prettier-ignore
+      }
+      if (role === "primary") return null;
       return `${address} is on ${nic}, and the database ${status === "running" ? "is in recovery" : `is ${status}`}`; // prettier-ignore
     },
     steps: (view) => (offers(view, "vip-drop") ? [{ do: "drop-vip" }] : []),
