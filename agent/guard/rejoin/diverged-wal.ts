@@ -31,7 +31,7 @@ export function partingFrom(stopped: StoppedServer, primary: SeenPrimary): Parti
 export async function divergedSegments(
   stopped: StoppedServer,
   at: string,
-  { settings }: GuardStepContext,
+  { settings }: Pick<GuardStepContext, "settings">,
 ): Promise<readonly string[]> {
   const directory = await walDirectory(settings.paths.dataDirectory);
   const names = (await namesIn(directory, mostSegments)) ?? [];

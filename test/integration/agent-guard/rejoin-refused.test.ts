@@ -50,6 +50,9 @@ test("one that crashed with WAL of its own recovers alone, and a rebuild is offe
   expect(control.stdout).toMatch(/cluster state:\s+shut down$/m);
   expect(await machine.readFile(`${paths.dataDir}/recovery.conf`)).toContain("standby_mode = 'on'");
   expect(await cluster.isRunning("srv129")).toBe(false);
+  const kept = `${host.settings.stateDirectory}/diverged-wal`;
+  const { stdout } = await machine.exec(["find", kept, "-type", "f"], { reject: false });
+  expect(stdout).toMatch(/\/[0-9A-F]{24}$/m);
 });
 
 test("what a rule found to be past a rewind is marked with its reason", async () => {
