@@ -1,3 +1,4 @@
+import { open } from "node:fs/promises";
 import { lsnDistance, parseLsn } from "#shared/domain/lsn.ts";
 import { partingOf } from "#shared/domain/timeline-history.ts";
 import { walFilePosition } from "#shared/domain/wal-file.ts";
@@ -36,16 +37,27 @@ export async function divergedSegments(
   const directory = await walDirectory(settings.paths.dataDirectory);
   const names = (await namesIn(directory, mostSegments)) ?? [];
   const from = Number(parseLsn(at) ?? 0n);
-  const end = Number(parseLsn(stopped.end) ?? 0n);
-  return names
-    .filter((name) => {
-      const begins = walFilePosition(name, stopped.segmentBytes);
-      // Segments beyond the end are made ahead, out of old ones.
-      return begins !== null && begins + stopped.segmentBytes > from && begins <= end;
-    })
-    .filter((name) => Number.parseInt(name.slice(0, 8), 16) <= stopped.timeline)
-    .sort()
-    .map((name) => `${directory}/${name}`);
+  const found: string[] = [];
+  for (const name of names.toSorted()) {
+    const begins = walFilePosition(name, stopped.segmentBytes);
+    if (begins === null || begins + stopped.segmentBytes <= from) continue;
+    if (Number.parseInt(name.slice(0, 8), 16) > stopped.timeline) continue;
+    const path = `${directory}/${name}`;
+    if ((await firstPageOf(path)) === BigInt(begins)) found.push(path);
+  }
+  return found;
+}
+
+/**
+ * Where its first page says that it lies: a segment that was made ahead, out of an old one or of zeros, says otherwise
+ * (PostgreSQL, access/xlog_internal.h: XLogPageHeaderData). Its end is no help: the control file tells what was
+ * replayed, and a standby may have acknowledged far more.
+ */
+async function firstPageOf(path: string): Promise<bigint | null> {
+  await using file = await open(path, "r");
+  const header = Buffer.alloc(16);
+  const { bytesRead } = await file.read(header, 0, header.length, 0);
+  return bytesRead < header.length ? null : header.readBigUInt64LE(8);
 }
 
 const mostSegments = 100_000;

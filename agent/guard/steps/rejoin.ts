@@ -88,10 +88,13 @@ async function prepare(
     await noteRejoin({ ...record, stage: "rewound" }, context);
     return { ...record, stage: "rewound" };
   }
-  const problem = await impossible(stopped, at, context);
-  if (problem !== null || at === null) throw await rebuild(problem ?? "nothing in common", context);
+  if (at === null) {
+    throw await rebuild("it has no timeline in common with the primary, and none of its WAL is kept elsewhere", context); // prettier-ignore
+  }
   lines.push(await keepDivergedWal(stopped, at, context));
   crashPoint("guard:wal-kept");
+  const problem = await impossible(stopped, context);
+  if (problem !== null) throw await rebuild(problem, context);
   // Its control file tells the new timeline from then on (PostgreSQL docs, pg_rewind).
   await primary.session.query("CHECKPOINT");
   await tryRewind(step, context).catch(async (error: unknown) => {
@@ -108,10 +111,8 @@ async function prepare(
 /** Why no rewind can help here; null where one may. */
 async function impossible(
   stopped: StoppedServer,
-  at: string | null,
   context: GuardStepContext,
 ): Promise<string | null> {
-  if (at === null) return "it has no timeline in common with the primary";
   const version = await copiedVersion(context.settings.paths.dataDirectory, context);
   if (stopped.state === "shut down in recovery" && version < 130_000) {
     return "before version 13 a rewind overlooks what a standby has replayed";
