@@ -41,6 +41,8 @@ test("one that lags, follows another timeline or cluster, or is no standby, stay
   expect(seen({ systemIdentifier: "1" })).toContain("srv129 has system identifier 1");
   expect(seen({ database: "silent" })).toBe("srv129 is silent, no standby");
   expect(seen({ database: "primary" })).toBe("not one primary is seen, or more than one");
+  // Somebody else streams under its name.
+  expect(seen({ upstream: null })).toBe("srv129 says that it streams from nobody");
   expect(told(leader("down", synchronousPrimary("", [walsender("srv129", "catchup")])))).toEqual([
     "srv129 is catchup of srv127",
   ]);
@@ -73,6 +75,27 @@ test("who comes back while the primary is asynchronous for now waits for it to b
   expect(told(wasSynchronous, suspended([]), again("0/4FFFFFF"), again("0/5000000"))).toEqual(
     attach,
   );
+});
+
+test("who comes back while fewer are asked for than before waits for what was acknowledged without it", () => {
+  const two = "2 (srv129, srv159)";
+  const lists = (names: string, position: string, flushLsn: string | null) =>
+    leader(
+      "down",
+      synchronousPrimary(names, [walsender("srv159"), ...(flushLsn === null ? [] : [{ ...walsender("srv129"), flushLsn }])], { position }), // prettier-ignore
+    );
+  const left = lists(two, "0/1000000", null);
+  const fewer = lists("1 (srv129, srv159)", "0/4000000", null);
+  const isBack = lists("1 (srv129, srv159)", "0/5000000", "0/4FFFFFF");
+  const again = (flushLsn: string) => lists(two, "0/5000000", flushLsn);
+  expect(told(left, fewer, isBack)).toEqual([`srv127 is to be synchronous again first (${two})`]);
+  expect(told(left, fewer, isBack, again("0/4FFFFFF"))).toEqual([
+    "it lacks what was acknowledged without it, up to 0/5000000",
+  ]);
+  expect(told(left, fewer, isBack, again("0/4FFFFFF"), again("0/5000000"))).toEqual(attach);
+  // A person asks for fewer while more stream: the guard never does.
+  const persons = [lists(two, "0/5000000", "0/5000000"), lists("1 (srv129, srv159)", "0/5000000", "0/5000000")]; // prettier-ignore
+  expect(told(...persons)).toEqual(attach);
 });
 
 test("a primary that a person made asynchronous holds nobody back", () => {

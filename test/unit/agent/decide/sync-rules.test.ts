@@ -178,3 +178,13 @@ test("commits go on waiting while a pool has who left up in another row than the
     "synchronous-without-standby waits: srv129 is up on the pool of srv129",
   ]);
 });
+
+test("commits go on waiting while a pool may promote a node that nobody declared", () => {
+  const stranger = { hostname: "192.168.4.77", port: 54321, role: "standby", weight: 1 };
+  const pools = (status: string) =>
+    bothPools("down").map((pool) => ({ ...pool, rows: [...pool.rows, { ...stranger, id: 3, status }] })); // prettier-ignore
+  expect(told(without({ pools: pools("up") }))[0]).toContain(
+    "synchronous-without-standby waits: 192.168.4.77:54321, which is no declared node, is up on the pool of srv127",
+  );
+  expect(told(without({ pools: pools("down") }))).toEqual([asynchronous]);
+});
