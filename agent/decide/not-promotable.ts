@@ -1,6 +1,9 @@
 import type { ClusterView, PoolSight } from "#shared/domain/cluster-view.ts";
+import type { PoolRow } from "#shared/domain/facts.ts";
 import { stateOf, type Commits } from "./commits.ts";
 import type { GuardView } from "./view.ts";
+
+type DeclaredNode = ClusterView["nodes"][number];
 
 /** Declared nodes that do not stream from this primary: what is acknowledged without them they lack. */
 export function nodesThatLeft(
@@ -49,11 +52,18 @@ export function whyNotRecorded(
     const sight = pools.find((pool) => pool.node === name);
     if (sight === undefined) return [`the pool of ${name} was not asked yet`];
     if (sight.status !== "answers") return [`the pool of ${name} can't be asked (${sight.status})`];
-    return cluster.nodes.flatMap((gone) => {
+    const strangers = sight.rows.filter(
+      (row) => !isOut(row.status) && !cluster.nodes.some((node) => leadsTo(row, node)),
+    );
+    const ofStrangers = strangers.map(
+      ({ hostname, port, status }) => `${hostname}:${port}, which is no declared node, is ${status} on the pool of ${name}`, // prettier-ignore
+    );
+    const ofGone = cluster.nodes.flatMap((gone) => {
       if (!left.includes(gone.name)) return [];
       const status = statusesOf(sight, gone).find((one) => !isOut(one));
       return status === undefined ? [] : [`${gone.name} is ${status} on the pool of ${name}`];
     });
+    return [...ofGone, ...ofStrangers];
   });
   return reasons.length === 0 ? null : reasons.join(", ");
 }
@@ -63,19 +73,16 @@ function isOut(status: string): boolean {
   return status === "down" || status === "unused";
 }
 
-/** Of the declared row, and of any other that leads to it: a pool's own file may number its rows otherwise. */
-function statusesOf(
-  { rows }: PoolSight,
-  { name, address, port, backendId }: ClusterView["nodes"][number],
-): readonly string[] {
+function statusesOf({ rows }: PoolSight, node: DeclaredNode): readonly string[] {
+  const { backendId } = node;
   const isShown = backendId === null || rows.some(({ id }) => id === backendId);
-  const statuses = rows
-    .filter(
-      (row) =>
-        row.id === backendId || ([address, name].includes(row.hostname) && row.port === port),
-    ) // prettier-ignore
-    .map(({ status }) => status);
+  const statuses = rows.filter((row) => leadsTo(row, node)).map(({ status }) => status);
   return isShown ? statuses : [...statuses, `not shown (backend ${backendId})`];
+}
+
+/** The declared row, and any other that leads there: a pool's own file may number its rows otherwise. */
+function leadsTo(row: PoolRow, { name, address, port, backendId }: DeclaredNode): boolean {
+  return row.id === backendId || ([address, name].includes(row.hostname) && row.port === port);
 }
 
 function reachesNobody({

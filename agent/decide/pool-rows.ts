@@ -1,8 +1,8 @@
 import type { ClusterView } from "#shared/domain/cluster-view.ts";
 import type { PoolRow } from "#shared/domain/facts.ts";
 import { lsnDistance } from "#shared/domain/lsn.ts";
-import { hasSyncName, parseSyncList } from "#shared/domain/sync-list.ts";
-import { clusterCommits, commitsWait, stateOf, streamsFrom, type Commits } from "./commits.ts";
+import { hasSyncName, parseSyncList, requiredStandbys } from "#shared/domain/sync-list.ts";
+import { clusterCommits, commitsWait, satisfying, stateOf, streamsFrom, type Commits } from "./commits.ts"; // prettier-ignore
 import type { GuardMemory, GuardView } from "./view.ts";
 
 type DeclaredRow = {
@@ -53,14 +53,17 @@ export function whyNotFollowing(
   if (!streamsFrom(primary, node.name)) {
     return `${node.name} is ${stateOf(primary, node.name) ?? "no standby"} of ${primary.node}`;
   }
-  const peer = peers.find(({ node: name }) => name === node.name);
-  const seen = node.name === own ? { ...database, database: database.role } : peer;
+  const upstream = database.receiver?.status === "streaming" ? database.receiver.conninfo : null;
+  const here = node.name === own ? { ...database, database: database.role, upstream } : undefined;
+  const seen = peers.find(({ node: name }) => name === node.name) ?? here;
   if (seen === undefined) return `${node.name} was not looked at yet`;
   if (seen.database !== "standby")
     return `${node.name} is ${seen.database ?? "not known"}, no standby`;
   if (seen.systemIdentifier !== primary.systemIdentifier) {
     return `${node.name} has system identifier ${seen.systemIdentifier}, and ${primary.node} ${primary.systemIdentifier}`;
   }
+  // Another one may stream under its name.
+  if (seen.upstream === null) return `${node.name} says that it streams from nobody`;
   return seen.timeline === primary.timeline
     ? null
     : `${node.name} is on timeline ${seen.timeline}, and ${primary.node} on ${primary.timeline}`;
@@ -80,7 +83,11 @@ function whyUnsafe(
 ): string | null {
   if (synchronous === null || synchronous.node !== primary.node) return null;
   const { names, isSuspended, position } = synchronous;
-  if (isSuspended) return `${primary.node} is to be synchronous again first (${names})`;
+  // Where each that streams has to acknowledge, none of them falls behind.
+  const asksFor = requiredStandbys(primary.names) ?? 0;
+  const asksForAll = asksFor > 0 && satisfying(primary, names) <= asksFor;
+  if (isSuspended && !asksForAll)
+    return `${primary.node} is to be synchronous again first (${names})`;
   if (!hasSyncName(parseSyncList(names), name)) return null;
   const missing = lsnDistance(flushedBy(primary, name), position);
   return missing !== null && missing <= 0 ? null : `it lacks what was acknowledged without it, up to ${position ?? "?"}`; // prettier-ignore

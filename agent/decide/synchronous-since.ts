@@ -1,14 +1,16 @@
 import { requiredStandbys } from "#shared/domain/sync-list.ts";
-import { clusterCommits, declaredList, reducedFrom, satisfying } from "./commits.ts";
+import { clusterCommits, declaredList, reducedFrom, satisfying, type Commits } from "./commits.ts";
 import type { GuardView } from "./view.ts";
 
-/** Of a primary whose commits wait for standbys, or did until a guard made it asynchronous. */
+/** Of a primary whose commits wait for standbys, or did until a guard let them go on without. */
 export type SynchronousSince = {
   readonly node: string;
   readonly names: string;
-  /** Where its WAL was when this was first seen: whoever has that has all that was acknowledged without a standby. */
+  /** What commits wait for now. */
+  readonly inForce: string;
+  /** Where its WAL was when that was first seen: whoever has that has all that was acknowledged without a standby. */
   readonly position: string | null;
-  /** It is asynchronous for now: what is acknowledged meanwhile a standby may lack. */
+  /** Fewer are asked for than in `names`, for now: what is acknowledged meanwhile a standby may lack. */
   readonly isSuspended: boolean;
 };
 
@@ -18,20 +20,23 @@ export function synchronousSince(
 ): SynchronousSince | null {
   const primary = clusterCommits(view);
   if (primary === null) return before;
-  const { node, names, position } = primary;
+  const { node, names: inForce } = primary;
   const known = before?.node === node ? before : null;
-  if (requiredStandbys(names) !== 0) {
-    const isStill = known !== null && !known.isSuspended;
-    return { node, names, position: isStill ? known.position : position, isSuspended: false };
-  }
-  const declared = declaredList(view)?.names ?? null;
+  const isAsynchronous = requiredStandbys(inForce) === 0;
+  const declared = isAsynchronous ? (declaredList(view)?.names ?? null) : null;
   if (declared === "") return null;
-  const suspended = { node, position: null, isSuspended: true };
-  // A person makes it asynchronous while a standby streams, the guard never does.
-  if (known !== null && (known.isSuspended || satisfying(primary, known.names) === 0)) {
-    return { ...suspended, names: known.names };
-  }
-  const marked = node === view.node ? reducedFrom(view.marks.synchronousBefore, names) : null;
-  const wanted = marked ?? declared;
-  return wanted === null ? null : { ...suspended, names: wanted };
+  const marked = node === view.node ? reducedFrom(view.marks.synchronousBefore, inForce) : null;
+  const suspended = reducedByGuard(known, primary) ?? marked ?? declared;
+  if (suspended === null && isAsynchronous) return null;
+  const position = known?.inForce === inForce ? known.position : primary.position;
+  const isSuspended = suspended !== null;
+  return { node, names: suspended ?? inForce, inForce, position, isSuspended };
+}
+
+/** A person asks for fewer while more stream, the guard never does. */
+function reducedByGuard(known: SynchronousSince | null, primary: Commits): string | null {
+  if (known === null || reducedFrom(known.names, primary.names) === null) return null;
+  const isGuards =
+    known.isSuspended || satisfying(primary, known.names) <= (requiredStandbys(primary.names) ?? 0);
+  return isGuards ? known.names : null;
 }

@@ -93,6 +93,15 @@ test("who comes back while fewer are asked for than before waits for what was ac
     "it lacks what was acknowledged without it, up to 0/5000000",
   ]);
   expect(told(left, fewer, isBack, again("0/4FFFFFF"), again("0/5000000"))).toEqual(attach);
+  // Where nobody else streams each commit waits for it.
+  const alone = (flushLsn: string) =>
+    told(left, fewer, leader("down", synchronousPrimary("1 (srv129, srv159)", [{ ...walsender("srv129"), flushLsn }], { position: "0/4800000" }))).at(-1); // prettier-ignore
+  expect(alone("0/3FFFFFF")).toBe("it lacks what was acknowledged without it, up to 0/4000000");
+  expect(alone("0/4000000")).toBe(attach[0]);
+  const unlisted = "1 (srv159)";
+  const waited = leader("down", synchronousPrimary(unlisted, [walsender("srv129")]));
+  const goesOn = leader("down", synchronousPrimary("", [walsender("srv129")]));
+  expect(told(waited, goesOn).at(-1)).toBe(`srv127 is to be synchronous again first (${unlisted})`);
   // A person asks for fewer while more stream: the guard never does.
   const persons = [lists(two, "0/5000000", "0/5000000"), lists("1 (srv129, srv159)", "0/5000000", "0/5000000")]; // prettier-ignore
   expect(told(...persons)).toEqual(attach);
