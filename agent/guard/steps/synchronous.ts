@@ -1,5 +1,6 @@
 import { askingFor, requiredStandbys } from "#shared/domain/sync-list.ts";
 import { crashPoint } from "#shared/crash-point.ts";
+import type { GuardStep } from "#shared/domain/guard.ts";
 import { Failure } from "#shared/errors.ts";
 import { reducedFrom, satisfying, stateOf } from "../../decide/commits.ts";
 import { whyNotRecorded } from "../../decide/not-promotable.ts";
@@ -28,21 +29,19 @@ export const synchronous: GuardExecutor<"synchronous"> = async (step, context) =
   const wanted = requiredStandbys(step.names) ?? 0;
   const isFewer = wanted < (requiredStandbys(current) ?? 0);
   if (current !== step.names) {
-    const streaming = (await databases.own.query(dialect.replication)).map(replicationOf);
-    const list = isFewer ? current : step.names;
-    const found = satisfying({ streaming, position: null }, list);
-    if (isFewer ? found > wanted : found < wanted) {
-      throw new Failure("REFUSED", `${found} of '${list}' stream now, so it is not made '${step.names}'`); // prettier-ignore
-    }
     if (isFewer) {
       if (askingFor(current, wanted) !== step.names) {
         throw new Failure("REFUSED", `somebody made synchronous_standby_names '${current}' meanwhile`); // prettier-ignore
       }
-      const back = step.notPromotable.find((name) => stateOf({ streaming }, name) !== null);
-      if (back !== undefined) throw new Failure("REFUSED", `${back} is back`);
       await assertRecorded(step.notPromotable, context);
       await context.mark({ synchronousBefore: before ?? current });
     }
+    // At last: pools and disks may take their time.
+    const list = isFewer ? current : step.names;
+    await assertStreaming(step, list, isFewer, context).catch(async (error: unknown) => {
+      if (isFewer) await context.mark({ synchronousBefore: before });
+      throw error;
+    });
     crashPoint("guard:synchronous-marked");
     await writeSynchronousList(step.names, context);
     await awaitSynchronousList(step.names, context);
@@ -52,6 +51,24 @@ export const synchronous: GuardExecutor<"synchronous"> = async (step, context) =
   }
   return `synchronous_standby_names is '${step.names}'`;
 };
+
+/** As few as are to be asked for, or as many; and nobody is back. */
+async function assertStreaming(
+  { names, notPromotable }: Extract<GuardStep, { do: "synchronous" }>,
+  list: string,
+  isFewer: boolean,
+  context: GuardStepContext,
+): Promise<void> {
+  const { replication } = await ownDialect(context);
+  const streaming = (await context.databases.own.query(replication)).map(replicationOf);
+  const found = satisfying({ streaming, position: null }, list);
+  const wanted = requiredStandbys(names) ?? 0;
+  if (isFewer ? found > wanted : found < wanted) {
+    throw new Failure("REFUSED", `${found} of '${list}' stream now, so it is not made '${names}'`);
+  }
+  const back = notPromotable.find((name) => stateOf({ streaming }, name) !== null);
+  if (back !== undefined) throw new Failure("REFUSED", `${back} is back`);
+}
 
 async function assertRecorded(left: readonly string[], context: GuardStepContext): Promise<void> {
   const { cluster } = context.view;

@@ -76,17 +76,24 @@ describe.each(lanes)("%s", (_title, lane) => {
   test("who comes back at the last moment is waited for", async () => {
     await set(both);
     await bed.cluster.stop("srv129");
+    const gone = "SELECT 1 FROM pg_stat_replication WHERE application_name = 'srv129'";
+    await waitFor(async () => (await bed.cluster.sql("srv127", gone)).length === 0, {
+      what: "the walsender of srv129 to end",
+    });
     const host = await look();
-    const isBack: GuardHost["mark"] = async (changed) => {
+    const mark: GuardHost["mark"] = async (changed) => {
       await host.mark(changed);
+      if (changed.synchronousBefore === null) return;
       await bed.cluster.start("srv129");
       await streams("srv129");
     };
-    const step = { do: "synchronous", names: "1 (srv129, srv159)", notPromotable: ["srv129"] } as const; // prettier-ignore
-    await waitFor(async () => (await bed.cluster.sql("srv127", "SELECT 1 FROM pg_stat_replication WHERE application_name = 'srv129'")).length === 0); // prettier-ignore
-    await expect(synchronous({ ...step, notPromotable: ["srv129"] }, { ...host, mark: isBack })).rejects.toThrow("2 of '2 (srv129, srv159)' stream now"); // prettier-ignore
+    const names = "1 (srv129, srv159)";
+    await expect(
+      synchronous({ do: "synchronous", names, notPromotable: ["srv129"] }, { ...host, mark }),
+    ).rejects.toThrow("2 of '2 (srv129, srv159)' stream now");
     expect(await bed.cluster.sql("srv127", "SHOW synchronous_standby_names")).toEqual([
       { synchronous_standby_names: both },
     ]);
+    expect(await marked()).toBeNull();
   });
 });
