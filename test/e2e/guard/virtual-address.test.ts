@@ -57,6 +57,39 @@ test("the address is added where nobody answers for it, announced, found twice, 
 
   await one.exec(["ip", "link", "set", "eth0", "down"]);
   const [, whileDown] = await onOne("vip-add");
-  expect(whileDown).toMatch(/arping -D -I eth0 192\.168\.4\.200: .+/);
+  expect(whileDown).toContain("eth0 has no carrier");
   expect(await onOne("vip-status")).toEqual([0, "not here"]);
+});
+
+test("it is found and taken off with whatever mask, and wherever on this host it is", async () => {
+  const lab = await testLab({ hosts: [{ name: "srv127", address: "192.168.4.127" }] });
+  const host = lab.host("srv127");
+  const ask = await helperOn(host);
+  await host.exec(["ip", "link", "add", "eth1", "type", "veth", "peer", "name", "eth2"]);
+  await host.exec(["ip", "link", "set", "eth1", "up"]);
+  for (const place of [
+    ["192.168.4.200/32", "dev", "eth0"],
+    [address, "dev", "eth1"],
+  ]) {
+    await host.exec(["ip", "addr", "add", ...place]);
+    expect(await ask("vip-status")).toEqual([0, "here"]);
+  }
+  expect(await ask("vip-drop")).toEqual([0, "dropped"]);
+  expect((await host.exec(["ip", "-4", "addr"])).stdout).not.toContain("192.168.4.200");
+});
+
+test("an interface that hears nothing can't say that nobody has it", async () => {
+  const lab = await testLab({
+    hosts: [
+      { name: "srv127", address: "192.168.4.127" },
+      { name: "srv129", address: "192.168.4.129" },
+    ],
+  });
+  const ask = await helperOn(lab.host("srv127"));
+  await lab.host("srv129").exec(["ip", "addr", "add", address, "dev", "eth0"]);
+  await lab.host("srv127").cutLink();
+  const [status, said] = await ask("vip-add");
+  expect(said).toContain("eth0 has no carrier");
+  expect(status).toBe(13);
+  expect(await ask("vip-status")).toEqual([0, "not here"]);
 });
