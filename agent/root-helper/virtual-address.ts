@@ -29,14 +29,13 @@ export async function vipAdd(vip: VipSettings): Promise<string> {
   const { address, nic, label } = vip;
   const added = await ip(["addr", "add", address, "dev", nic, "label", label]);
   if (added.code !== 0) throw failed(`ip addr add ${address} dev ${nic}`, added);
-  await announce(vip).catch(async (error: unknown) => {
+  try {
+    await announce(vip);
+    const after = await otherHolder(vip);
+    if (after !== null) throw taken(vip, after);
+  } catch (error) {
     await remove(vip);
     throw error;
-  });
-  const after = await otherHolder(vip);
-  if (after !== null) {
-    await remove(vip);
-    throw taken(vip, after);
   }
   return "added";
 }
@@ -45,27 +44,51 @@ export async function vipDrop(vip: VipSettings): Promise<string> {
   if (!(await isHere(vip))) return "not here";
   await remove(vip);
   if (await isHere(vip)) {
-    throw new Failure("PROGRAM_FAILED", `${vip.address} is still on ${vip.nic} after its removal`);
+    throw new Failure("PROGRAM_FAILED", `${vip.address} is still on this host after its removal`);
   }
   return "dropped";
 }
 
-async function isHere({ address, nic }: VipSettings): Promise<boolean> {
-  const shown = await ip(["-o", "-4", "addr", "show", "dev", nic]);
-  if (shown.code !== 0) throw failed(`ip addr show dev ${nic}`, shown, "RESOURCE_MISSING");
-  return shown.out.split("\n").some((line) => line.split(/\s+/).includes(address));
+type Place = { readonly nic: string; readonly address: string };
+
+/** Whoever put it there may have taken another interface, or another mask than ours. */
+async function placesOf({ address }: VipSettings): Promise<readonly Place[]> {
+  const shown = await ip(["-o", "-4", "addr", "show", "to", `${bare(address)}/32`]);
+  if (shown.code !== 0) throw failed("ip addr show", shown);
+  return shown.out.split("\n").flatMap((line) => {
+    const [, nic, family, held] = line.split(/\s+/);
+    return nic === undefined || family !== "inet" || held === undefined
+      ? []
+      : [{ nic, address: held }];
+  });
 }
 
-async function remove({ address, nic }: VipSettings): Promise<void> {
-  const removed = await ip(["addr", "del", address, "dev", nic]);
-  if (removed.code !== 0) throw failed(`ip addr del ${address} dev ${nic}`, removed);
+async function isHere(vip: VipSettings): Promise<boolean> {
+  return (await placesOf(vip)).length > 0;
+}
+
+async function remove(vip: VipSettings): Promise<void> {
+  for (const { nic, address } of await placesOf(vip)) {
+    const removed = await ip(["addr", "del", address, "dev", nic]);
+    if (removed.code !== 0) throw failed(`ip addr del ${address} dev ${nic}`, removed);
+  }
+}
+
+/** Without one a question goes nowhere, and no answer comes: arping calls that free. */
+async function assertCarrier({ nic }: VipSettings): Promise<void> {
+  const shown = await ip(["-o", "link", "show", "dev", nic]);
+  if (shown.code !== 0) throw failed(`ip link show dev ${nic}`, shown, "RESOURCE_MISSING");
+  if (/<(?:[^>]*,)?LOWER_UP[,>]/.test(shown.out)) return;
+  throw new Failure("RESOURCE_MISSING", `${nic} has no carrier: who else has the address can't be asked`); // prettier-ignore
 }
 
 /**
  * iputils arping(8), -D: exit status 0 where nobody answered, 1 where somebody did; and 0 where it could not ask at all.
  * Two questions: one may get lost.
  */
-async function otherHolder({ address, nic }: VipSettings): Promise<string | null> {
+async function otherHolder(vip: VipSettings): Promise<string | null> {
+  await assertCarrier(vip);
+  const { address, nic } = vip;
   const asked = await arping(["-D", "-f", "-c", "2", "-w", "2", "-I", nic, bare(address)]);
   if (asked.code === 0 && asked.out.includes("Received 0 response")) return null;
   const mac = /\[([0-9A-Fa-f:]{17})\]/.exec(asked.out)?.[1];
