@@ -1,9 +1,52 @@
 import { spawn } from "node:child_process";
-import { copyFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"; // prettier-ignore
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { startPool } from "#agent/root-helper/start-pool.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+
+/** A pool that prints its arguments into its log, and ends. */
+function echoing(words: readonly string[], sockets: readonly string[] = []) {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "castellan-pool-")));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const program = join(folder, "kingbasecluster");
+  copyFileSync(realpathSync("/bin/echo"), program);
+  const start = {
+    arguments: words,
+    uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
+    capabilities: [],
+    libraryPath: null,
+    sockets: sockets.map((name) => join(folder, name)),
+    statusFile: null,
+    log: join(folder, "pool.log"),
+  };
+  return { folder, pool: { pidFile: join(folder, "pool.pid"), program, ports: [9999], start } };
+}
+
+test("who was down stays down: a pool is never started so that it forgets", async () => {
+  const { pool } = echoing(["start", "-D", "--discard-status", "-dD"]);
+  await expect(startPool(pool, async () => undefined)).rejects.toThrow(/did not start/);
+  await waitFor(() => readFileSync(pool.start.log, "latin1") !== "");
+  expect(readFileSync(pool.start.log, "latin1")).toBe("start -d\n");
+});
+
+test("a socket that somebody listens on is not taken for a dead pool's", async () => {
+  const { pool, folder } = echoing(["start"], [".s.PGSQL.9999"]);
+  const socket = join(folder, ".s.PGSQL.9999");
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  try {
+    const refused = startPool(pool, async () => undefined);
+    await expect(refused).rejects.toThrow(`${socket} is in use`);
+    expect(existsSync(socket)).toBe(true);
+    expect(existsSync(pool.start.log)).toBe(false);
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
 
 /** As the vendor's script starts it: its files are in their default places, so no option names them. */
 test("a pool that lives is left alone though its pid file is cut off and no -f is among its arguments", async () => {
