@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"; // prettier-ignore
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"; // prettier-ignore
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,6 +31,20 @@ test("who was down stays down: a pool is never started so that it forgets", asyn
   await expect(startPool(pool, async () => undefined)).rejects.toThrow(/did not start/);
   await waitFor(() => readFileSync(pool.start.log, "latin1") !== "");
   expect(readFileSync(pool.start.log, "latin1")).toBe("start -d\n");
+});
+
+test("a link in the place of its log leads to nothing that only root's group may write", async () => {
+  const { pool, folder } = echoing(["start"]);
+  const target = join(folder, "of-roots-group");
+  writeFileSync(target, "");
+  chmodSync(target, 0o660);
+  chmodSync(folder, 0o755);
+  symlinkSync(target, pool.start.log);
+  const start = { ...pool.start, uid: 65_534, gid: 65_534 };
+  // As sudo gives it to root.
+  if (process.getuid?.() === 0) process.setgroups?.([0]);
+  await expect(startPool({ ...pool, start }, async () => undefined)).rejects.toThrow(/EACCES|EPERM/); // prettier-ignore
+  expect(readFileSync(target, "latin1")).toBe("");
 });
 
 test("a socket that somebody listens on is not taken for a dead pool's", async () => {
