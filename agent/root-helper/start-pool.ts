@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, lstatSync, openSync, readFileSync, readdirSync, rmSync } from "node:fs"; // prettier-ignore
+import { connect } from "node:net";
 import { Failure } from "#shared/errors.ts";
 import { parsePoolStatus } from "#shared/config-files/pool-status.ts";
 import type { HelperSettings, PoolStart } from "./helper-settings.ts";
@@ -22,12 +23,12 @@ export async function startPool(
   pool: PoolSettings,
   sleep: (ms: number) => Promise<void>,
 ): Promise<string> {
-  const { start } = pool;
-  if (start === null) {
+  if (pool.start === null) {
     throw new Failure("RESOURCE_MISSING", "how the pool is started is not in the settings", {
       hint: "castellan-root install with --start-pool, while the pool runs as it should",
     });
   }
+  const start = { ...pool.start, arguments: remembering(pool.start.arguments) };
   const running = livingPool(pool);
   if (running !== null) return `running ${running}`;
   const orphans = orphansOf(pool, start);
@@ -37,12 +38,21 @@ export async function startPool(
   if (!(await within(startWithinMs, areGone, sleep))) {
     throw new Failure("PROGRAM_FAILED", "what is left of the old pool goes on");
   }
+  for (const file of start.sockets) await assertUnused(file);
   asOwner(start, () => removeLeftovers(pool, start));
   launch(pool, start);
   if (!(await within(startWithinMs, () => livingPool(pool) !== null, sleep))) {
     throw new Failure("PROGRAM_FAILED", `the pool did not start; its log is ${start.log}`);
   }
   return `started ${livingPool(pool)}; ${orphans.length} processes of the old one ended`;
+}
+
+/** Without -D, --discard-status: a standby that was down, and may lack acknowledged rows, would be up again. */
+function remembering(words: readonly string[]): readonly string[] {
+  return words.flatMap((word) => {
+    const kept = /^-[A-Za-z]+$/.test(word) ? word.replaceAll("D", "") : word;
+    return kept === "-" || kept.startsWith("--di") ? [] : [kept];
+  });
 }
 
 /** Whatever the pid file says: cut off, or the number of another program by now, it names no pool. */
@@ -91,6 +101,22 @@ function orphansOf({ program }: PoolSettings, start: PoolStart): readonly number
   return pids;
 }
 
+/** A socket that somebody listens on is no dead pool's: another program has its place. */
+async function assertUnused(file: string): Promise<void> {
+  if (lstatSync(file, { throwIfNoEntry: false })?.isSocket() !== true) return;
+  const code = await new Promise<string>((resolve) => {
+    const socket = connect(file, () => {
+      socket.destroy();
+      resolve("answers");
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+  });
+  if (code === "ECONNREFUSED" || code === "ENOENT") return;
+  throw new Failure("REFUSED", `${file} is in use (${code}), and no process of the pool runs`, {
+    hint: "See which program listens there: ss -xlp",
+  });
+}
+
 /**
  * The status file stays: a standby that is down in it may lack acknowledged rows, and would be up again without it. One
  * that is damaged, or has nobody up, would only keep everybody out.
@@ -133,6 +159,8 @@ function launch({ program }: PoolSettings, start: PoolStart): void {
 /** In folders of the pool's user root must do nothing that this user could not: links there lead where he likes. */
 function asOwner<T>({ uid, gid }: PoolStart, act: () => T): T {
   if (uid === 0) return act();
+  const groups = process.getgroups?.() ?? [];
+  process.setgroups?.([gid]);
   process.setegid?.(gid);
   process.seteuid?.(uid);
   try {
@@ -140,6 +168,7 @@ function asOwner<T>({ uid, gid }: PoolStart, act: () => T): T {
   } finally {
     process.seteuid?.(0);
     process.setegid?.(0);
+    process.setgroups?.(groups);
   }
 }
 
