@@ -175,3 +175,13 @@ test("a mode that is gone or damaged is told; one that was never set is not", as
   await rm(path);
   expect((await open()).trouble()).toMatch(/is gone/);
 });
+
+test("what commits wait for is kept for the next agent, whatever else is so", async () => {
+  await using folder = await stateFolder();
+  const nothing = { findings: [], openCauses: [] };
+  const synchronous = { node: "srv127", names: "1 (srv129)" };
+  const record = guardRecordFile(folder.path);
+  await record.save(nothing);
+  await record.save({ ...nothing, synchronous });
+  expect(await guardRecordFile(folder.path).load()).toEqual({ ...nothing, synchronous });
+});

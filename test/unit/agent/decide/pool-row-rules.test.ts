@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
+import { guardStateWith } from "#agent/decide/decide.ts";
 import { poolRowRules } from "#agent/decide/rules/pool-row-rules.ts";
-import { emptyMemory, noMarks, remember, type GuardView } from "#agent/decide/view.ts";
+import {
+  emptyMemory,
+  noMarks,
+  remember,
+  type GuardMemory,
+  type GuardView,
+} from "#agent/decide/view.ts";
 import type { DatabaseFacts } from "#shared/domain/facts.ts";
 import { stepText } from "#shared/domain/guard.ts";
 import { all, leader, synchronousPrimary } from "./synchronous-views.ts";
@@ -8,7 +15,11 @@ import { peer, walsender } from "./view-builder.ts";
 
 /** What is done, or what a row lacks that nearly applies; the last of these looks, with the memory of those before. */
 function told(...looks: readonly GuardView[]): readonly string[] {
-  let memory = emptyMemory;
+  return toldBy(emptyMemory, ...looks);
+}
+
+function toldBy(from: GuardMemory, ...looks: readonly GuardView[]): readonly string[] {
+  let memory = from;
   for (const look of looks) memory = remember(memory, look, 0);
   const seen = looks.at(-1) ?? leader("up");
   return poolRowRules.flatMap(({ when, steps, nearly }) => {
@@ -105,6 +116,13 @@ test("who comes back while fewer are asked for than before waits for what was ac
   // A person asks for fewer while more stream: the guard never does.
   const persons = [lists(two, "0/5000000", "0/5000000"), lists("1 (srv129, srv159)", "0/5000000", "0/5000000")]; // prettier-ignore
   expect(told(...persons)).toEqual(attach);
+});
+
+test("an agent that was started anew still knows what the primary is to wait for", () => {
+  const { memory } = guardStateWith([], { node: "srv127", names: all });
+  const goesOn = leader("down", synchronousPrimary("", both));
+  expect(toldBy(memory, goesOn)).toEqual([`srv127 is to be synchronous again first (${all})`]);
+  expect(toldBy(memory, leader("down", synchronousPrimary(all, both)))).toEqual(attach);
 });
 
 test("a primary that a person made asynchronous holds nobody back", () => {
