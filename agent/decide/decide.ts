@@ -2,6 +2,7 @@ import type { GuardFinding } from "#shared/domain/facts.ts";
 import { stepText, type NearMiss } from "#shared/domain/guard.ts";
 import type { Rule } from "./rules/rule.ts";
 import { rules as allRules } from "./rules/table.ts";
+import { recalled, type SynchronousSince } from "./synchronous-since.ts";
 import { emptyMemory, remember, type GuardMemory, type GuardView } from "./view.ts";
 
 type RuleState = {
@@ -15,14 +16,15 @@ export type GuardState = {
   readonly rules: Readonly<Record<string, RuleState>>;
 };
 
-const initialGuardState: GuardState = { memory: emptyMemory, rules: {} };
-
-/** After a restart: what was open stays open, with its beginning, until a look says otherwise. */
-export function guardStateWith(findings: readonly GuardFinding[]): GuardState {
+/** After a restart: what was open stays open, with its beginning, and what commits are to wait for, until a look says otherwise. */
+export function guardStateWith(
+  findings: readonly GuardFinding[],
+  synchronous: Pick<SynchronousSince, "node" | "names"> | null = null,
+): GuardState {
   const rules = Object.fromEntries(
     findings.map((finding) => [finding.rule, { against: 0, finding }]),
   );
-  return { ...initialGuardState, rules };
+  return { memory: { ...emptyMemory, synchronous: recalled(synchronous) }, rules };
 }
 
 export type GuardDecision = {

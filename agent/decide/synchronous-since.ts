@@ -33,6 +33,13 @@ export function synchronousSince(
   return { node, names: suspended ?? inForce, inForce, position, isSuspended };
 }
 
+/** After a restart: whoever made it ask for fewer meanwhile, what was acknowledged since then is not known. */
+export function recalled(
+  kept: Pick<SynchronousSince, "node" | "names"> | null,
+): SynchronousSince | null {
+  return kept === null ? null : { ...kept, inForce: "", position: null, isSuspended: true };
+}
+
 /** A person asks for fewer while more stream, the guard never does. */
 function reducedByGuard(known: SynchronousSince | null, primary: Commits): string | null {
   if (known === null || reducedFrom(known.names, primary.names) === null) return null;

@@ -11,6 +11,8 @@ const GuardRecord = z.strictObject({
   /** A mode, and marks, were kept beside it: where they are gone, they were lost. */
   hasMode: z.boolean().optional(),
   hasMarks: z.boolean().optional(),
+  /** What commits on the cluster's primary are to wait for: a standby may lack what was acknowledged meanwhile. */
+  synchronous: z.strictObject({ node: z.string(), names: z.string() }).nullish(),
 });
 type GuardRecord = z.infer<typeof GuardRecord>;
 
@@ -38,6 +40,7 @@ export function guardRecordFile(stateDirectory: string): GuardRecordFile {
         record.openCauses,
         record.hasMode,
         record.hasMarks,
+        record.synchronous,
       ]);
       if (key === saved) return;
       await writePrivateFile(path, asciiJson(record));

@@ -43,11 +43,11 @@ export function createGuard(
   let recalled: Recalled | null = null;
 
   async function recall(): Promise<Recalled> {
-    const { findings, openCauses } = await record.load();
+    const { findings, openCauses, synchronous = null } = await record.load();
     return {
       budget: createWalBudgetGuard(ports, onHostEvent, openCauses),
       lost: createLostKnowledge(ports, onHostEvent, openCauses),
-      state: guardStateWith(findings),
+      state: guardStateWith(findings, synchronous),
     };
   }
 
@@ -90,6 +90,7 @@ export function createGuard(
       await budget.enforce(seen).catch((error: unknown) => {
         log.error({ error }, "The WAL budget could not be looked at; the next look tries again.");
       });
+      const { synchronous } = decided.state.memory;
       await write("What the guard found", async () => {
         await guardMarks.note(seen.database, now);
         const marks = marksAfter(view);
@@ -99,6 +100,7 @@ export function createGuard(
           openCauses: [...budget.openCauses(), ...lost.openCauses()],
           hasMode: guardModes.isKept(),
           hasMarks: guardMarks.isKept(),
+          synchronous: synchronous && { node: synchronous.node, names: synchronous.names },
         });
       });
       const { mode: name, ...maintenance } = mode;
