@@ -25,6 +25,8 @@ export type TestDisk = AsyncDisposable & {
    * open there: it is unmounted, checked by e2fsck and mounted again, as a person would.
    */
   failReadOnly(): Promise<Fault>;
+  /** It stands still: who writes waits, and not even SIGKILL ends it. What is open can be read. */
+  freeze(): Promise<Fault>;
   freeBytes(): Promise<number>;
   /** After a power loss, what fstab does at boot. */
   mountAgain(): Promise<void>;
@@ -104,6 +106,12 @@ export async function mountDisk(
         await inHostMount(mountPoint);
         // e2fsck wants it; a person who looks after an empty data directory removes it again.
         await host.exec(["rmdir", `${mountPoint}/lost+found`], { reject: false });
+      });
+    },
+    freeze: async () => {
+      await inRoot(["fsfreeze", "-f", mountPoint]);
+      return faultUntil(async () => {
+        await inRoot(["fsfreeze", "-u", mountPoint]);
       });
     },
     freeBytes,

@@ -168,3 +168,21 @@ test("a failed disk stops a primary only where that is wanted, and a standby str
     [],
   );
 });
+
+test("a primary that hangs on its failed disk is stopped by what its directory and a standby say", () => {
+  const stopping = {
+    cluster,
+    peers: [peer("srv129")],
+    checks: [failedDisk],
+    policy: { stopOnDiskFailure: true },
+  };
+  const hanging = { status: "unreachable" as const, role: null, replication: [] };
+  expect(found("disk-failed", often(view(primary(hanging), stopping)))).toMatchObject({
+    steps: ["stop-database"],
+    witness: "srv129 streams and could take over (own-look)",
+  });
+  const ofAnother = { ...stopping, peers: [peer("srv129", { upstream: "192.168.4.159" })] };
+  expect(found("disk-failed", often(view(primary(hanging), ofAnother)))?.witness).toBeNull();
+  const standby = view(primary({ ...hanging, hasStandbyMarker: true }), stopping);
+  expect(found("disk-failed", often(standby))?.steps).toEqual([]);
+});
