@@ -44,14 +44,20 @@ export const fenceRules: readonly Rule[] = [
       return check?.severity === "critical" ? check.lastResult : null;
     },
     steps: (view) => {
-      const isPrimary = view.facts.database.role === "primary";
+      const { status, role, hasStandbyMarker } = view.facts.database;
+      const isPrimary = status === "running" ? role === "primary" : !hasStandbyMarker;
       return view.policy.stopOnDiskFailure && isPrimary ? stepDown(view) : [];
     },
     witness: (view) => {
+      // A server that hangs on its disk tells of no walsender.
+      const isRunning = view.facts.database.status === "running";
       const standbys = streamingStandbys(view);
+      const own = view.cluster?.nodes.find(({ name }) => name === view.node);
       const seen = view.peers.find(
         ({ node, database, upstream }) =>
-          database === "standby" && upstream !== null && standbys.includes(node),
+          database === "standby" &&
+          [own?.address, own?.name].includes(upstream ?? "") &&
+          (!isRunning || standbys.includes(node)),
       );
       return seen === undefined ? null : `${seen.node} streams and could take over (${seen.from})`;
     },
