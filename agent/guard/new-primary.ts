@@ -1,10 +1,10 @@
 import type { Login } from "#shared/domain/commands.ts";
-import { forkOf } from "#shared/domain/timeline-history.ts";
+import { partingOf } from "#shared/domain/timeline-history.ts";
 import { greaterLsn, lsnDistance, parseLsn } from "#shared/domain/lsn.ts";
 import { walFilePosition, walSegmentBytes } from "#shared/domain/wal-file.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Dialect } from "#shared/products/product.ts";
-import { namesIn } from "../adapters/local-system.ts";
+import { namesIn, readSmallFile } from "../adapters/local-system.ts";
 import { ClosingStack } from "../closing-stack.ts";
 import { walDirectory } from "../observe/host.ts";
 import type { Session } from "../ports.ts";
@@ -95,8 +95,8 @@ function content(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-/** How far this host's own WAL goes, and on which timeline. */
-export type OwnWal = { readonly timeline: number; readonly position: string };
+/** How far this host's own WAL goes, and on which timeline; that one's history is empty on timeline 1. */
+export type OwnWal = Pick<SeenPrimary, "timeline" | "position" | "history">;
 
 /** null: this host's WAL is a beginning of the primary's; else what it has that the primary has not, in words. */
 export function divergence(
@@ -106,15 +106,16 @@ export function divergence(
   // prettier-ignore
   const { timeline, position } = primary;
   if (own.timeline > timeline) return `timeline ${own.timeline} here is newer than its ${timeline}`;
-  const fork = own.timeline === timeline ? position : forkOf(primary.history, own.timeline);
-  if (fork === null) {
+  const parted = partingOf(own, primary);
+  if (parted === null) {
     return `timeline ${own.timeline} is not in the history of its timeline ${timeline}`;
   }
+  const fork = parted.at ?? position;
   const beyond = lsnDistance(fork, own.position) ?? 0;
   if (beyond <= 0) return null;
-  return own.timeline === timeline
+  return parted.at === null
     ? `this node's WAL goes to ${own.position}, the primary's to ${fork} on the same timeline ${timeline}`
-    : `timeline ${own.timeline} was left at ${fork} and this node's WAL goes to ${own.position}`;
+    : `timeline ${parted.timeline} was left at ${fork} and this node's WAL goes to ${own.position}`;
 }
 
 /**
@@ -132,7 +133,8 @@ export async function ownStandbyWal(context: GuardStepContext): Promise<OwnWal> 
       retryable: true,
     });
   }
-  const names = await namesIn(await walDirectory(settings.paths.dataDirectory), mostSegments);
+  const wal = await walDirectory(settings.paths.dataDirectory);
+  const names = await namesIn(wal, mostSegments);
   const segmentBytes = walSegmentBytes(view.facts.database.settings);
   const at = Number(parseLsn(position) ?? 0n);
   const timelines = (names ?? [])
@@ -142,7 +144,18 @@ export async function ownStandbyWal(context: GuardStepContext): Promise<OwnWal> 
       return begins !== null && begins < at && at <= begins + segmentBytes;
     })
     .map((name) => Number.parseInt(name.slice(0, 8), 16));
-  return { timeline: Math.max(view.facts.database.timeline ?? 1, ...timelines), position };
+  const timeline = Math.max(view.facts.database.timeline ?? 1, ...timelines);
+  const history = await historyOf(timeline, wal);
+  // Unknown is not another way: nothing is rewound for a file that somebody removed.
+  if (history === null) throw new Failure("NOT_FOUND", `${wal} has no history of its timeline ${timeline}`); // prettier-ignore
+  return { timeline, position, history };
+}
+
+/** Of a timeline in that directory of WAL; empty on timeline 1, which has none. */
+export async function historyOf(timeline: number, wal: string): Promise<string | null> {
+  if (timeline === 1) return "";
+  const name = timeline.toString(16).toUpperCase().padStart(8, "0");
+  return readSmallFile(`${wal}/${name}.history`);
 }
 
 const mostSegments = 100_000;

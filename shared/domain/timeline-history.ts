@@ -3,23 +3,12 @@ import { lsnDistance } from "./lsn.ts";
 /** `1\t0/5000148\tno recovery target specified`: where a timeline was left for the next one. */
 const entry = /^\s*(\d+)\s+([0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8})/;
 
-/**
- * Where a server's history leaves a timeline, from its `NNNNNNNN.history`; null where that timeline is none of its
- * ancestors (PostgreSQL docs, WAL internals).
- */
-export function forkOf(history: string, timeline: number): string | null {
-  const found = history
-    .split("\n")
-    .map((line) => entry.exec(line))
-    .find((match) => Number(match?.[1]) === timeline);
-  return found?.[2] ?? null;
-}
-
 type Branch = { readonly timeline: number; readonly end: string | null };
 
 /**
  * Where two servers parted: on which timeline, at which position; the position is null where the first one is an
- * ancestor of the second. null: they have nothing in common.
+ * ancestor of the second. null: they have nothing in common. From the `NNNNNNNN.history` of each (PostgreSQL docs, WAL
+ * internals). Timelines of one number that began at different positions are two: each server had a promotion of its own.
  */
 export function partingOf(
   a: { readonly history: string; readonly timeline: number },
@@ -31,6 +20,7 @@ export function partingOf(
     const other = second[index];
     if (other?.timeline !== branch.timeline) break;
     parted = { timeline: branch.timeline, at: lesser(branch.end, other.end) };
+    if ((lsnDistance(branch.end, other.end) ?? 1) !== 0) break;
   }
   return parted;
 }

@@ -1,7 +1,7 @@
 import { greaterLsn } from "#shared/domain/lsn.ts";
 import { Failure } from "#shared/errors.ts";
-import { readSmallFile } from "../../adapters/local-system.ts";
 import { walDirectory } from "../../observe/host.ts";
+import { historyOf } from "../new-primary.ts";
 import type { GuardStepContext } from "../steps/step.ts";
 
 /** What the control file of a stopped server says. */
@@ -39,8 +39,6 @@ export async function seeStopped(context: GuardStepContext): Promise<StoppedServ
     Number(field("Latest checkpoint's TimeLineID")),
     Number(field("Min recovery ending loc's timeline")),
   );
-  const wal = await walDirectory(dataDirectory);
-  const file = `${timeline.toString(16).toUpperCase().padStart(8, "0")}.history`;
   return {
     systemIdentifier: field("Database system identifier"),
     state: field("Database cluster state"),
@@ -48,7 +46,7 @@ export async function seeStopped(context: GuardStepContext): Promise<StoppedServ
     checkpoint,
     end,
     segmentBytes: Number(field("Bytes per WAL segment")),
-    history: timeline > 1 ? ((await readSmallFile(`${wal}/${file}`)) ?? "") : "",
+    history: (await historyOf(timeline, await walDirectory(dataDirectory))) ?? "",
   };
 }
 

@@ -1,17 +1,8 @@
 import { expect, test } from "vitest";
-import { forkOf, partingOf } from "#shared/domain/timeline-history.ts";
+import { partingOf } from "#shared/domain/timeline-history.ts";
 
 const third =
   "1\t0/5000148\tno recovery target specified\n\n2\t0/7000060\tno recovery target specified\n";
-
-test("a history says where each of its timelines was left", () => {
-  expect([forkOf(third, 1), forkOf(third, 2), forkOf(third, 3), forkOf("", 1)]).toEqual([
-    "0/5000148",
-    "0/7000060",
-    null,
-    null,
-  ]);
-});
 
 test("two servers parted where the first of them left what they have in common", () => {
   const at = (history: string, timeline: number) => ({ history, timeline });
