@@ -62,6 +62,20 @@ test("a socket that somebody listens on is not taken for a dead pool's", async (
   }
 });
 
+test("what ends while it is looked at is no other pool", async () => {
+  const { pool } = echoing(["-e", "0"]);
+  copyFileSync(realpathSync("/usr/bin/perl"), pool.program);
+  const children = `
+    $SIG{INT} = sub { exit };
+    for (1 .. 100) { fork or do { $0 = "kingbasecluster: child"; print "."; sleep 60; exit } }`;
+  const parent = spawn(pool.program, ["-e", `$| = 1; ${children}`]);
+  let born = "";
+  parent.stdout.on("data", (chunk: Buffer) => (born += chunk.toString()));
+  await waitFor(() => parent.exitCode !== null && born.length === 100, { what: "the orphans" });
+  const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+  await expect(startPool(pool, soon)).rejects.toThrow("did not start");
+});
+
 /** As the vendor's script starts it: its files are in their default places, so no option names them. */
 test("a pool that lives is left alone though its pid file is cut off and no -f is among its arguments", async () => {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "castellan-pool-")));
