@@ -93,6 +93,7 @@ test.each<[string, Parameters<typeof fenced>[0]]>([
   ["the database of srv129: refused", { peers: others({ database: "refused" }) }],
   ["srv129 is on timeline 2, this node on 1", { peers: others({ timeline: 2 }) }],
   ["srv129 has 16 bytes of WAL more than this node", { peers: others({ position: "0/5000010" }) }],
+  ["the timeline of srv129 is not known", { peers: others({ timeline: null }) }],
   ["srv129 is of another cluster", { peers: others({ systemIdentifier: "1" }) }],
   ["the pool on srv129 does not answer", { pools: [poolOf("srv127")] }],
   ["the pool on srv129 has this node as down", { pools: [poolOf("srv127"), poolOf("srv129", "down")] }], // prettier-ignore

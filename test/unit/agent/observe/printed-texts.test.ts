@@ -28,6 +28,9 @@ test("the control file's English text gives identifier and timeline", () => {
     "Latest checkpoint's PrevTimeLineID:   2",
   ].join("\n");
   expect(parseControlData(text)).toEqual({ systemIdentifier: "7412345678901234567", timeline: 3 });
+  // Promoted, and ended before its first checkpoint.
+  const promoted = `${text}\nMin recovery ending loc's timeline:   4`;
+  expect(parseControlData(promoted)).toMatchObject({ timeline: 4 });
   expect(parseControlData("Datenbanksystemidentifikation: 1")).toEqual({
     systemIdentifier: null,
     timeline: null,
