@@ -81,24 +81,22 @@ function signal(pids: readonly number[], name: "SIGINT" | "SIGKILL"): void {
 
 /** Processes of the pool's binary without a parent of theirs. @throws REFUSED where another pool of that binary runs */
 function orphansOf({ program }: PoolSettings, start: PoolStart): readonly number[] {
-  const pids = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => programOf(pid) === program);
-  for (const pid of pids) {
-    const words = (orNothing(() => readFileSync(`/proc/${pid}/cmdline`, "latin1")) ?? "").split(
-      "\0",
-    );
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number); // prettier-ignore
+  return pids.filter((pid) => {
+    if (programOf(pid) !== program) return false;
+    const line = orNothing(() => readFileSync(`/proc/${pid}/cmdline`, "latin1")) ?? "";
+    // One that is ending has no arguments any more, and no program either.
+    if (programOf(pid) !== program) return false;
+    const [title = "", ...words] = line.split("\0");
     // A child's title (`pgpool: watchdog`) takes the place of its arguments: who has none is a pool's first process.
-    if (/^\S+: /.test(words[0] ?? "")) continue;
+    if (/^\S+: /.test(title)) return true;
     const isSame = start.arguments.every((word) => words.includes(word));
     throw new Failure("REFUSED", isSame
       ? `process ${pid} is this pool, and its pid file does not say so`
       : `process ${pid} is another pool of ${program}: what is whose can't be told`, {
       hint: "Look at the pools of this host (ps), and start this one by hand.",
     }); // prettier-ignore
-  }
-  return pids;
+  });
 }
 
 /** A socket that somebody listens on is no dead pool's: another program has its place. */
