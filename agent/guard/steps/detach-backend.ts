@@ -4,7 +4,8 @@ import { streamsFrom } from "../../decide/commits.ts";
 import { isPrimaryRow } from "../../decide/pool-rows.ts";
 import { poolControl } from "../../steps/pool-door.ts";
 import { awaitRow, declaredRow, leads, lookAgain } from "../pool-row.ts";
-import type { GuardExecutor } from "./step.ts";
+import { lookAtPool } from "../look-at-pool.ts";
+import type { GuardExecutor, GuardStepContext } from "./step.ts";
 
 export const detachBackend: GuardExecutor<"detach-backend"> = async ({ id }, guard) => {
   const node = declaredRow(guard.view, id);
@@ -27,8 +28,10 @@ export const detachBackend: GuardExecutor<"detach-backend"> = async ({ id }, gua
   leads(control);
   const row = await awaitRow(control.pcp, node, context, () => true);
   // Whatever this host sees: a pool that loses its primary fails over.
-  if (isPrimaryRow(row.role))
-    throw new Failure("REFUSED", `the pool has ${node.name} as its primary`);
+  const role = row.role ?? (await roleBySql(id, guard));
+  if (role === "")
+    throw new Failure("REFUSED", `no pool tells whether ${node.name} is its primary`);
+  if (isPrimaryRow(role)) throw new Failure("REFUSED", `the pool has ${node.name} as its primary`);
   if (row.status === "up") {
     await control.pcp.detach(id);
     crashPoint("guard:detached");
@@ -36,3 +39,12 @@ export const detachBackend: GuardExecutor<"detach-backend"> = async ({ id }, gua
   await awaitRow(control.pcp, node, context, ({ status }) => status !== "up");
   return `backend ${id} (${node.name}) is detached`;
 };
+
+/** Up to pgpool 3.6 the control programs do not tell it; empty where this host's pool does not either. */
+async function roleBySql(id: number, guard: GuardStepContext): Promise<string> {
+  const { cluster, node } = guard.view;
+  const own = cluster?.nodes.find(({ name }) => name === node);
+  if (cluster === null || own === undefined || own.pool === null) return "";
+  const { rows } = await lookAtPool(guard, cluster, own, own.pool.port);
+  return rows.find((row) => row.id === id)?.role ?? "";
+}
