@@ -65,6 +65,7 @@ function doubtsOfPeer(
   if (seen.systemIdentifier !== null && seen.systemIdentifier !== own.systemIdentifier) {
     return [`${name} is of another cluster`];
   }
+  if (seen.timeline === null) return [`the timeline of ${name} is not known`];
   if (own.position === null) return [];
   const ahead = lsnDistance(own.position, seen.position);
   if (ahead === null) return [`how far ${name} has got is not known`];

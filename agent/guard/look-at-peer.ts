@@ -5,7 +5,7 @@ import { greaterLsn } from "#shared/domain/lsn.ts";
 import { asFailure } from "#shared/errors.ts";
 import { errnoOf } from "../adapters/file-failure.ts";
 import { askStatus, askStatusInParts, peerParts, type StatusAnswer } from "../observe/database-status.ts"; // prettier-ignore
-import { textOf } from "../observe/row-values.ts";
+import { numberOf, textOf } from "../observe/row-values.ts";
 import type { Ports } from "../ports.ts";
 
 export type LookPorts = Pick<Ports, "databases" | "product" | "clock">;
@@ -88,12 +88,12 @@ export function refusalOf(error: unknown): "refused" | "silent" | "login-failed"
   return "silent";
 }
 
-/** Of a server that does not tell its identity by SQL: a walsender tells it. null where nobody is let in. */
+/** Of a server that does not tell this by SQL: a walsender tells it, of a standby what it replays. null where nobody is let in. */
 export async function identityOf(
   ports: LookPorts,
   { database }: ClusterView,
   { address: host, port }: DeclaredNode,
-): Promise<string | null> {
+): Promise<Pick<PeerSight, "systemIdentifier" | "timeline">> {
   const login: Login = {
     host,
     port,
@@ -105,8 +105,11 @@ export async function identityOf(
   try {
     await using session = await ports.databases.connect(login, lookLimits);
     const [row] = await session.query("IDENTIFY_SYSTEM");
-    return row === undefined ? null : textOf(row, "systemid");
+    if (row !== undefined) {
+      return { systemIdentifier: textOf(row, "systemid"), timeline: numberOf(row, "timeline") };
+    }
   } catch {
-    return null; // the look itself has said what there is to say
+    // The look itself has said what there is to say.
   }
+  return { systemIdentifier: null, timeline: null };
 }

@@ -38,6 +38,7 @@ const identityEveryMs = 60_000;
 const roundMs = 1_000;
 
 type Look = { isUnderWay: boolean; startedAt: number; isSilent: boolean };
+type Identity = Awaited<ReturnType<typeof identityOf>>;
 type Seen<T> = { readonly sight: T; readonly atMs: number };
 
 /**
@@ -53,7 +54,7 @@ export function createSights(
   const own = new Map<string, Seen<PeerSight>>();
   const byOthers = new Map<string, Seen<PeerSight>>();
   const pools = new Map<string, Seen<PoolSight>>();
-  const identities = new Map<string, { readonly value: string | null; readonly askedAt: number }>();
+  const identities = new Map<string, { readonly value: Identity; readonly askedAt: number }>();
   let off = "";
   let changedAt = Number.NEGATIVE_INFINITY;
   let isClosed = false;
@@ -114,12 +115,16 @@ export function createSights(
   async function seePeer(cluster: ClusterView, node: DeclaredNode): Promise<boolean> {
     const seen = await lookAtPeer(ports, cluster, node);
     const isIn = seen.database === "primary" || seen.database === "standby";
-    const systemIdentifier = seen.systemIdentifier ?? (isIn ? await identity(cluster, node) : null);
-    keep(own, node.name, { ...seen, systemIdentifier });
+    const known = isIn ? await identity(cluster, node) : null;
+    keep(own, node.name, {
+      ...seen,
+      systemIdentifier: seen.systemIdentifier ?? known?.systemIdentifier ?? null,
+      timeline: seen.timeline ?? known?.timeline ?? null,
+    });
     return seen.database === "silent";
   }
 
-  async function identity(cluster: ClusterView, node: DeclaredNode): Promise<string | null> {
+  async function identity(cluster: ClusterView, node: DeclaredNode): Promise<Identity | null> {
     if (product.dialect(0).control !== null) return null;
     const known = identities.get(node.name);
     const now = clock.elapsedMs();

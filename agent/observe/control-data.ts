@@ -25,9 +25,10 @@ export async function controlData(
 /** `Database system identifier:           7412…` in English, as under LANG=C. */
 export function parseControlData(text: string): ControlData {
   const identifier = /^Database system identifier:\s*(\d+)\s*$/m.exec(text)?.[1] ?? null;
-  const timeline = /^Latest checkpoint's TimeLineID:\s*(\d+)\s*$/m.exec(text)?.[1];
-  return {
-    systemIdentifier: identifier,
-    timeline: timeline === undefined ? null : Number(timeline),
-  };
+  const timelines = [
+    /^Latest checkpoint's TimeLineID:\s*(\d+)\s*$/m,
+    // A promotion notes it here first: its checkpoint may take minutes.
+    /^Min recovery ending loc's timeline:\s*(\d+)\s*$/m,
+  ].map((line) => Number(line.exec(text)?.[1] ?? 0));
+  return { systemIdentifier: identifier, timeline: Math.max(...timelines) || null };
 }

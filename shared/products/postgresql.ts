@@ -135,8 +135,9 @@ const dialect: Dialect = {
   tablespaces: `SELECT oid::int AS oid, spcname::text AS name, pg_tablespace_location(oid) AS location,
       pg_tablespace_size(oid)::text AS bytes FROM pg_tablespace
       WHERE pg_tablespace_location(oid) <> ''`,
-  control: `SELECT s.system_identifier::text AS system_identifier, c.timeline_id AS timeline
-      FROM pg_control_system() s, pg_control_checkpoint() c`,
+  control: `SELECT s.system_identifier::text AS system_identifier,
+      greatest(c.timeline_id, r.min_recovery_end_timeline) AS timeline
+      FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() r`,
   archiver: `SELECT archived_count::text AS archived_count, last_archived_wal,
       (extract(epoch FROM last_archived_time) * 1000)::bigint::text AS last_archived_at,
       failed_count::text AS failed_count, last_failed_wal,

@@ -133,7 +133,7 @@ export type Dialect = {
   readonly databases: string;
   /** oid, name, location, bytes */
   readonly tablespaces: string;
-  /** system_identifier, timeline; null where SQL can't tell: ask the control file */
+  /** system_identifier, timeline (of a promotion before its first checkpoint, too); null where SQL can't tell: ask the control file */
   readonly control: string | null;
   /** archived_count, last_archived_wal, last_archived_at, failed_count, last_failed_wal, last_failed_at; times in ms since the epoch */
   readonly archiver: string;

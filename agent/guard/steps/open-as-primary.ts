@@ -1,4 +1,5 @@
 import { crashPoint } from "#shared/crash-point.ts";
+import type { ClusterView, PeerSight } from "#shared/domain/cluster-view.ts";
 import { greaterLsn } from "#shared/domain/lsn.ts";
 import { Failure } from "#shared/errors.ts";
 import { mayFollowPrimary, ownPlace, stillPrimary } from "../../decide/still-primary.ts";
@@ -6,7 +7,7 @@ import { ownDialect } from "../../steps/own-dialect.ts";
 import { flag, text } from "../../steps/row-values.ts";
 import { stopServer } from "../../steps/server-stop.ts";
 import { standbyMarkerFile, standbyStyleOf } from "../../steps/standby-marker.ts";
-import { lookAtPeer } from "../look-at-peer.ts";
+import { identityOf, lookAtPeer, type DeclaredNode } from "../look-at-peer.ts";
 import { lookAtPool } from "../look-at-pool.ts";
 import { liftShield, putShield } from "../read-only-shield.ts";
 import { startServer, startStandby } from "../start-standby.ts";
@@ -73,7 +74,7 @@ async function assertStillPrimary(context: GuardStepContext): Promise<OwnServer[
   if (cluster === null) throw new Failure("REFUSED", "this host has not been told of its cluster");
   const others = cluster.nodes.filter(({ name }) => name !== node);
   const [peers, pools] = await Promise.all([
-    Promise.all(others.map((one) => lookAtPeer(context, cluster, one))),
+    Promise.all(others.map((one) => lookAtStandby(context, cluster, one))),
     Promise.all(
       cluster.nodes.flatMap((one) =>
         one.pool === null ? [] : [lookAtPool(context, cluster, one, one.pool.port)],
@@ -93,6 +94,17 @@ async function assertStillPrimary(context: GuardStepContext): Promise<OwnServer[
   if (missing.length === 0) return server.role;
   if (marks.confirmedAt !== null) await context.mark({ confirmedAt: null });
   throw new Failure("REFUSED", `it can't be said that this node still is the primary: ${missing.join("; ")}`, { retryable: true }); // prettier-ignore
+}
+
+/** Its timeline is asked for over a walsender where SQL does not tell it. */
+async function lookAtStandby(
+  context: GuardStepContext,
+  cluster: ClusterView,
+  node: DeclaredNode,
+): Promise<PeerSight> {
+  const seen = await lookAtPeer(context, cluster, node);
+  if (seen.database !== "standby" || seen.timeline !== null) return seen;
+  return { ...seen, ...(await identityOf(context, cluster, node)) };
 }
 
 type OwnServer = {

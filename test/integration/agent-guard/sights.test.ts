@@ -83,8 +83,9 @@ for (const product of ["postgresql", "kingbase-v8r3"] as const) {
     expect(standby.position).toMatch(/^0\//);
     // PostgreSQL tells its identity by SQL, the product only over a walsender.
     const identity = await identityOf(ports, view, first);
-    expect(identity).toMatch(/^\d{15,}$/);
-    expect(primary.systemIdentifier).toBe(product === "postgresql" ? identity : null);
+    expect(identity.systemIdentifier).toMatch(/^\d{15,}$/);
+    expect(identity.timeline).toBe(1);
+    expect(primary.systemIdentifier).toBe(product === "postgresql" ? identity.systemIdentifier : null); // prettier-ignore
 
     const pool = PoolSight.parse(await lookAtPool(ports, view, first, first.pool?.port ?? 0));
     expect(pool).toMatchObject({ node: "srv127", status: "answers", problem: null });
