@@ -142,6 +142,15 @@ test.each<[string, GuardView, boolean]>([
   if (isOver) expect(found("fenced-primary", often(seen))).toBeNull();
 });
 
+test("cut off when it was open, it is looked at again whatever is missing: it is opened for good, or closed", () => {
+  const marks = { ...fenced().marks, restartingSince: 3, shieldedAt: 4 };
+  const open = withDatabase(primary({ replication: [] }), { marks, peers: [peer("srv129")] });
+  expect(found("fenced-primary", often(open))).toMatchObject({
+    evidence: "srv159 is not seen",
+    steps: ["open-as-primary"],
+  });
+});
+
 test("cut off while it was opened, it comes up as a standby again first", () => {
   const agreed = { ...fenced(), facts: cutOffWhileOpened.facts, marks: cutOffWhileOpened.marks };
   for (const seen of [agreed, cutOffWhileOpened]) {
