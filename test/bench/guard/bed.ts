@@ -1,3 +1,4 @@
+import { parseDocument } from "yaml";
 import { createApiClient } from "#coordinator/cli/client.ts";
 import type { EventRecord } from "#coordinator/store/store.ts";
 import { Decision } from "#shared/domain/guard.ts";
@@ -45,12 +46,10 @@ export async function withGuardBed<T>(
   await castellan.cli(["cluster", "import", cluster.name]);
   for (const { host, name } of cluster.nodes) {
     const file = "/etc/castellan/agent.yaml";
+    const document = parseDocument(await host.readFile(file));
     // More rounds than the guard would act on in ten minutes.
-    const text = (await host.readFile(file)).replace(
-      /(actions:\s*\{?\s*most: )\d+/,
-      (_, key: string) => `${key}1000`,
-    );
-    await host.writeFile(file, text, { mode: 0o644 });
+    document.setIn(["guard", "actions", "most"], 1_000);
+    await host.writeFile(file, document.toString(), { mode: 0o644 });
     await castellan.killAgent(name);
     await castellan.startAgent(name);
   }

@@ -1,11 +1,17 @@
-import { createCluster } from "#test/harness/cluster.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
 import { createLab } from "#test/harness/lab.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
-import { installVendorCron, startCrond } from "#test/vendor-cron/install.ts";
+import {
+  hasEndedWell,
+  installVendorCron,
+  startCrond,
+  type Crond,
+} from "#test/vendor-cron/install.ts";
 import { latencyOf } from "../drift/tally.ts";
 import { benchHosts } from "./bed.ts";
 import { bringBack, failOver } from "./repoint.ts";
-import { pause, percentiles, type Percentiles } from "./rounds.ts";
+import { percentiles, type Percentiles } from "./rounds.ts";
 
 /** What the vendor's checks take. Only the re-point is measured; the rest follows from their schedule. */
 export type CronBaseline = {
@@ -45,7 +51,10 @@ const computed = {
   },
 } as const;
 
-/** A real crond runs the re-implemented check on the standby that has to follow; the pool's view is real too. */
+/**
+ * A real crond on every node runs the re-implemented checks each minute; the pool's view is real too. The rounds'
+ * promotions are spread evenly over the minute.
+ */
 export async function runCronRepoints(
   rounds: number,
   say: (line: string) => void,
@@ -53,38 +62,55 @@ export async function runCronRepoints(
   await using lab = await createLab({ hosts: benchHosts });
   await using cluster = await createCluster(lab, {
     product: "kingbase-v8r3",
+    // The names' PostgreSQL 10 has no program that rewinds.
+    version: 15,
     nodes: ["srv127", "srv129", "srv159"],
     pool: true,
   });
-  const node = cluster.node("srv159");
-  await installVendorCron(cluster, "srv159");
-  await startCrond(node.host);
+  await installVendorCron(cluster);
+  const cronds = new Map<string, Crond>();
+  for (const node of cluster.nodes) cronds.set(node.name, await startCrond(node));
   const taken: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    await pause();
-    await waitFor(
-      async () =>
-        (await node.host.exec(["cat", "/dev/shm/KB_RECOVERY_FLAG"], { reject: false })).stdout.startsWith("0"), // prettier-ignore
-      { timeoutMs: 240_000, what: "a run of the check to have ended well" },
-    );
     const [from, to] = round % 2 === 0 ? ["srv127", "srv129"] : ["srv129", "srv127"];
     const failover = { from, to, other: "srv159" } as const;
-    const ms = await failOver(cluster, failover, 600_000);
+    for (const standby of [to, "srv159"]) {
+      await waitFor(() => hasEndedWell(cluster.node(standby)), {
+        timeoutMs: 240_000,
+        what: `the check on ${standby} to have ended well`,
+      });
+    }
+    await untilInMinute(((round + 0.5) / rounds) * everyMs);
+    const ms = await failOver(cluster, failover, { timeoutMs: 600_000, intervalMs: 100 });
     say(`crond, round ${round + 1}: promoted → followed ${Math.round(ms)} ms`);
     taken.push(ms);
+    // As an operator would, whose work the minute check must not meet.
+    await cronds.get(from)?.stop();
     await bringBack(cluster, failover);
-    for (const { id } of await downRows(cluster)) {
-      await cluster.pools?.pcp("srv127", "pcp_attach_node", ["-n", id]);
-    }
+    await attachAll(cluster, to);
+    cronds.set(from, await startCrond(cluster.node(from)));
   }
   return { repointMs: { from: "measured", ...percentiles(latencyOf(taken)) }, ...computed };
 }
 
-async function downRows({
-  pools,
-}: Awaited<ReturnType<typeof createCluster>>): Promise<readonly { readonly id: string }[]> {
-  const rows = (await pools?.show("srv127")) ?? [];
-  return rows
-    .filter(({ status }) => status === "down")
-    .map((row) => ({ id: String(row["node_id"]) }));
+async function untilInMinute(ms: number): Promise<void> {
+  await sleep((ms - (Date.now() % everyMs) + everyMs) % everyMs);
+}
+
+async function attachAll(cluster: TestCluster, primary: string): Promise<void> {
+  const { pools } = cluster;
+  if (pools === null) throw new Error("a cluster with pools");
+  const { address } = cluster.node(primary);
+  await waitFor(
+    async () => {
+      const rows = await pools.show("srv127");
+      const down = rows.filter(({ status }) => status === "down");
+      for (const row of down) {
+        await pools.pcp("srv127", "pcp_attach_node", ["-n", String(row["node_id"])]);
+      }
+      const leading = rows.filter(({ role }) => role === "primary");
+      return down.length === 0 && leading.every(({ hostname }) => hostname === address);
+    },
+    { timeoutMs: 60_000, intervalMs: 1_000, what: `the pool to have all rows up below ${primary}` },
+  );
 }

@@ -10,7 +10,7 @@ export type Failover = { readonly from: string; readonly to: string; readonly ot
 export async function failOver(
   cluster: TestCluster,
   { from, to, other }: Failover,
-  timeoutMs: number,
+  limits: { readonly timeoutMs: number; readonly intervalMs: number },
 ): Promise<number> {
   const { host, paths } = cluster.node(to);
   const client = await cluster.client(to);
@@ -25,8 +25,7 @@ export async function failOver(
       cluster.lane.osUser,
     );
     const streaming = waitFor(() => isStreaming(client, other), {
-      timeoutMs,
-      intervalMs: 10,
+      ...limits,
       what: `${other} to stream from ${to}`,
     }).then(() => Date.now());
     const [began, ended] = await Promise.all([promoted, streaming]);
