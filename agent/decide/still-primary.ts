@@ -114,8 +114,9 @@ export function isFenceOver(view: GuardView): boolean {
   const { database } = view.facts;
   const { wasPrimary, shieldedAt } = view.marks;
   if (database.status !== "running") return false;
-  if (database.role === "primary") return shieldedAt === null;
+  // A person has promoted it, or it has followed somebody who was.
   if ((database.timeline ?? 0) > (wasPrimary?.timeline ?? Number.POSITIVE_INFINITY)) return true;
+  if (database.role === "primary") return shieldedAt === null;
   const upstream = upstreamIn(database.receiver, view);
   return view.peers.some(({ node, database: seen }) => node === upstream && seen === "primary");
 }

@@ -81,7 +81,9 @@ export const fenceRules: readonly Rule[] = [
       if (view.facts.database.status === "stopped") {
         return [{ do: "write-standby-marker" }, { do: "start-database" }];
       }
-      return verdict(view).missing.length === 0 ? [{ do: "open-as-primary" }] : [];
+      // One that is open and was not looked at again: the step closes it where somebody objects.
+      const isOpen = view.facts.database.role === "primary";
+      return isOpen || verdict(view).missing.length === 0 ? [{ do: "open-as-primary" }] : [];
     },
     next: "castellan guard confirm-primary NODE, where you know that no other node was promoted",
   },

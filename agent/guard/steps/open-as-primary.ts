@@ -29,16 +29,18 @@ export const openAsPrimary: GuardExecutor<"open-as-primary"> = async (_step, con
   if (context.view.marks.fencedAt === null) {
     throw new Failure("REFUSED", "its standby marker is not the guard's");
   }
-  if ((await assertStillPrimary(context)) === "standby") {
-    await openReadOnly(context);
-    try {
+  try {
+    if ((await assertStillPrimary(context)) === "standby") {
+      await openReadOnly(context);
       await context.clock.sleep(settleMs, context.signal);
       await assertStillPrimary(context);
-    } catch (error) {
-      await closeAgain(context);
-      throw error;
     }
+  } catch (error) {
+    // Begun now, or by an agent that ended before it had looked again.
+    if (context.guardMarks.current().restartingSince !== null) await closeAgain(context);
+    throw error;
   }
+  await context.files.remove(await markerOf(context));
   await liftShield(context);
   await context.mark({ fencedAt: null, confirmedAt: null, restartingSince: null });
   return "it answers as the primary that it was";
@@ -46,23 +48,35 @@ export const openAsPrimary: GuardExecutor<"open-as-primary"> = async (_step, con
 
 async function openReadOnly(context: GuardStepContext): Promise<void> {
   const { dataDirectory } = context.settings.paths;
-  const marker = standbyMarkerFile(await standbyStyleOf(dataDirectory, context));
-  await putShield(context);
   // The fence of a start in the site's way leaves it alone, for a minute and until the host's next boot.
   await context.mark({ restartingSince: context.clock.now() });
+  await putShield(context);
   await stopServer({ dataDirectory, stallMs }, context);
   crashPoint("guard:stopped-to-open");
-  await context.files.remove(`${dataDirectory}/${marker}`);
+  await context.files.remove(await markerOf(context));
   crashPoint("guard:marker-removed");
   await startServer("primary", context);
   crashPoint("guard:opened-read-only");
 }
 
-/** Someone else may be the primary by now. */
-async function closeAgain(context: GuardStepContext): Promise<void> {
+async function markerOf(context: GuardStepContext): Promise<string> {
   const { dataDirectory } = context.settings.paths;
-  await stopServer({ dataDirectory, stallMs }, context);
-  await putStandbyMarker(context);
+  return `${dataDirectory}/${standbyMarkerFile(await standbyStyleOf(dataDirectory, context))}`;
+}
+
+/** Someone else may be the primary by now. An agent that is told to end does not leave it open. */
+async function closeAgain(given: GuardStepContext): Promise<void> {
+  const context = { ...given, signal: new AbortController().signal };
+  const { dataDirectory } = context.settings.paths;
+  const role = await ownServer(context).then(
+    (server) => server.role,
+    () => null,
+  );
+  if (role !== "standby") {
+    // First: whoever starts it next, and whatever ends this here, it is a standby.
+    await putStandbyMarker(context);
+    await stopServer({ dataDirectory, stallMs }, context);
+  }
   await startStandby(context);
   await liftShield(context);
   await context.mark({ restartingSince: null });

@@ -6,6 +6,7 @@ import { findPostmaster } from "../../steps/postmaster.ts";
 import { flag } from "../../steps/row-values.ts";
 import { copiedVersion } from "../../steps/standby-marker.ts";
 import { seePrimary, type NewPrimary, type SeenPrimary } from "../new-primary.ts";
+import { liftShield } from "../read-only-shield.ts";
 import { assureCleanStop } from "../rejoin/clean-stop.ts";
 import { divergedSegments, keepDivergedWal, partingFrom } from "../rejoin/diverged-wal.ts";
 import { ownSlot, writeFollowing } from "../rejoin/follow.ts";
@@ -48,6 +49,7 @@ export const rejoin: GuardExecutor<"rejoin"> = async (step, context) => {
   }
   await makeSlots(record?.slots ?? [], context);
   await awaitStreaming(step, primary, context);
+  await liftShield(context);
   await forgetRejoin(context);
   await forgetRewind(context);
   await mark({

@@ -6,6 +6,7 @@ import { ownDialect } from "../../steps/own-dialect.ts";
 import { flag, text } from "../../steps/row-values.ts";
 import { stopServer } from "../../steps/server-stop.ts";
 import { divergence, ownStandbyWal, seePrimary, type NewPrimary, type SeenPrimary } from "../new-primary.ts"; // prettier-ignore
+import { liftShield } from "../read-only-shield.ts";
 import { ownSlot, writeFollowing } from "../rejoin/follow.ts";
 import { editUpstream, standbySettings } from "../standby-settings.ts";
 import { remakeSlots } from "../standby-slots.ts";
@@ -52,6 +53,7 @@ export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
   await awaitStreaming(step, primary, context);
   const { wasPrimary, fencedAt } = context.view.marks;
   if (wasPrimary !== null || fencedAt !== null) await remakeSlots(context);
+  await liftShield(context);
   await context.mark({ diverged: null, wasPrimary: null, fencedAt: null });
   return streams(step);
 };

@@ -48,6 +48,7 @@ test("what an agent that ended had opened is a standby again where somebody is n
   const { cluster } = bed;
   await cluster.stop("srv159");
   const host = await bed.host("srv129");
+  await host.mark({ restartingSince: Date.now() });
   await putShield(host);
   const marks = { ...noMarks, ...host.marks, wasPrimary: { at: 1, timeline: 2 }, fencedAt: 1 };
   const opened = openAsPrimary({ do: "open-as-primary" }, { ...host, view: { ...host.view, marks } }); // prettier-ignore

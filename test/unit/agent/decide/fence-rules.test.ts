@@ -137,6 +137,7 @@ test.each<[string, GuardView, boolean]>([
   ["on a later timeline than it was the primary of", withDatabase({ ...following, receiver: null, timeline: 2 }, {}), true], // prettier-ignore
   ["opened by a person", withDatabase(primary(), {}), true],
   ["opened by the guard, and shielded yet", withDatabase(primary(), { marks: { ...fenced().marks, shieldedAt: 4 } }), false], // prettier-ignore
+  ["promoted by a person while it was shielded", withDatabase(primary({ timeline: 2 }), { marks: { ...fenced().marks, shieldedAt: 4 } }), true], // prettier-ignore
 ])("a fence ends for good once it is not so any more: %s", (_where, seen, isOver) => {
   expect(marksAfter(seen)?.fencedAt === null).toBe(isOver);
   if (isOver) expect(found("fenced-primary", often(seen))).toBeNull();
