@@ -91,6 +91,23 @@ test("an old primary stops only where its successor is on a later timeline and s
   expect(told(onSrv127({ peers: [{ ...newPrimary, timeline: 1 }] }))).toEqual([]);
 });
 
+test("nobody is stopped or rewound for a promotion that the pools know nothing of", () => {
+  const rows = ["127", "129"].map((id, at) => ({ id: at, hostname: `192.168.4.${id}`, port: 54321, status: "up", role: at === 0 ? "primary" : "standby", weight: 1 })); // prettier-ignore
+  const pools = [{ node: "srv127", at: 1, status: "answers" as const, rows, problem: null }];
+  // Somebody promoted a standby by mistake: its own agent says so, and nobody else.
+  const itself = { ...newPrimary, from: "coordinator" as const };
+  expect(told(onSrv127({ peers: [itself], pools }))).toEqual([
+    "old-primary-running: stop the database (fast), write a standby marker, so that it can't come up as a second primary",
+  ]);
+  const marks = { ...noMarks, diverged: { at: 1, timeline: 2, because: "it went further" } };
+  expect(told(onSrv159({ marks, pools }))).toEqual([
+    "standby-diverged: stop the database (fast), archive the WAL that srv129 has not, rewind to 192.168.4.129:54321 and follow it",
+  ]);
+  // One that is down is not where clients write.
+  const failedOver = pools.map((pool) => ({ ...pool, rows: rows.map((row) => ({ ...row, status: "down" })) })); // prettier-ignore
+  expect(told(onSrv159({ marks, pools: failedOver }))[0]).toContain("(srv129 itself"); // prettier-ignore
+});
+
 test("a stopped directory is an old primary's without a standby marker, or where the marker is of our hand", () => {
   const stopped = { status: "stopped", role: null, hasStandbyMarker: true } as const;
   expect(told(onSrv127({}, stopped))).toEqual([]);
