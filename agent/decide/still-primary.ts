@@ -93,7 +93,7 @@ function doubtsOfPool(
 }
 
 /** pgpool's docs, SHOW POOL_NODES: `waiting` is up with no session yet. */
-function isUp(status: string): boolean {
+export function isUp(status: string): boolean {
   return status === "up" || status === "waiting";
 }
 

@@ -1,5 +1,6 @@
-import type { PeerSight } from "#shared/domain/cluster-view.ts";
+import type { PeerSight, PoolSight } from "#shared/domain/cluster-view.ts";
 import type { GuardStep } from "#shared/domain/guard.ts";
+import { isUp } from "../still-primary.ts";
 import type { GuardView } from "../view.ts";
 import {
   followedNode,
@@ -29,7 +30,7 @@ export const roleRules: readonly Rule[] = [
     steps: () => [{ do: "stop-database", mode: "fast" }, { do: "write-standby-marker" }],
     witness: (view) => {
       const newer = successor(view);
-      return newer === null ? null : anotherSight(newer, view);
+      return newer === null || isDisputed(newer, view) ? null : anotherSight(newer, view);
     },
     next: "nothing is to be written here any more; what was is on no other node",
   },
@@ -114,7 +115,8 @@ export const roleRules: readonly Rule[] = [
     },
     witness: (view) => {
       const primary = onlyPrimary(view);
-      return primary === null ? null : `${primary.node} itself (${primary.from})`;
+      if (primary === null || isDisputed(primary, view)) return null;
+      return `${primary.node} itself (${primary.from})`;
     },
     next: "guard.rejoin in agent.yaml says whether it is rewound; else it has to be made anew from the primary",
   },
@@ -225,11 +227,22 @@ function anotherSight({ node, from }: PeerSight, view: GuardView): string | null
 }
 
 function namingPool(node: string, view: GuardView): string | null {
-  const address = view.cluster?.nodes.find(({ name }) => name === node)?.address;
-  const pool = view.pools.find(({ rows }) =>
-    rows.some(({ hostname, role }) => role === "primary" && hostname === address),
-  );
-  return pool?.node ?? null;
+  return view.pools.find((pool) => namedBy(pool, view).includes(node))?.node ?? null;
+}
+
+/** Clients are sent to another node, and to this one by no pool: it may have been promoted by mistake. */
+function isDisputed({ node }: PeerSight, view: GuardView): boolean {
+  const named = view.pools.flatMap((pool) => namedBy(pool, view));
+  return named.length > 0 && !named.includes(node);
+}
+
+function namedBy({ rows }: PoolSight, { cluster }: GuardView): readonly string[] {
+  const primaries = rows.filter(({ role, status }) => role === "primary" && isUp(status));
+  return (cluster?.nodes ?? [])
+    .filter(({ name, address, port }) =>
+      primaries.some((row) => [name, address].includes(row.hostname) && row.port === port),
+    )
+    .map(({ name }) => name);
 }
 
 /**
