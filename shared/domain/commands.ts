@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { ChangedFile } from "./changed-file.ts";
 import { ClusterDeclaration, NodeDeclaration } from "./cluster.ts";
 import { FileFormat } from "./facts.ts";
 import { GuardMode, mostMaintenanceMs } from "./guard.ts";
@@ -94,17 +95,8 @@ export const Evidence = z.strictObject({
   alreadyDone: z.boolean(),
   /** Lines for people: what was seen when it was read back. */
   lines: z.array(z.string()),
-  /**
-   * Files that this command changed, as our own edit alone makes them: they become the accepted baselines, but for those
-   * that were not made `from` what is accepted. There somebody else's edit is still to be looked at.
-   */
-  files: z.array(
-    z.strictObject({
-      path: z.string(),
-      hash: z.string().nullable(),
-      from: z.string().nullable().optional(),
-    }),
-  ),
+  /** As this command's own edits alone make them. */
+  files: z.array(ChangedFile),
 });
 export type Evidence = z.infer<typeof Evidence>;
 

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { ChangedFile } from "./changed-file.ts";
 import { Address, Name, Port } from "./names.ts";
 
 /** The words of the guard on the wire and on disk: modes, steps as data, decisions. */
@@ -92,6 +93,7 @@ export type NearMiss = z.infer<typeof NearMiss>;
 /** Of the facts that a decision keeps, as JSON. */
 export const mostInputs = 4_096;
 export const mostNearMisses = 20;
+export const mostChangedFiles = 32;
 
 export const Decision = z.strictObject({
   id: z.string().min(1).max(64),
@@ -113,5 +115,7 @@ export const Decision = z.strictObject({
   /** JSON of the facts that were looked at. */
   inputs: z.string().max(mostInputs),
   nearMisses: z.array(NearMiss).max(mostNearMisses),
+  /** Of its end: what its steps edited. Left out where that is nothing, and by agents of before. */
+  files: z.array(ChangedFile).max(mostChangedFiles).optional(),
 });
 export type Decision = z.infer<typeof Decision>;

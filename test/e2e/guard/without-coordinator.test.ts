@@ -134,6 +134,11 @@ test.each(lanes)(
       timeoutMs: 20_000,
       what: "the coordinator to know of what was decided without it",
     });
+    const drifts = async () =>
+      (await castellan.json<readonly AlertRecord[]>(["alert", "list"])).filter(({ cause }) => cause.startsWith("node:srv127:file:")); // prettier-ignore
+    await waitFor(async () => (await drifts()).length === 0, {
+      what: "the guard's own edits to be no drift",
+    });
   },
 );
 

@@ -361,3 +361,24 @@ test("an agent that stood still stops nothing by what it saw before", async () =
     { outcome: "failed", why: expect.stringMatching(/^stop-database: it was seen 60 s ago/) },
   ]);
 });
+
+test("the end of a decision names what its steps edited, however it ended", async () => {
+  await using home = await openPorts();
+  const path = join(home.folder, "data", "server.conf");
+  await mkdir(join(home.folder, "data"), { recursive: true });
+  await home.ports.files.replace(path, "a = 1\n");
+  const from = (await home.ports.files.read(path))?.hash;
+  await using bed = await openEngine(home, {
+    rules: [start],
+    executors: {
+      "start-database": async (_step, { files }) => {
+        await files.replace(path, "a = 2\n");
+        throw new Failure("REFUSED", "not today");
+      },
+    },
+  });
+  await bed.look(dead);
+  await waitFor(() => bed.ends() === 1);
+  const hash = (await home.ports.files.read(path))?.hash;
+  expect(bed.ring.recent()).toMatchObject([{ outcome: "failed", files: [{ path, hash, from }] }]);
+});

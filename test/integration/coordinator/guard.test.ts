@@ -98,6 +98,32 @@ test("what was begun is ended in its place, and what has ended is not begun agai
   expect(store.decisions("srv129").map((record) => record.decision)).toEqual([done]);
 });
 
+test("what a guard edited is accepted as it made it, once, and no file besides", async () => {
+  await using coordinator = await startTestCoordinator();
+  const path = "/data/postgresql.auto.conf";
+  const seen = (hash: string) => ({ path, format: "auto-conf" as const, state: "present" as const, hash, owner: "1:1", mode: 0o600, modifiedAt: 0, maskedText: null }); // prettier-ignore
+  const agent = await connected(coordinator, "srv129", someFacts({ files: [seen("a")] }));
+  const { store } = coordinator.core.ports;
+  const baselines = () => store.baselines("srv129").map(({ path: name, hash }) => `${name} ${hash}`); // prettier-ignore
+  await waitFor(() => baselines().includes(`${path} a`));
+  const tell = async (id: string, hash: string, from: string) => {
+    const files = [{ path, hash, from }, { path: "/data/pg_wal/1", hash: null, from: "w" }]; // prettier-ignore
+    const before = agent.received.length;
+    agent.send({ type: "decision", decision: decision(id, Date.now(), { outcome: "done", files }) }); // prettier-ignore
+    await waitFor(() => agent.received.slice(before).some(({ type }) => type === "decision-acknowledged")); // prettier-ignore
+  };
+  await tell("d1", "b", "a");
+  expect(baselines()).toEqual([`${path} b`]);
+  await tell("d2", "a", "b");
+  expect(baselines()).toEqual([`${path} a`]);
+  // Told again after a restart of its agent: it is of the past.
+  await tell("d1", "b", "a");
+  expect(baselines()).toEqual([`${path} a`]);
+  // On top of what somebody else wrote.
+  await tell("d3", "d", "c");
+  expect(baselines()).toEqual([`${path} a`]);
+});
+
 test("of each node the newest five hundred are kept", async () => {
   await using coordinator = await startTestCoordinator();
   const { store } = coordinator.core.ports;
