@@ -6,7 +6,6 @@
 # Left out: --force, BMJ machines, and MAX_AVAILABLE_LEVEL (off as the vendor ships it), so an unreachable pool ends a run.
 # Substituted, because a test host lacks it:
 #   ssh to localhost as root -> sudo for ip and arping; arping of db/bin -> the system's;
-#   sys_rewind over PostgreSQL 10 -> there is none: the call fails, and its status is ignored as the vendor ignores it (S6);
 #   KB_LD_PATH -> not set: the emulated clients are of another version than the server's libraries;
 #   names inside the data directory -> PostgreSQL's (pg_replslot);
 #   pool_nodes of pgpool 4.3 has a column pg_role more than 3.6's: the role is read from its own column.
@@ -241,6 +240,7 @@ case "${AUTO_PRIMARY_RECOVERY:-0}" in
       give_up "maybe it's primary, can not do recovery" 1
     ;;
 esac
+# What it says is not looked at (S6).
 KCIPASSWORD=$KB_PASS "$KB_PATH/sys_rewind" --target-data="$KB_DATA_PATH" \
   --source-server="host=$primary port=$KB_PORT user=$KB_USER dbname=$KB_DATANAME" >> "$RECOVERY_LOG_DIR" 2>&1
 sleep 2

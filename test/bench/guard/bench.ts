@@ -19,13 +19,16 @@ export type GuardBenchOptions = {
   readonly say: (line: string) => void;
 };
 
-export type GuardResult = {
+type OurRows = {
   readonly databaseDeathMs: DatabaseDeath | null;
   readonly poolDeathMs: PoolDeath | null;
   /** PostgreSQL 15. */
   readonly repointMs: Percentiles | null;
-  readonly repointPg10Ms: Percentiles | null;
   readonly vipMs: Percentiles | null;
+  readonly repointPg10Ms: Percentiles | null;
+};
+
+export type GuardResult = OurRows & {
   readonly cron: CronBaseline | null;
   readonly targetP99Ms: typeof targetP99Ms;
   readonly ok: boolean;
@@ -39,17 +42,32 @@ const kingbase: LaneOptions = { product: "kingbase-v8r3" };
 
 /** The rows that are not asked for are null. */
 export async function benchGuard(options: GuardBenchOptions): Promise<GuardResult> {
-  const { rounds, cronRounds, only, say } = options;
+  const { cronRounds, only, say } = options;
   const machine = await describeMachine();
   say(renderMachine(machine));
   const wants = (row: GuardRow): boolean => only.length === 0 || only.includes(row);
+  // The baseline sleeps nearly all of its time: the other rows are measured beside it.
+  const [rows, cron] = await Promise.all([
+    ourRows(options, wants),
+    wants("cron") ? runCronRepoints(cronRounds, say) : null,
+  ]);
+  const within = (row: Percentiles | null, limit: number): boolean =>
+    row === null || (row.p99 !== null && row.p99 <= limit);
+  const ok =
+    within(rows.repointMs, targetP99Ms.repointMs) &&
+    within(rows.repointPg10Ms, targetP99Ms.repointPg10Ms);
+  const { repointPg10Ms, ...others } = rows;
+  return { ...others, cron, repointPg10Ms, targetP99Ms, ok, machine };
+}
+
+async function ourRows(
+  { rounds, say }: GuardBenchOptions,
+  wants: (row: GuardRow) => boolean,
+): Promise<OurRows> {
   const told = <T extends Percentiles>(what: string, row: T): T => {
     say(`${what}: p50 ${row.p50} ms, p99 ${row.p99} ms, most ${row.max} ms of ${row.rounds}`);
     return row;
   };
-
-  // It sleeps nearly all of its time: the other rows are measured beside it.
-  const baseline = wants("cron") ? runCronRepoints(cronRounds, say) : null;
   let databaseDeathMs: DatabaseDeath | null = null;
   let repointMs: Percentiles | null = null;
   if (wants("database") || wants("repoint")) {
@@ -76,12 +94,7 @@ export async function benchGuard(options: GuardBenchOptions): Promise<GuardResul
       if (wants("pool")) poolDeathMs = told("pool killed → running", await runPoolDeaths(bed, rounds)); // prettier-ignore
     });
   }
-  const cron = await baseline;
-  const within = (row: Percentiles | null, limit: number): boolean =>
-    row === null || (row.p99 !== null && row.p99 <= limit);
-  const ok =
-    within(repointMs, targetP99Ms.repointMs) && within(repointPg10Ms, targetP99Ms.repointPg10Ms);
-  return { databaseDeathMs, poolDeathMs, repointMs, vipMs, cron, repointPg10Ms, targetP99Ms, ok, machine }; // prettier-ignore
+  return { databaseDeathMs, poolDeathMs, repointMs, vipMs, repointPg10Ms };
 }
 
 /** srv127 and srv129 take turns as primary; srv159 is led each time by its guard. */
@@ -93,7 +106,11 @@ async function runRepoints(bed: GuardBed, rounds: number): Promise<Percentiles> 
     const [from, to] = round % 2 === 0 ? ["srv127", "srv129"] : ["srv129", "srv127"];
     const failover = { from, to, other: "srv159" } as const;
     taken.push(await failOver(bed.cluster, failover, { timeoutMs: 120_000, intervalMs: 10 }));
+    // Its guard would start what is only half a copy.
+    await bed.castellan.killAgent(from);
     await bringBack(bed.cluster, failover);
+    await bed.castellan.startAgent(from);
+    await bed.castellan.connected([from]);
   }
   return percentiles(latencyOf(taken));
 }
