@@ -3,6 +3,7 @@ import { fence } from "#agent/fence.ts";
 import { openAsPrimary } from "#agent/guard/steps/open-as-primary.ts";
 import { noMarks, type GuardMarks } from "#agent/decide/view.ts";
 import { asFailure } from "#shared/errors.ts";
+import { readSmallFile } from "#agent/adapters/local-system.ts";
 import { incompleteMarker } from "#shared/domain/names.ts";
 import { parseLsn } from "#shared/domain/lsn.ts";
 import type { LaneOptions } from "#test/harness/postgres.ts";
@@ -52,6 +53,8 @@ describe.each(lanes)("%s", (_title, lane) => {
   };
   const replayed = async (node: string): Promise<bigint> =>
     parseLsn(String((await bed.cluster.sql(node, "SELECT pg_last_wal_replay_lsn()::text AS l"))[0]?.["l"])) ?? 0n; // prettier-ignore
+  const thisBoot = async (): Promise<string | null> =>
+    (await readSmallFile("/proc/sys/kernel/random/boot_id"))?.trim() ?? null;
   const marker = (): string => {
     const { paths } = bed.cluster.node("srv127");
     return `${paths.dataDir}/${bed.cluster.lane.usesRecoveryConf ? "recovery.conf" : "standby.signal"}`;
@@ -68,7 +71,7 @@ describe.each(lanes)("%s", (_title, lane) => {
     await host.guardModes.setMode("enforce", "test");
     await host.guardMarks.mark({ wasPrimary: null });
     expect(await fence(host.settings)).toContain("no primary was ever seen in it");
-    await host.guardMarks.mark({ wasPrimary: { at: 1, timeline: 1 }, restartingSince: Date.now() });
+    await host.guardMarks.mark({ wasPrimary: { at: 1, timeline: 1 }, restartingSince: Date.now(), ranInBoot: await thisBoot() }); // prettier-ignore
     expect(await fence(host.settings)).toContain("the guard opens it as the primary that it still is"); // prettier-ignore
     await place.writeFile(`${cluster.node("srv127").paths.dataDir}/${incompleteMarker}`, "");
     await expect(fence(host.settings)).rejects.toThrow("it is a copy that was never finished");
@@ -79,8 +82,8 @@ describe.each(lanes)("%s", (_title, lane) => {
   test("a former primary that was killed comes up read-only whoever starts it, with maintenance over enforce too", async () => {
     const { cluster } = bed;
     const host = await bed.host("srv127");
-    // That was an hour ago, and never came to its end.
-    await host.guardMarks.mark({ restartingSince: Date.now() - 3_600_000 });
+    // It was cut off by the end of the host, whose clock is back where it was then.
+    await host.guardMarks.mark({ restartingSince: Date.now(), ranInBoot: "another boot" });
     await host.guardModes.beginMaintenance({ forMs: 60_000, by: "test", note: null });
     await startFenced();
     await cluster.stop("srv127");
@@ -114,6 +117,9 @@ describe.each(lanes)("%s", (_title, lane) => {
     const { cluster } = bed;
     await cluster.stop("srv159");
     await cluster.stop("srv127", "immediate");
+    const { guardMarks } = await bed.host("srv127");
+    // It was opened an hour ago, and that never came to its end.
+    await guardMarks.mark({ restartingSince: Date.now() - 3_600_000, ranInBoot: await thisBoot() });
     await startFenced();
     const step = { do: "open-as-primary" } as const;
     await expect(openAsPrimary(step, await seen({ fencedAt: 1 }))).rejects.toThrow(

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { rejoin } from "#agent/guard/steps/rejoin.ts";
+import { startDatabase } from "#agent/guard/steps/start-database.ts";
 import { offerRebuild } from "#agent/guard/steps/offer-rebuild.ts";
 import { createGuardBed, type GuardBed } from "./guard-bed.ts";
 
@@ -53,6 +54,23 @@ test("one that crashed with WAL of its own recovers alone, and a rebuild is offe
   const kept = `${host.settings.stateDirectory}/diverged-wal`;
   const { stdout } = await machine.exec(["find", kept, "-type", "f"], { reject: false });
   expect(stdout).toMatch(/\/[0-9A-F]{24}$/m);
+});
+
+test("a recovery.conf that recovers to a point in time is no standby's: nothing is started with it", async () => {
+  const { cluster } = bed;
+  await cluster.stop("srv159");
+  const { host: machine, paths } = cluster.node("srv159");
+  const conf = `${paths.dataDir}/recovery.conf`;
+  const text = await machine.readFile(conf);
+  await machine.writeFile(
+    conf,
+    "restore_command = '/bin/false'\nrecovery_target_time = '2026-11-22'\n",
+  );
+  const host = await bed.host("srv159");
+  await expect(startDatabase({ do: "start-database" }, host)).rejects.toThrow("it would open as a primary"); // prettier-ignore
+  expect(await cluster.isRunning("srv159")).toBe(false);
+  await machine.writeFile(conf, text);
+  await startDatabase({ do: "start-database" }, host);
 });
 
 test("what a rule found to be past a rewind is marked with its reason", async () => {

@@ -3,6 +3,7 @@ import { noMarks } from "#agent/decide/view.ts";
 import { putShield } from "#agent/guard/read-only-shield.ts";
 import { startDatabase } from "#agent/guard/steps/start-database.ts";
 import { writeStandbyMarker } from "#agent/guard/steps/write-standby-marker.ts";
+import { stopServer } from "#agent/steps/server-stop.ts";
 import { incompleteMarker } from "#shared/domain/names.ts";
 import { asFailure } from "#shared/errors.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
@@ -71,4 +72,12 @@ test("a former primary whose opening was cut off comes up as a standby, without 
     return Object.values(shield ?? {})[0] === "off";
   });
   expect(host.marks).toMatchObject({ restartingSince: null, shieldedAt: null });
+});
+
+test("one that somebody started by hand is stopped, too, where a unit is to start and stop it", async () => {
+  const host = await bed.host("srv159");
+  const start = { mode: "unit", unit: "castellan-test-not-there.service" } as const;
+  const { dataDirectory } = host.settings.paths;
+  await stopServer({ dataDirectory, stallMs: 2_000 }, { ...host, settings: { ...host.settings, start } }); // prettier-ignore
+  expect(await bed.cluster.isRunning("srv159")).toBe(false);
 });

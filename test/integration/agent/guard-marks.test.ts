@@ -35,6 +35,15 @@ test("what is marked outlives the agent, for nobody else to read", async () => {
   expect((await stat(here.path)).mode & 0o777).toBe(0o600);
 });
 
+test("marks of a version that knew fewer of them, or more, are still known", async () => {
+  await using here = await host();
+  const kept = { machineId: "m1", node: "srv129", fencedAt: 4, rejoiningSince: 3, isOfALaterVersion: true }; // prettier-ignore
+  await writeFile(here.path, JSON.stringify(kept));
+  const marks = await here.open();
+  expect(marks.trouble()).toBeNull();
+  expect(marks.current()).toEqual({ ...noMarks, fencedAt: 4, rejoiningSince: 3 });
+});
+
 test("a running primary is marked once, again when a day has passed or its timeline is another", async () => {
   await using here = await host();
   const marks = await here.open();
