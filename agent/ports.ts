@@ -98,6 +98,8 @@ export type Files = {
    */
   replace(path: string, text: string, mode?: number, editedHash?: string): Promise<string>;
   remove(path: string): Promise<void>;
+  /** Another program has just written it because we had it do so (ALTER SYSTEM): no drift, as little as `replace` is. */
+  edited(path: string, hash: string, from: string | null): void;
   /**
    * Brings a version back, mode and owner too (null: removes the file), only while `from` stands there. Not taken for an
    * edit of ours: what it makes is judged by the baseline alone. @throws as replace

@@ -146,6 +146,7 @@ export async function createFiles(options: FilesOptions): Promise<Files> {
         crashPoint("file:removed", entry);
         if (isGone) await syncDirectory(dirname(entry));
       }),
+    edited: options.expect,
     restore: (path, to, from) => naming("restored", path, () => restore(path, to, from)),
     attributes: (path) =>
       naming("looked at", path, async () => {

@@ -1,4 +1,5 @@
-import type { Decision, GuardStep, RuleClass } from "#shared/domain/guard.ts";
+import type { ChangedFile } from "#shared/domain/changed-file.ts";
+import { mostChangedFiles, type Decision, type GuardStep, type RuleClass } from "#shared/domain/guard.ts"; // prettier-ignore
 import { crashPoint, crashScope } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import type { GuardDecision } from "../decide/decide.ts";
@@ -8,6 +9,7 @@ import type { Rule } from "../decide/rules/rule.ts";
 import { rules as allRules } from "../decide/rules/table.ts";
 import type { GuardView } from "../decide/view.ts";
 import type { Ports } from "../ports.ts";
+import { tellingFiles } from "./changed-files.ts";
 import { keepDecision } from "./keep-decision.ts";
 import type { GuardExecutor, GuardExecutors, GuardStepContext } from "./steps/step.ts";
 
@@ -134,9 +136,11 @@ export function createEngine(options: EngineOptions): Engine {
     decision: Decision,
     rule: Rule,
     view: GuardView,
-  ): Promise<Pick<Decision, "outcome"> & { readonly why: string }> {
+  ): Promise<Pick<Decision, "outcome" | "files"> & { readonly why: string }> {
     const { signal } = stopping;
     const seen: string[] = [];
+    const files: ChangedFile[] = [];
+    const edited = () => (files.length === 0 ? {} : { files: files.slice(-mostChangedFiles) });
     try {
       await recordBegun(decision, view);
       crashPoint("guard:begun", rule.id);
@@ -147,20 +151,21 @@ export function createEngine(options: EngineOptions): Engine {
         if (stop !== null) throw new Failure("INTERRUPTED", stop);
         if (step.do === "stop-database") assertSeenNow(rule);
         const mark: GuardStepContext["mark"] = (marks) => guardMarks.mark(marks);
-        const context = { ...ports, view, decisionId: decision.id, signal, mark };
+        const told = tellingFiles(ports.files, (file) => files.push(file));
+        const context = { ...ports, files: told, view, decisionId: decision.id, signal, mark }; // prettier-ignore
         const done = executorOf(options.executors, step)(step, context);
         const isFirstOfMore = step.do === "drop-vip" && decision.steps.length > 1;
         // A row of its own goes on with it, and what has to stop must not run on because of it.
         seen.push(await (isFirstOfMore ? done.catch((error: unknown) => `drop-vip: ${asFailure(error).message}`) : done)); // prettier-ignore
         crashPoint("guard:step-done", step.do);
       }
-      return { outcome: "done", why: seen.join("; ") };
+      return { outcome: "done", why: seen.join("; "), ...edited() };
     } catch (error) {
       if (error instanceof Unrecorded) return { outcome: "held", why: error.message };
       const failure = signal.aborted ? new Failure("INTERRUPTED", "the agent was stopped meanwhile") : asFailure(error); // prettier-ignore
       if (failure.code === "INTERNAL") log.error({ error, rule: rule.id }, "A step of the guard met what it did not expect."); // prettier-ignore
       const at = decision.steps[seen.length]?.do;
-      return { outcome: "failed", why: `${at === undefined ? "" : `${at}: `}${failure.message}` };
+      return { outcome: "failed", why: `${at === undefined ? "" : `${at}: `}${failure.message}`, ...edited() }; // prettier-ignore
     }
   }
 

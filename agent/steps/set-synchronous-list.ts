@@ -10,6 +10,7 @@ import { ownDialect } from "./own-dialect.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import type { ChangeStep } from "./step.ts";
 import {
+  autoConfPath,
   awaitSynchronousList,
   showSynchronousList,
   synchronousListName as name,
@@ -98,8 +99,4 @@ async function report(args: Args, context: StepContext, alreadyDone: boolean): P
 async function autoConfFile(context: StepContext): Promise<Evidence["files"]> {
   const file = await context.files.read(autoConfPath(context));
   return file === null ? [] : [{ path: autoConfPath(context), hash: file.hash }];
-}
-
-function autoConfPath({ settings, product }: StepContext): string {
-  return `${settings.paths.dataDirectory}/${product.files.autoConf}`;
 }

@@ -14,6 +14,14 @@ export async function showSynchronousList({ databases }: Context): Promise<strin
   return row === undefined ? "" : text(row, synchronousListName);
 }
 
+/** Where ALTER SYSTEM writes. */
+export function autoConfPath({
+  settings,
+  product,
+}: Pick<StepContext, "settings" | "product">): string {
+  return `${settings.paths.dataDirectory}/${product.files.autoConf}`;
+}
+
 /** ALTER SYSTEM takes no parameters, so a value with a quote is refused. */
 export async function writeSynchronousList(value: string, context: Context): Promise<void> {
   if (/['\\\0\n]/.test(value)) throw new RangeError("a list with a quote in it");

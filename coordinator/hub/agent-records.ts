@@ -79,7 +79,14 @@ export function createAgentRecords(ports: {
     decision: (state, decision) => {
       const { node } = state;
       const behindMs = clock.now() - agentTime(state, clock);
-      store.addDecision(node, { ...decision, node }, Math.round(decision.at + behindMs));
+      const at = Math.round(decision.at + behindMs);
+      if (!store.addDecision(node, { ...decision, node }, at)) return;
+      // Only of what is watched: its steps write elsewhere, too.
+      const known = new Set(store.baselines(node).map(({ path }) => path));
+      const files = (decision.files ?? []).filter(({ path }) => known.has(path));
+      const about = { operationId: null, stepId: `guard/${decision.rule}` };
+      const facts = state.held?.facts ?? null;
+      if (acceptEvidence(ports, node, facts, { files }, about, clock.now())) tellBaselines(state);
     },
     hostEvent: (node, event) =>
       recordHostEvent({ ...ports, isBeingAdded }, node, event, clock.now()),

@@ -10,7 +10,7 @@ const kept = 500;
 
 export function decisionRecords(db: Connection): DecisionRecords {
   return {
-    addDecision: (node, decision, at) => {
+    addDecision: (node, decision, at) =>
       db.transaction(() => {
         const { changes } = db.run(
           // What has begun has an end later; what has ended is not begun again by a message that is late.
@@ -19,14 +19,14 @@ export function decisionRecords(db: Connection): DecisionRecords {
            WHERE json_extract(decision.body, '$.outcome') = 'begun'`,
           [node, decision.id, at, JSON.stringify(decision)],
         );
-        if (changes === 0) return;
+        if (changes === 0) return false;
         db.run(
           `DELETE FROM decision WHERE node = ? AND sequence NOT IN
              (SELECT sequence FROM decision WHERE node = ? ORDER BY at DESC, sequence DESC LIMIT ?)`,
           [node, node, kept],
         );
-      });
-    },
+        return true;
+      }),
     decisions: (node, most = kept) =>
       db
         .all(

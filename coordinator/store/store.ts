@@ -64,7 +64,7 @@ export type Store = Disposable & {
 
   // the guards' decisions
   /** Once, however often it is told; `at` by our clock. The newest of each node are kept. */
-  addDecision(node: string, decision: Decision, at: number): void;
+  addDecision(node: string, decision: Decision, at: number): boolean;
   /** Newest first. */
   decisions(node: string, most?: number): readonly DecisionRecord[];
 

@@ -8,6 +8,7 @@ import { replicationOf } from "../../observe/database-status.ts";
 import { ownDialect } from "../../steps/own-dialect.ts";
 import { flag } from "../../steps/row-values.ts";
 import {
+  autoConfPath,
   awaitSynchronousList,
   showSynchronousList,
   writeSynchronousList,
@@ -43,7 +44,11 @@ export const synchronous: GuardExecutor<"synchronous"> = async (step, context) =
       throw error;
     });
     crashPoint("guard:synchronous-marked");
+    const path = autoConfPath(context);
+    const from = await hashOf(path, context);
     await writeSynchronousList(step.names, context);
+    const hash = await hashOf(path, context);
+    if (hash !== null) context.files.edited(path, hash, from);
     await awaitSynchronousList(step.names, context);
   }
   if (!isFewer && step.names === (before ?? step.names)) {
@@ -51,6 +56,11 @@ export const synchronous: GuardExecutor<"synchronous"> = async (step, context) =
   }
   return `synchronous_standby_names is '${step.names}'`;
 };
+
+async function hashOf(path: string, { files }: GuardStepContext): Promise<string | null> {
+  const file = await files.read(path).catch(() => null);
+  return file?.hash ?? null;
+}
 
 /** As few as are to be asked for, or as many; and nobody is back. */
 async function assertStreaming(
