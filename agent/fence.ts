@@ -1,9 +1,9 @@
-import { uptime } from "node:os";
 import { incompleteMarker } from "#shared/domain/names.ts";
 import { Failure } from "#shared/errors.ts";
 import { productOf } from "#shared/products/product.ts";
 import { systemClock } from "#shared/time.ts";
 import { createFiles } from "./adapters/files.ts";
+import { readSmallFile } from "./adapters/local-system.ts";
 import { judgeFence, type FenceInput } from "./decide/fence.ts";
 import { openGuardModes } from "./guard/guard-modes.ts";
 import { openGuardMarks } from "./guard/marks.ts";
@@ -66,9 +66,8 @@ async function lookBeforeStart(ports: FencePorts): Promise<FenceInput> {
   const { files, guardMarks, guardModes, settings } = ports;
   const { dataDirectory } = settings.paths;
   const directory = await directoryState(ports);
-  const { wasPrimary, restartingSince } = guardMarks.current();
-  const now = ports.clock.now();
-  const bootedAt = now - uptime() * 1_000;
+  const { wasPrimary, restartingSince, ranInBoot } = guardMarks.current();
+  const bootId = (await readSmallFile("/proc/sys/kernel/random/boot_id"))?.trim();
   const marker = async (): Promise<boolean> =>
     (await files.stat(`${dataDirectory}/${standbyMarkerFile(await standbyStyleOf(dataDirectory, ports))}`)) !== null; // prettier-ignore
   return {
@@ -79,8 +78,9 @@ async function lookBeforeStart(ports: FencePorts): Promise<FenceInput> {
     hasStandbyMarker: directory === "database" && (await marker()),
     isOpening:
       restartingSince !== null &&
-      restartingSince > bootedAt &&
-      Math.abs(now - restartingSince) < openingMs,
+      // Not by the clock alone: that of a host that lost its power may be set to when it did.
+      ranInBoot === bootId &&
+      Math.abs(ports.clock.now() - restartingSince) < openingMs,
   };
 }
 

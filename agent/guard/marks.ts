@@ -4,19 +4,20 @@ import { noMarks, type GuardMarks } from "../decide/view.ts";
 import { openBoundFile } from "./bound-file.ts";
 import { guardRecordFile } from "./guard-record.ts";
 
-const Moment = z.strictObject({ at: z.number(), timeline: z.int() });
+const Moment = z.object({ at: z.number(), timeline: z.int() });
 
-const Stored: z.ZodType<GuardMarks> = z.strictObject({
-  wasPrimary: Moment.nullable(),
-  synchronousBefore: z.string().nullable(),
-  diverged: Moment.extend({ because: z.string() }).nullable(),
-  restartingSince: z.number().nullable(),
-  rejoiningSince: z.number().nullable(),
-  needsRebuild: z.strictObject({ at: z.number(), because: z.string() }).nullable(),
-  fencedAt: z.number().nullable(),
-  ranInBoot: z.string().nullable(),
-  confirmedAt: z.number().nullable(),
-  shieldedAt: z.number().nullable(),
+/** Of another version, too: what that did not know is not marked, and what it knew beyond this is left out. */
+const Stored: z.ZodType<GuardMarks> = z.object({
+  wasPrimary: Moment.nullable().default(null),
+  synchronousBefore: z.string().nullable().default(null),
+  diverged: Moment.extend({ because: z.string() }).nullable().default(null),
+  restartingSince: z.number().nullable().default(null),
+  rejoiningSince: z.number().nullable().default(null),
+  needsRebuild: z.object({ at: z.number(), because: z.string() }).nullable().default(null),
+  fencedAt: z.number().nullable().default(null),
+  ranInBoot: z.string().nullable().default(null),
+  confirmedAt: z.number().nullable().default(null),
+  shieldedAt: z.number().nullable().default(null),
 });
 
 /** What the guard has to know of this host after a restart of whatever kind. */

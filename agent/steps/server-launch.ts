@@ -1,4 +1,5 @@
 import { maskSecrets } from "#shared/config-files/mask-secrets.ts";
+import { parseRecoveryConf } from "#shared/config-files/recovery-conf.ts";
 import { incompleteMarker } from "#shared/domain/names.ts";
 import { Failure } from "#shared/errors.ts";
 import { resolvedPath } from "../adapters/local-system.ts";
@@ -180,12 +181,14 @@ export async function lookAtServer(
 export async function assertStandby(dataDirectory: string, context: LaunchContext): Promise<void> {
   const { files } = context;
   const style = await standbyStyleOf(dataDirectory, context);
-  const marker = `${dataDirectory}/${standbyMarkerFile(style)}`;
-  if ((await files.stat(marker)) !== null) return;
+  const marker = await files.read(`${dataDirectory}/${standbyMarkerFile(style)}`);
+  // A recovery.conf may also be there to recover to a point in time, and to open then.
+  const isOther = style === "recovery-conf" && parseRecoveryConf(marker?.text ?? "").standby.standbyMode !== true; // prettier-ignore
+  if (marker !== null && !isOther) return;
   const incomplete = (await files.stat(`${dataDirectory}/${incompleteMarker}`)) !== null;
   throw new Failure(
     "REFUSED",
-    `${dataDirectory} has no ${standbyMarkerFile(style)}${incomplete ? ` but ${incompleteMarker}` : ""}: it would open as a primary`,
+    `${dataDirectory} has no ${standbyMarkerFile(style)}${marker === null ? "" : " of a standby"}${incomplete ? ` but ${incompleteMarker}` : ""}: it would open as a primary`,
     { hint: "The node's files must be written first." },
   );
 }

@@ -13,13 +13,17 @@ export async function stopServer(
   { dataDirectory, stallMs }: { readonly dataDirectory: string; readonly stallMs: number },
   context: StopContext,
 ): Promise<void> {
-  const { settings, product } = context;
+  const { programs, settings, product } = context;
   const { start } = settings;
   const ctl = `${settings.paths.binDirectory}/${product.programs.ctl}`;
-  const result =
+  let result =
     start.mode === "unit"
-      ? await context.programs.run("/usr/bin/systemctl", ["--no-ask-password", "stop", start.unit])
-      : await context.programs.run(ctl, ["-D", dataDirectory, "-m", "fast", "-W", "stop"]);
+      ? await programs.run("/usr/bin/systemctl", ["--no-ask-password", "stop", start.unit])
+      : null;
+  // One that somebody started by hand is none of the unit's.
+  if (result === null || (await findPostmaster(dataDirectory, context)) !== null) {
+    result = await programs.run(ctl, ["-D", dataDirectory, "-m", "fast", "-W", "stop"]);
+  }
   await watchProgress(
     context,
     { stallMs, everyMs: 20, what: "the stop of the server" },
