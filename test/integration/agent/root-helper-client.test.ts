@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { createProgramRunner } from "#agent/adapters/programs.ts";
 import { createRootHelper } from "#agent/adapters/root-helper-client.ts";
 import { systemClock } from "#shared/time.ts";
@@ -70,4 +70,21 @@ test("a host without a root helper refuses with what to do", async () => {
     code: "REFUSED",
     hint: expect.stringContaining("rootHelper"),
   });
+});
+
+test("a helper that hangs, which the agent can't end, holds nobody up and is not begun once more", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let begun = 0;
+  const runner = () => {
+    begun += 1;
+    return new Promise<never>(() => undefined);
+  };
+  const helper = createRootHelper({ command: ["sudo"], runner, clock: systemClock, home: "/" });
+  for (const _ of [1, 2]) {
+    const ends = expect(helper.run("pool-status")).rejects.toMatchObject({ code: "STALLED" });
+    await vi.advanceTimersByTimeAsync(70_000);
+    await ends;
+  }
+  expect(begun).toBe(1);
 });
