@@ -321,6 +321,22 @@ test("where its decision can't be kept nothing is done but what takes a host out
   expect(bed.said()).toEqual(["dead failed", "address done"]);
 });
 
+test("where its decision can't be kept a second primary is stopped and marked all the same", async () => {
+  await using home = await openPorts();
+  const file = join(home.ports.settings.stateDirectory, "decisions.jsonl");
+  const calls: string[] = [];
+  const steps = [{ do: "stop-database", mode: "fast" }, { do: "write-standby-marker" }] as const;
+  await using bed = await openEngine(home, {
+    rules: [row("second", "role", steps)],
+    executors: { "stop-database": fake(calls), "write-standby-marker": fake(calls) },
+  });
+  await rm(file, { force: true });
+  await mkdir(file);
+  await bed.look(dead);
+  await waitFor(() => bed.ends() === 1);
+  expect(calls).toEqual(["stop-database", "write-standby-marker"]);
+});
+
 test("a step that could not take the address off does not keep the server running", async () => {
   await using home = await openPorts();
   const calls: string[] = [];
