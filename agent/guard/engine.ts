@@ -61,7 +61,7 @@ const laneOf: Readonly<Record<RuleClass, Lane>> = {
 };
 
 /** What takes a host out of harm's way waits for no disk: it may be the disk that is dead. */
-const goesUnrecorded: ReadonlySet<GuardStep["do"]> = new Set(["drop-vip", "stop-database"]);
+const goesUnrecorded: ReadonlySet<GuardStep["do"]> = new Set(["drop-vip", "stop-database", "write-standby-marker"]); // prettier-ignore
 /** An agent that stood still knows nothing of the time between; of all steps only a stop does not look again itself. */
 const stopsWithinMs = 10_000;
 const stopWithinMs = 3_000;
