@@ -41,6 +41,8 @@ describe.each(lanes)("%s", (_title, lane) => {
     await cluster.sql("srv129", "INSERT INTO ledger VALUES (3, 'of the new one')");
     const { host: machine, paths } = cluster.node("srv127");
     const conf = await machine.readFile(paths.configFile);
+    const key = `${paths.dataDir}/server.key`;
+    await machine.writeFile(key, "of srv127 alone");
 
     const host = await bed.host("srv127");
     await writeStandbyMarker({ do: "write-standby-marker" }, host);
@@ -52,6 +54,7 @@ describe.each(lanes)("%s", (_title, lane) => {
       what: "the new one's rows",
     });
     expect(await machine.readFile(paths.configFile)).toBe(conf);
+    expect(await machine.readFile(key)).toBe("of srv127 alone");
     const kept = `${host.settings.stateDirectory}/diverged-wal`;
     const { stdout } = await machine.exec(["find", kept, "-type", "f"]);
     const [segment = ""] = stdout.split("\n");
