@@ -15,7 +15,9 @@ export type RootHelperOptions = {
   readonly home: string;
 };
 
-const limits = { verbMs: 60_000, answerMs: 10_000, closeMs: 2_000, verbsKnownForMs: 300_000 };
+const limits = { verbMs: 60_000, hungMs: 65_000, lookMs: 10_000, answerMs: 10_000, closeMs: 2_000, verbsKnownForMs: 300_000 }; // prettier-ignore
+/** Part of each look at this host. */
+const looks: ReadonlySet<string> = new Set(["verbs", "pool-status"]);
 
 /** Calls `castellan-root VERB`. It takes no argument but the verb; input goes through stdin. */
 export function createRootHelper({ command, runner, clock, home }: RootHelperOptions): RootHelper {
@@ -29,12 +31,23 @@ export function createRootHelper({ command, runner, clock, home }: RootHelperOpt
     });
   };
 
-  const run = async (verb: string, input?: string): Promise<ProgramResult> => {
+  /** Root's processes can't be ended by us: one that hangs goes on, and nobody begins another. */
+  const underWay = new Map<string, Promise<ProgramResult>>();
+  const begin = (verb: string, input?: string): Promise<ProgramResult> => {
     const { program, args } = words();
-    const result = await runner(program, [...args, verb], {
+    const begun = underWay.get(verb);
+    if (begun !== undefined) return begun;
+    const ended = runner(program, [...args, verb], {
       timeoutMs: limits.verbMs,
       ...(input === undefined ? {} : { input }),
-    });
+    }).finally(() => underWay.delete(verb));
+    underWay.set(verb, ended);
+    return ended;
+  };
+
+  const run = async (verb: string, input?: string): Promise<ProgramResult> => {
+    const withinMs = looks.has(verb) ? limits.lookMs : limits.hungMs;
+    const result = await withLimit(begin(verb, input), withinMs, `castellan-root ${verb} did not end`); // prettier-ignore
     // Done as root, and nothing of ours says so yet.
     crashPoint("root-helper:ended");
     if (result.exitCode === 0) return result;

@@ -230,8 +230,11 @@ async function hasStalePid(
   if ((await readSmallFile(file)) !== null) return true;
   if (helper === null) return before;
   if (!(await helper.verbs()).includes("pool-status")) return false;
-  const { stdout } = await helper.run("pool-status").catch(() => ({ stdout: "stopped" }));
-  return stdout.trim() === "stopped";
+  try {
+    return (await helper.run("pool-status")).stdout.trim() === "stopped";
+  } catch (error) {
+    return asFailure(error).code === "STALLED" ? before : true;
+  }
 }
 
 /** Open client sessions by TCP, without asking the pool. The kernel walks its whole table for it: not at every look. */
