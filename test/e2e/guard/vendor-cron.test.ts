@@ -39,8 +39,15 @@ test("S1: the vendor's check stops and rewinds a healthy standby after its host'
   const lab = await testLab({
     hosts: nodes.map((name) => ({ name, address: `192.168.4.${name.slice(3)}` })),
   });
-  // The names' PostgreSQL 10 has no program that rewinds.
-  await using cluster = await createCluster(lab, { product: "kingbase-v8r3", version: 15, nodes, pool: true }); // prettier-ignore
+  await using cluster = await createCluster(lab, {
+    product: "kingbase-v8r3",
+    // The names' PostgreSQL 10 has no program that rewinds.
+    version: 15,
+    nodes,
+    pool: true,
+    // The pool waits for the host that boots: its failover would cut a check off.
+    poolSettings: { health_check_max_retries2: "60" },
+  });
   await installVendorCron(cluster);
   const standby = cluster.node("srv159");
 
