@@ -12,6 +12,7 @@ import { divergedSegments, keepDivergedWal, partingFrom } from "../rejoin/diverg
 import { ownSlot, writeFollowing } from "../rejoin/follow.ts";
 import { keptFiles, restoreKeptFiles } from "../rejoin/kept-files.ts";
 import { directoryMode, lockDirectory, unlockDirectory } from "../rejoin/lock-directory.ts";
+import { forgetOwnFiles, keepOwnFiles, restoreOwnFiles } from "../rejoin/own-files.ts";
 import { forgetRejoin, noteRejoin, rejoinRecord, type RejoinRecord } from "../rejoin/record.ts";
 import { followRewind, forgetRewind, isRewindStarted, rewindProblem, startRewind, tryRewind } from "../rejoin/rewind.ts"; // prettier-ignore
 import type { StoppedServer } from "../rejoin/stopped-server.ts";
@@ -51,6 +52,7 @@ export const rejoin: GuardExecutor<"rejoin"> = async (step, context) => {
   await awaitStreaming(step, primary, context);
   await liftShield(context);
   await forgetRejoin(context);
+  await forgetOwnFiles(context);
   await forgetRewind(context);
   await mark({
     rejoiningSince: null,
@@ -70,6 +72,8 @@ async function prepare(
   context: GuardStepContext,
 ): Promise<RejoinRecord> {
   const { paths } = context.settings;
+  // Of a rejoin that came to no end.
+  await forgetOwnFiles(context);
   await putStandbyMarker(context);
   const stopped = await assureCleanStop(context);
   if (stopped.systemIdentifier !== primary.systemIdentifier) {
@@ -103,6 +107,7 @@ async function prepare(
     const failure = asFailure(error);
     throw failure.retryable ? failure : await rebuild(failure.message, context);
   });
+  await keepOwnFiles(context);
   await noteRejoin(record, context);
   await lockDirectory(context);
   await noteRejoin({ ...record, stage: "rewinding" }, context);
@@ -150,6 +155,7 @@ async function settle(
   record: RejoinRecord,
   context: GuardStepContext,
 ): Promise<void> {
+  await restoreOwnFiles(context);
   await restoreKeptFiles(record, context);
   await writeFollowing(step, context);
   await removeSlotDirectories(context.settings.paths.dataDirectory);
