@@ -146,3 +146,37 @@ test("a session whose server vanished without a word is closed all the same", as
   isSilent = true;
   await session[Symbol.asyncDispose]();
 });
+
+test("whoever answers at another address is told no password in clear", async () => {
+  const heard: Buffer[] = [];
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.on("data", (data) => {
+      heard.push(data);
+      // AuthenticationCleartextPassword
+      if (heard.length === 1) socket.write(Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3]));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const address: string | AddressInfo | null = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const databases = open("s3cret");
+  await expect(
+    databases.connect(
+      {
+        host: "127.0.0.1",
+        port,
+        user: "system",
+        database: "test",
+        replication: false,
+        secret: "database",
+      },
+      { timeoutMs: 2_000 },
+    ),
+  ).rejects.toMatchObject({
+    code: "AUTHENTICATION_FAILED",
+    message: expect.stringContaining("in clear"),
+  });
+  expect(Buffer.concat(heard).toString("latin1")).not.toContain("s3cret");
+});
