@@ -118,6 +118,18 @@ test("a stopped directory is an old primary's without a standby marker, or where
   expect(told(onSrv127({}, { ...stopped, hasStandbyMarker: false, hasIncompleteMarker: true }))).toEqual([]); // prettier-ignore
 });
 
+test("one that has followed a later primary since is a standby like any other", () => {
+  const marks = { ...noMarks, wasPrimary: { at: 1, timeline: 1 } };
+  const later = { ...newPrimary, timeline: 3 };
+  // Stopped by somebody, who will start it again.
+  const stopped = { status: "stopped", role: null, hasStandbyMarker: true, timeline: 2 } as const;
+  const peers = [later, peer("srv159", { timeline: 3, upstream: "192.168.4.129" })];
+  expect(told(onSrv127({ marks, peers, policy: { rejoin: "all" } }, stopped))).toEqual([]);
+  const diverged = { at: 1, timeline: 3, because: "it went further" };
+  const { facts } = onSrv159();
+  expect(told(onSrv159({ marks: { ...marks, diverged }, peers }, { ...facts.database, timeline: 2 }))[0]).toContain("rewind to"); // prettier-ignore
+});
+
 test("a wrong application_name is told and nothing is done for it", () => {
   const streaming = (name: string, more = {}) =>
     view(
