@@ -39,6 +39,18 @@ test("the helper says which verbs this host offers; without a helper there are n
   expect(await open([join(folder, "nothing")]).verbs()).toEqual([]);
 });
 
+test("its verbs are remembered, unless a fresh look is wanted: its sudoers line may have gone or come", async () => {
+  const program = join(folder, "changing");
+  const offer = (verb: string) => writeFile(program, `#!/bin/sh\necho ${verb}\n`, { mode: 0o755 });
+  await offer("door");
+  const helper = open([program]);
+  expect(await helper.verbs()).toEqual(["door"]);
+  await offer("cron-comment");
+  expect(await helper.verbs()).toEqual(["door"]);
+  expect(await helper.verbs(true)).toEqual(["cron-comment"]);
+  expect(await helper.verbs()).toEqual(["cron-comment"]);
+});
+
 test("a verb runs with its input on standard input", async () => {
   expect((await open().run("pool-status", "input\n")).stdout).toBe("running\ninput\n");
 });
