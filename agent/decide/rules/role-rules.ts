@@ -277,8 +277,10 @@ function isIdleStandby({ facts: { database }, marks }: GuardView): boolean {
   return database.status === "running" && role === "standby" && receiver?.status !== "streaming";
 }
 
-function wasPrimary({ marks }: GuardView): boolean {
-  return marks.wasPrimary !== null || marks.fencedAt !== null;
+/** It may have followed another one since, on a later timeline: then it is a standby like any other. */
+function wasPrimary({ facts: { database }, marks }: GuardView): boolean {
+  const { wasPrimary: before, fencedAt } = marks;
+  return fencedAt !== null || (before !== null && before.timeline >= (database.timeline ?? 0));
 }
 
 /** A former primary that was started as a standby is one still. */
