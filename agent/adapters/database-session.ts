@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { SecretName } from "#shared/domain/commands.ts";
+import { Failure } from "#shared/errors.ts";
 import type { Secret } from "#shared/secret.ts";
 import type { Row, Session } from "../ports.ts";
 import { databaseFailure } from "./database-failure.ts";
@@ -15,6 +16,8 @@ export type SessionTarget = {
   readonly password: Secret | null;
   /** Its name in this host's store. */
   readonly secret: SecretName;
+  /** A server may ask for it in clear: only where this host's own settings name the address. */
+  readonly inClear: boolean;
   readonly connectTimeoutMs: number;
   /** null: no limit but the connection's own life. */
   readonly queryTimeoutMs: number | null;
@@ -78,7 +81,7 @@ export async function openSession(target: SessionTarget, onLost?: OnLost): Promi
 }
 
 export function createClient(target: SessionTarget): pg.Client {
-  return new pg.Client({
+  const client = new pg.Client({
     host: target.host,
     port: target.port,
     user: target.user,
@@ -96,6 +99,22 @@ export function createClient(target: SessionTarget): pg.Client {
       : { statement_timeout: target.statementTimeoutMs }),
     ...(target.replication ? { replication: "true" } : {}),
   });
+  if (!target.inClear) {
+    // Heard before the driver's own answer, which then goes nowhere.
+    client.connection.on("authenticationCleartextPassword", () => {
+      const { host, port } = target;
+      client.connection.stream.destroy(
+        new Failure(
+          "AUTHENTICATION_FAILED",
+          `${host}:${port} asks for the password in clear, and is not told it`,
+          {
+            hint: "Let that server's hba file (a pool's: pool_hba.conf) ask by scram-sha-256 or md5.",
+          },
+        ),
+      );
+    });
+  }
+  return client;
 }
 
 /** A server that is there answers a farewell at once; one that vanished never will, and TCP says so only after minutes. */

@@ -51,6 +51,7 @@ export function createDatabases(options: DatabasesOptions): DatabasesWithEdges {
     replication: false,
     password: await options.secret("database"),
     secret: "database",
+    inClear: true,
     connectTimeoutMs: limits.connectMs,
     queryTimeoutMs: limits.queryMs,
     statementTimeoutMs: null,
@@ -137,6 +138,7 @@ export function createDatabases(options: DatabasesOptions): DatabasesWithEdges {
       openSession({
         ...login,
         password: await options.secret(login.secret),
+        inClear: false,
         connectTimeoutMs: timeoutMs ?? limits.connectMs,
         queryTimeoutMs: isPatient === true ? null : queryTimeoutMs,
         statementTimeoutMs: null,
