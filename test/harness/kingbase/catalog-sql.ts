@@ -32,7 +32,7 @@ CREATE OR REPLACE VIEW sys_roles AS SELECT * FROM pg_roles;
 CREATE OR REPLACE VIEW sys_tablespace AS SELECT oid, spcname, spcowner, spcacl, spcoptions FROM pg_tablespace;
 CREATE OR REPLACE VIEW sys_stat_wal_receiver AS
  SELECT pid, status, receive_start_lsn, receive_start_tli, ${major < 13 ? "received_lsn" : "flushed_lsn AS received_lsn"}, received_tli,
-        latest_end_lsn, latest_end_time, slot_name, conninfo
+        last_msg_send_time, last_msg_receipt_time, latest_end_lsn, latest_end_time, slot_name, conninfo
    FROM pg_stat_wal_receiver;
 CREATE OR REPLACE FUNCTION sys_is_in_recovery() RETURNS boolean LANGUAGE sql STABLE AS 'SELECT pg_catalog.pg_is_in_recovery()';
 CREATE OR REPLACE FUNCTION sys_current_xlog_location() RETURNS pg_lsn LANGUAGE sql VOLATILE AS 'SELECT pg_catalog.pg_current_wal_lsn()';
