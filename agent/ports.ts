@@ -191,7 +191,8 @@ export type Secrets = {
 
 /** The only way to anything that needs root: fixed verbs, no arguments but root-owned settings. */
 export type RootHelper = {
-  verbs(): Promise<readonly string[]>;
+  /** As remembered for some minutes, unless `fresh`. */
+  verbs(fresh?: boolean): Promise<readonly string[]>;
   /** @throws Failure REFUSED when the sudoers line is missing; PROGRAM_FAILED with its message. */
   run(verb: string, input?: string): Promise<ProgramResult>;
   /** Starts the verb and keeps its stdin open, so that the moment of action costs no process start. */

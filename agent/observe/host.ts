@@ -16,28 +16,16 @@ export type HostObserver = {
   observe(places: readonly string[], fresh: boolean): Promise<HostFacts>;
 };
 
-/** Each question is a sudo, which the site's log notes. */
-const verbsEveryMs = 600_000;
-
 export function createHostObserver(ports: HostPorts): HostObserver {
   // The running process's libraries don't change under it.
   const glibc = glibcVersion();
-  let verbs: { readonly at: number; readonly names: readonly string[] } | null = null;
-
-  async function rootHelperVerbs(fresh: boolean): Promise<readonly string[]> {
-    const now = ports.clock.elapsedMs();
-    if (verbs === null || fresh || now - verbs.at > verbsEveryMs) {
-      verbs = { at: now, names: await ports.rootHelper.verbs().catch(() => []) };
-    }
-    return verbs.names;
-  }
 
   return {
     observe: async (places, fresh) => {
       const [bootId, limits, helperVerbs, secrets] = await Promise.all([
         readSmallFile("/proc/sys/kernel/random/boot_id"),
         readSmallFile("/proc/self/limits"),
-        rootHelperVerbs(fresh),
+        ports.rootHelper.verbs(fresh).catch(() => []),
         ports.secrets.names().catch(() => []),
       ]);
       const directories = new Set([...(await ownDirectories(ports)), ...places]);
