@@ -101,8 +101,8 @@ test.each([
     const watched = productOf(product).watchedFiles(paths, place, home);
     const isAllowed = ({ path }: { readonly path: string }): boolean =>
       allow.paths.some((allowed) => path === allowed || path.startsWith(`${allowed}/`));
-    expect(watched.filter((file) => !isAllowed(file)).map(({ format }) => format)).toEqual(
-      product === "kingbase-v8r3" ? ["cron"] : [],
+    expect(watched.filter((file) => !isAllowed(file)).map(({ path }) => path)).toEqual(
+      product === "kingbase-v8r3" ? ["/etc/cron.d/KINGBASECRON", "/etc/crontab"] : [],
     );
   },
 );
