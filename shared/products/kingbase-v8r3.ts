@@ -73,6 +73,8 @@ export const kingbaseV8R3: Product = {
       { path: `${root}/db/etc/recovery.done`, format: "recovery-conf" },
       { path: `${root}/db/etc/HAmodule.conf`, format: "ha-module" },
       { path: "/etc/cron.d/KINGBASECRON", format: "cron" },
+      // Where older builds write their lines; cron runs them as well.
+      { path: "/etc/crontab", format: "cron" },
       { path: `${home}/.kbpass`, format: "pass" },
       // Every data node attaches itself to the pool (public vendor script, build B0290).
       { path: `${home}/.pcppass`, format: "pass" },
