@@ -2,8 +2,11 @@ import { expect, test } from "vitest";
 import type { FileFacts, NodeFacts } from "#shared/domain/facts.ts";
 import { checkRegime, type Regime } from "#coordinator/operations/guard-regime/checks.ts";
 import { isSo, planRegime } from "#coordinator/operations/guard-regime/plan.ts";
+import { takenFrom } from "#coordinator/operations/guard-regime/taken-lines.ts";
+import type { OperationRecord } from "#coordinator/store/store.ts";
 import type { KnownNode } from "#coordinator/operations/add-node/situation.ts";
 import { cronFile as cronFacts } from "#test/unit/agent/decide/view-builder.ts";
+import { operationRecord } from "#test/unit/coordinator/fake-ports.ts";
 import { createWorld } from "#test/unit/coordinator/world.ts";
 
 const path = "/etc/cron.d/KINGBASECRON";
@@ -16,6 +19,7 @@ type Change = {
   readonly text?: string;
   readonly more?: readonly FileFacts[];
   readonly mode?: NodeFacts["guard"]["mode"];
+  readonly lasting?: NodeFacts["guard"]["lasting"];
   readonly verbs?: string[];
   readonly helper?: string[];
   readonly isAway?: boolean;
@@ -37,7 +41,7 @@ function bed(change: Change = {}) {
       files,
       agent: { ...seen.agent, verbs: here.verbs ?? verbs },
       host: { ...seen.host, rootHelperVerbs: here.helper ?? ["cron-comment", "cron-restore"] },
-      guard: { ...seen.guard, mode: here.mode ?? "observe" },
+      guard: { ...seen.guard, mode: here.mode ?? "observe", lasting: here.lasting },
     };
     return { declared, agent: { ...agent, facts }, facts };
   });
@@ -53,10 +57,18 @@ function refusal(change: Change, regime: Regime = "takeover"): unknown {
   }
 }
 
-function stepsOf(regime: Regime, cronFile: string | null = path) {
+function stepsOf(regime: Regime, cronFile: string | null = path, taken = ["srv127", "srv129"]) {
   const { nodes, world } = bed();
   const cluster = { declaration: world.declaration, file: "/c.yaml", yaml: "", hash: "0" };
-  return planRegime({ regime, cluster, nodes, checks: [], cronFile, by: "dba" });
+  return planRegime({
+    regime,
+    cluster,
+    nodes,
+    checks: [],
+    cronFile,
+    takenFrom: taken,
+    by: "dba",
+  });
 }
 
 test("every line is commented before the first guard acts, and comes back after the last one has stopped", () => {
@@ -103,11 +115,12 @@ test("all is well, and nothing is to be said", () => {
 });
 
 test.each<[string, Change, string, string]>([
-  ["its agent away", { isAway: true }, "srv129: its agent is away", "Start castellan-agent on srv129: all nodes change over, or none."],
-  ["an agent of before", { verbs: ["set-guard-mode"] }, "does not offer take-over-cron", "add take-over-cron to allow.verbs"],
-  ["no root helper", { helper: [] }, "does not offer cron-comment", "as root: node castellan-root.js install"],
-  ["a line twice", { text: `${rewind}\n#${rewind}\n` }, "has a network-rewind line twice (1 and 2)", "Take one of them out"],
-  ["a line in another file", { more: [{ ...cronFacts(rewind), path: "/etc/crontab" }] }, "/etc/crontab:1 runs /home/kingbase/cluster/ESHA/db/bin/network_rewind.sh", "Comment these lines by hand"],
+  ["its agent away", { isAway: true }, "srv129: its agent is away", "On srv129, as root: systemctl start castellan-agent"],
+  ["an agent of before", { verbs: ["set-guard-mode"] }, "does not offer take-over-cron", 'add - "take-over-cron" below allow: verbs: in /etc/castellan/agent.yaml, then systemctl restart castellan-agent'],
+  ["no root helper", { helper: [] }, "no root helper offers cron-comment", "as root: node castellan-root.js install"],
+  ["a line twice", { text: `${rewind}\n#${rewind}\n` }, `${path} has a vendor line twice`, "take one of them out"],
+  ["a line in another file", { more: [{ ...cronFacts(rewind), path: "/etc/crontab" }] }, "/etc/crontab runs the vendor's checks", "put # before them"],
+  ["another file that can't be read", { more: [{ ...cronFacts(""), path: "/etc/crontab", state: "unreadable", maskedText: null }] }, "/etc/crontab is unreadable", "chmod 0644 /etc/crontab"],
 ])("a node with %s keeps all of them as they are", (_what, change, found, fix) => {
   expect(refusal(change)).toMatchObject({
     code: "PREFLIGHT_FAILED",
@@ -115,6 +128,19 @@ test.each<[string, Change, string, string]>([
     hint: expect.stringContaining(fix),
   });
 }); // prettier-ignore
+
+test("each line that is in the way is told with its place, and all that is wrong at once", () => {
+  const crontab = { ...cronFacts(`# old build\n${pool}\n`), path: "/etc/crontab" };
+  expect(refusal({ text: `${rewind}\n#${rewind}\n`, more: [crontab] })).toMatchObject({
+    evidence: [
+      `${path}:1 runs /home/kingbase/cluster/ESHA/db/bin/network_rewind.sh`,
+      `${path}:2 would run /home/kingbase/cluster/ESHA/db/bin/network_rewind.sh`,
+      "srv129: /etc/crontab runs the vendor's checks",
+      "/etc/crontab:2 runs /home/kingbase/cluster/ESHA/kingbasecluster/bin/restartcluster.sh",
+      expect.stringContaining("put # before them"),
+    ],
+  });
+});
 
 test("a cron file that is missing, or can't be read, is named with what to do", () => {
   const gone = { ...cronFacts(""), state: "absent" as const, maskedText: null };
@@ -131,13 +157,71 @@ test("a cron file that is missing, or can't be read, is named with what to do", 
   expect(() => checkRegime("takeover", onSecond(locked), path)).toThrow(`${path} is unreadable`);
 });
 
-test("a cluster that is taken over already is known, and one in maintenance is not taken for it", () => {
+test("a cluster that is taken over already is known, in maintenance as well", () => {
   const so = (change: Change) => {
     const { nodes } = bed(change);
-    const both = nodes.map((node) => ({ ...node, facts: nodes[1]?.facts ?? null }));
-    return isSo({ regime: "takeover", nodes: both, cronFile: path });
+    const same = nodes.map((node) => ({ ...node, facts: nodes[1]?.facts ?? null }));
+    return isSo({ regime: "takeover", nodes: same, cronFile: path });
   };
-  expect(so({ mode: "enforce", text: `#${rewind}\n#${pool}\n` })).toBe(true);
+  const commented = `#${rewind}\n#${pool}\n`;
+  expect(so({ mode: "enforce", text: commented })).toBe(true);
   expect(so({ mode: "enforce" })).toBe(false);
-  expect(so({ mode: "maintenance", text: `#${rewind}\n` })).toBe(false);
+  expect(so({ mode: "maintenance", lasting: "enforce", text: commented })).toBe(true);
+  expect(so({ mode: "maintenance", lasting: "observe", text: commented })).toBe(false);
+  expect(so({ mode: "maintenance", text: commented })).toBe(false);
 });
+
+test("what a person commented is not given back", () => {
+  const { steps, notes } = stepsOf("handback", path, ["srv127"]);
+  expect(steps.map(({ id }) => id)).toEqual([
+    "set-guard-mode/srv127",
+    "set-guard-mode/srv129",
+    "hand-back-cron/srv127",
+  ]);
+  expect(notes.at(-1)).toBe(
+    "No line of the vendor's on srv129 was commented by a takeover: none becomes active there.",
+  );
+});
+
+type Told = {
+  readonly kind?: OperationRecord["kind"];
+  readonly state?: OperationRecord["state"];
+  readonly byHand?: readonly string[];
+};
+
+/** One after the other; a takeover is of srv127 and srv129. */
+function journal(told: readonly Told[]): readonly OperationRecord[] {
+  const plan = stepsOf("takeover");
+  return told.map(({ kind = "guard-takeover", state = "succeeded", byHand = [] }, at) => ({
+    ...operationRecord({ kind, cluster: "ESHA", subject: "ESHA", requestedBy: "dba", plan, onFailure: "rollback" }),
+    state,
+    requestedAt: at,
+    steps: plan.steps.map((step, index) => ({
+      index,
+      state: "done",
+      attempt: 1,
+      startedAt: 0,
+      endedAt: 0,
+      evidence: { alreadyDone: step.on !== null && byHand.includes(step.on), lines: [], files: [] },
+      failure: null,
+    })),
+  })); // prettier-ignore
+}
+
+const both = ["srv127", "srv129"];
+const three = [...both, "srv159"];
+
+test.each<[string, readonly Told[], readonly string[]]>([
+  ["commented all lines, and that of a node added since goes by them", [{}], three],
+  ["found all lines commented by hand, and that of a node added since goes by them", [{ byHand: both }], []],
+  ["found those of one node commented by hand", [{ byHand: ["srv129"] }], ["srv127", "srv159"]],
+  ["commented all lines, and was asked for again", [{}, { byHand: both }], three],
+  ["commented a line that came back to life after it was found commented", [{ byHand: both }, { byHand: ["srv127"] }], ["srv129", "srv159"]],
+  ["was handed back, and the next one found all commented", [{}, { kind: "guard-handback" }, { byHand: both }], []],
+  ["was handed back", [{}, { kind: "guard-handback" }], []],
+  ["was not handed back, as that was rolled back", [{}, { kind: "guard-handback", state: "rolled-back" }], three],
+  ["was rolled back, and the next one found all commented", [{ state: "rolled-back" }, { byHand: both }], []],
+  ["is not in the journal", [], three],
+])("a takeover that %s", (_what, told, taken) => {
+  expect(takenFrom(three, journal(told).toReversed())).toEqual(taken);
+}); // prettier-ignore
