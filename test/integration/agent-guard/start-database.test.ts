@@ -81,3 +81,17 @@ test("one that somebody started by hand is stopped, too, where a unit is to star
   await stopServer({ dataDirectory, stallMs: 2_000 }, { ...host, settings: { ...host.settings, start } }); // prettier-ignore
   expect(await bed.cluster.isRunning("srv159")).toBe(false);
 });
+
+test("what opens as a primary for all its marker is stopped, and is a standby's again", async () => {
+  const { cluster } = bed;
+  const host = await bed.host("srv159");
+  const { host: machine, paths } = cluster.node("srv159");
+  // As a failover script of the site's leaves it behind.
+  await machine.writeFile(`${paths.root}/promote-it`, "");
+  const auto = `${paths.dataDir}/postgresql.auto.conf`;
+  const text = await machine.readFile(auto);
+  await machine.writeFile(auto, `${text}promote_trigger_file = '${paths.root}/promote-it'\n`);
+  await expect(startDatabase(step, host)).rejects.toThrow("is no standby");
+  expect(await cluster.isRunning("srv159")).toBe(false);
+  expect(machine.exists(`${paths.dataDir}/standby.signal`)).toBe(true);
+});
