@@ -102,6 +102,13 @@ test.each<[string, Parameters<typeof fenced>[0]]>([
   expect(found("fenced-primary", often(fenced(more)))).toMatchObject({ evidence: why, steps: [] });
 });
 
+test("a pool that names nobody, as it was started while this node waited, is no doubt of it", () => {
+  const other = poolOf("srv129");
+  const rows = other.rows.map((row) => ({ ...row, role: "standby" }));
+  const seen = fenced({ pools: [poolOf("srv127"), { ...other, rows }] });
+  expect(found("fenced-primary", often(seen))).toMatchObject({ steps: ["open-as-primary"] });
+});
+
 test("a pool that names another node as the primary keeps it a standby", () => {
   const other = poolOf("srv129");
   const rows = other.rows.map((row, id) => ({ ...row, role: id === 1 ? "primary" : "standby" }));

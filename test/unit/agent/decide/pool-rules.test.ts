@@ -57,7 +57,7 @@ test("two nodes that take writes are named with their timelines", () => {
   expect(judge(view(primary(), { cluster, peers: [peer("srv129")] }))).toEqual({});
 });
 
-test("a pool that names another primary than the databases is told, and nothing is done for its word", () => {
+test("a pool that names another primary than the databases, or nobody, is told, and nothing is done for its word", () => {
   const row = (id: number, role: string): PoolRow => ({
     id,
     hostname: `192.168.4.${127 + 2 * id}`,
@@ -66,7 +66,7 @@ test("a pool that names another primary than the databases is told, and nothing 
     role,
     weight: 1,
   });
-  const says = (leader: number) =>
+  const says = (leader: number | null) =>
     view(primary(), {
       cluster: threeNodes(),
       peers: [peer("srv129")],
@@ -83,5 +83,8 @@ test("a pool that names another primary than the databases is told, and nothing 
   expect(judge(says(0))).toEqual({});
   expect(judge(says(1))).toEqual({
     "pool-contradicts-database": ["the pool of srv129 names srv129; the primary is srv127", []],
+  });
+  expect(judge(says(null))).toEqual({
+    "pool-contradicts-database": ["the pool of srv129 names nobody; the primary is srv127", []],
   });
 });
