@@ -87,9 +87,9 @@ function doubtsOfPool(
   if (row === undefined) return [`the pool on ${name} has no row of this node`];
   if (!isUp(row.status)) return [`the pool on ${name} has this node as ${row.status}`];
   const primaries = seen.rows.filter(({ role, status }) => role === "primary" && isUp(status));
-  const isOnly = primaries.length === 1 && primaries[0] === row;
-  const named = primaries.map(({ hostname }) => hostname).join(", ") || "nobody";
-  return isOnly ? [] : [`the pool on ${name} names ${named} as the primary`];
+  // One that was started while this node waits finds no primary, and has not failed over from a row that is up.
+  const others = primaries.filter((one) => one !== row).map(({ hostname }) => hostname);
+  return others.length === 0 ? [] : [`the pool on ${name} names ${others.join(", ")} as the primary`]; // prettier-ignore
 }
 
 /** pgpool's docs, SHOW POOL_NODES: `waiting` is up with no session yet. */

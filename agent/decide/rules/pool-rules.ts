@@ -44,21 +44,25 @@ export const poolRules: readonly Rule[] = [
   },
   {
     id: "pool-contradicts-database",
-    because: "the pool sends writes to a node whose database is not the primary",
+    because: "the pool does not send writes to the node whose database is the primary",
     severity: "critical",
     looks: 5,
     class: "pool-row",
     when: (view) => {
       const [primary, ...others] = primariesOf(view);
       if (primary === undefined || others.length > 0) return null;
+      const nameOf = (id: number): string | undefined =>
+        view.cluster?.nodes.find(({ backendId }) => backendId === id)?.name;
       const wrong = view.pools.flatMap(({ node, rows }) => {
-        const named = rows.find(({ role, status }) => role === "primary" && status === "up");
-        const found = view.cluster?.nodes.find(({ backendId }) => backendId === named?.id);
-        return found === undefined || found.name === primary.node ? [] : [`the pool of ${node} names ${found.name}`]; // prettier-ignore
+        const up = rows.filter(({ status }) => status === "up" || status === "waiting");
+        const named = up.find(({ role }) => role === "primary");
+        const isUp = up.some(({ id }) => nameOf(id) === primary.node);
+        const name = named === undefined ? (isUp ? "nobody" : undefined) : nameOf(named.id);
+        return name === undefined || name === primary.node ? [] : [`the pool of ${node} names ${name}`]; // prettier-ignore
       });
       return wrong.length === 0 ? null : `${wrong.join(", ")}; the primary is ${primary.node}`;
     },
-    next: "castellan status; a pool finds its primary by itself within sr_check_period: where it does not, its log says why. Nothing is done from the pool's word alone",
+    next: "castellan status; a pool finds its primary by itself within sr_check_period: where it does not, its log says why; one that names nobody finds it at its restart. Nothing is done from the pool's word alone",
   },
 ];
 

@@ -76,7 +76,7 @@ export const fenceActs: Acts = {
     ],
   ],
   "fenced-primary": [
-    ["all other nodes are seen as standbys, and each pool names it", fenced()],
+    ["all other nodes are seen as standbys, and each pool has it up and names no other", fenced()],
     ["cut off while it was opened", cutOffWhileOpened],
   ],
 };
