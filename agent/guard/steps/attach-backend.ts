@@ -1,5 +1,6 @@
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
+import { clusterCommits } from "../../decide/commits.ts";
 import { whyBehind, whyNotFollowing } from "../../decide/pool-rows.ts";
 import { failbackIsOver, openDoor, poolControl, shutDoor } from "../../steps/pool-door.ts";
 import { declaredRow, leads, lookAgain, awaitRow } from "../pool-row.ts";
@@ -19,6 +20,10 @@ export const attachBackend: GuardExecutor<"attach-backend"> = async ({ id }, gua
     whyNotFollowing({ ...view, peers: seen }, primary, node) ??
     whyBehind(primary, node.name, view.policy.attachWithinBytes);
   if (why !== null) throw new Failure("REFUSED", why);
+  // Who may be promoted was judged by it.
+  if (primary.names !== clusterCommits(view)?.names) {
+    throw new Failure("REFUSED", `synchronous_standby_names of ${primary.node} is '${primary.names}' by now`); // prettier-ignore
+  }
   const context = {
     ...guard,
     operationId: decisionId,
