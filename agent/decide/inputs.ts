@@ -3,7 +3,7 @@ import type { GuardMemory, GuardView } from "./view.ts";
 
 /** What a decision looked at, as JSON of at most `mostInputs` characters: what matters least is left out first. */
 export function decisionInputs(view: GuardView, memory: GuardMemory): string {
-  const { facts, hasStalePid, hasDeadPool, peers, pools, marks } = view;
+  const { facts, hasStalePid, hasDeadPool, messageAgeMs, peers, pools, marks } = view;
   const { database, pool, agent, host, files } = facts;
   const sections: Readonly<Record<string, unknown>> = {
     database: {
@@ -21,6 +21,7 @@ export function decisionInputs(view: GuardView, memory: GuardMemory): string {
         status: database.receiver.status,
         slot: database.receiver.slot,
         timeline: database.receiver.timeline,
+        messageAgeMs,
       },
       upstreamProblem: cut(database.upstreamProblem),
     },

@@ -134,7 +134,8 @@ export function mayFollowPrimary(
   return !peers.some(({ node, database }) => node === upstream && database === "standby");
 }
 
-function upstreamIn(
+/** The declared node that it streams from. */
+export function upstreamIn(
   receiver: { readonly status: string; readonly conninfo: string } | null,
   { cluster }: Pick<GuardView, "cluster">,
 ): string | null {

@@ -15,6 +15,8 @@ export type GuardView = {
   readonly hasStalePid: boolean;
   /** A pool's pid file names a process that is gone, or its pool answers no more though its process is gone. */
   readonly hasDeadPool: boolean;
+  /** Since when nothing came from the upstream of this standby; null where no receiver runs. */
+  readonly messageAgeMs: number | null;
   readonly limits: SlotLimits;
   readonly policy: GuardPolicy;
   /** null until a coordinator has told it once; from then on kept on disk. */

@@ -1,6 +1,7 @@
 import type { PeerSight } from "#shared/domain/cluster-view.ts";
 import { parseConninfo } from "#shared/config-files/conninfo.ts";
 import { configuredUpstream } from "./configured-upstream.ts";
+import { upstreamIn } from "./still-primary.ts";
 import type { GuardView } from "./view.ts";
 
 /** Other running primaries of this cluster, the latest timeline first. */
@@ -41,6 +42,20 @@ export function followedNode({ cluster, facts: { database, files } }: GuardView)
     (node) => (node.address === host || node.name === host) && node.port === port,
   );
   return found?.name ?? null;
+}
+
+/** A busy stream brings messages all the time, and one on which nothing is written every 30 s: by itself it tells nothing. */
+export const quietAfterMs = 5_000;
+
+/**
+ * A receiver counts as streaming until wal_receiver_timeout (60 s), though its upstream's host has lost its power. Names
+ * the node that neither sends to it nor answers this host; null while it may live.
+ */
+export function silentUpstream(view: GuardView): string | null {
+  const { facts, messageAgeMs, peers } = view;
+  const upstream = upstreamIn(facts.database.receiver, view);
+  const isSilent = peers.some(({ node, database }) => node === upstream && database === "silent");
+  return isSilent && messageAgeMs !== null && messageAgeMs >= quietAfterMs ? upstream : null;
 }
 
 /** The name under which it streams; null while it streams from nobody. */

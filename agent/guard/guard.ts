@@ -23,7 +23,7 @@ export type Guard = {
    * The whole table against the whole state; what it decides is kept, told and begun. `beganMs`: before the first fact was
    * asked for.
    */
-  look(seen: ObservedFacts, signs: Pick<Observer, "hasStalePid" | "hasDeadPool">, beganMs: number): Promise<Omit<GuardFacts, "checks">>; // prettier-ignore
+  look(seen: ObservedFacts, signs: Pick<Observer, "hasStalePid" | "hasDeadPool" | "messageAgeMs">, beganMs: number): Promise<Omit<GuardFacts, "checks">>; // prettier-ignore
 };
 
 export function createGuard(
@@ -61,6 +61,7 @@ export function createGuard(
         node: settings.node,
         hasStalePid: signs.hasStalePid(),
         hasDeadPool: signs.hasDeadPool(),
+        messageAgeMs: signs.messageAgeMs(),
         limits: settings.guard.slots,
         policy: settings.guard,
         cluster: ports.clusterView.current(),

@@ -91,6 +91,8 @@ export type StatusAnswer = {
   readonly status: Partial<DatabaseStatus>;
   /** null where it was not asked. */
   readonly synchronousStandbyNames: string | null;
+  /** Of a standby: since when nothing came from its upstream, by the server's own clock; null without a receiver. */
+  readonly messageAgeMs: number | null;
   /** Parts that could not be asked, with the server's words. */
   readonly problems: readonly string[];
 };
@@ -136,7 +138,9 @@ export async function askStatusInParts(
 function answerOf(rows: Rows, problems: readonly string[]): StatusAnswer {
   const [names] = rows.synchronousNames ?? [];
   const synchronousStandbyNames = names === undefined ? null : textOf(names, "names");
-  return { status: statusOf(rows), synchronousStandbyNames, problems };
+  const [receiver] = rows.receiver ?? [];
+  const messageAgeMs = receiver === undefined ? null : numberOf(receiver, "message_age_ms");
+  return { status: statusOf(rows), synchronousStandbyNames, messageAgeMs, problems };
 }
 
 function statusOf(rows: Rows): Partial<DatabaseStatus> {

@@ -32,6 +32,8 @@ export type DatabaseObserver = {
   observe(want: DatabaseWant): Promise<DatabaseFacts>;
   /** A pid file names a process that is gone. */
   hasStalePid(): boolean;
+  /** Since when nothing came from the upstream of this standby; null where no receiver runs. */
+  messageAgeMs(): number | null;
 };
 
 /** Sizes walk every file of every database; settings are 350 rows made on the server. */
@@ -87,6 +89,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
   let last: DatabaseFacts = absent;
   let versions: ProgramVersions | null = null;
   let stalePid: number | null = null;
+  let messageAgeMs: number | null = null;
   let seenDisk: { readonly at: number; readonly disk: DatabaseOnDisk } | null = null;
   /** Which server the remembered inventory and control data are about. */
   let seenServer = "";
@@ -103,6 +106,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
       versions = await programVersions(ports);
     }
     const disk = await lookAtDisk(want.fresh);
+    messageAgeMs = null;
     stalePid = disk.stalePid;
     const known = {
       hasStandbyMarker: disk.hasStandbyMarker,
@@ -178,6 +182,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
       return { ...unreachable(problem), ...known, role: isNew ? null : last.role };
     }
     const problems = [...answer.problems];
+    messageAgeMs = answer.messageAgeMs;
     const before = isNew ? absent : last;
     const { slots, archiver, ...status } = answer.status;
     const facts: DatabaseFacts = {
@@ -295,6 +300,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
       }
     },
     hasStalePid: () => stalePid !== null,
+    messageAgeMs: () => messageAgeMs,
   };
 }
 

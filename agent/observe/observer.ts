@@ -24,6 +24,7 @@ export type Observer = {
   observe(want: ObserveWant): Promise<ObservedFacts>;
   readonly files: FileObserver;
   hasStalePid(): boolean;
+  messageAgeMs(): number | null;
   /** The pool's process died, and nobody has started it again. */
   hasDeadPool(): boolean;
 };
@@ -87,6 +88,7 @@ export function createObserver(ports: ObserverPorts, startedAt: number): Observe
     observe,
     files,
     hasStalePid: () => database.hasStalePid(),
+    messageAgeMs: () => database.messageAgeMs(),
     hasDeadPool: () => pool.isDead(),
   };
 }

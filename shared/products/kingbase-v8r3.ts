@@ -133,7 +133,9 @@ const dialect: Dialect = {
     CAST(catalog_xmin AS text) AS catalog_xmin, age(catalog_xmin) AS catalog_xmin_age,
     CAST(NULL AS text) AS wal_status FROM sys_replication_slots`,
   receiver: `SELECT status, CAST(slot_name AS text) AS slot_name, conninfo,
-    receive_start_tli AS timeline FROM sys_stat_wal_receiver`,
+    receive_start_tli AS timeline,
+    extract(epoch FROM clock_timestamp() - last_msg_receipt_time) * 1000 AS message_age_ms
+    FROM sys_stat_wal_receiver`,
   upstreamClock: `SELECT extract(epoch FROM last_msg_send_time - last_msg_receipt_time) * 1000 AS ahead_ms
     FROM sys_stat_wal_receiver`,
   createSlot:

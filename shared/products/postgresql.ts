@@ -106,7 +106,9 @@ const dialect: Dialect = {
       FROM pg_stat_replication`,
   slots: slotsWith("NULL::text"),
   receiver: `SELECT status, slot_name::text AS slot_name, conninfo,
-      received_tli AS timeline FROM pg_stat_wal_receiver`,
+      received_tli AS timeline,
+      extract(epoch FROM clock_timestamp() - last_msg_receipt_time) * 1000 AS message_age_ms
+      FROM pg_stat_wal_receiver`,
   upstreamClock: `SELECT extract(epoch FROM last_msg_send_time - last_msg_receipt_time) * 1000 AS ahead_ms
       FROM pg_stat_wal_receiver`,
   createSlot: "SELECT slot_name::text AS name FROM pg_create_physical_replication_slot($1, $2)",

@@ -104,7 +104,7 @@ export type Dialect = {
   readonly replication: string;
   /** name, type, plugin, database, temporary, active, active_pid, restart_lsn, xmin, xmin_age, catalog_xmin, catalog_xmin_age, wal_status */
   readonly slots: string;
-  /** status, slot_name, conninfo, timeline; no row where there is no receiver */
+  /** status, slot_name, conninfo, timeline, message_age_ms by the server's own clock; no row where there is no receiver */
   readonly receiver: string;
   /** ahead_ms: the upstream's clock at the last message of its stream; no row where there is no receiver */
   readonly upstreamClock: string;

@@ -7,6 +7,7 @@ import {
   onlyPrimary,
   placeOf,
   primaries,
+  silentUpstream,
   streamingName,
   successor,
 } from "../whom-to-follow.ts";
@@ -141,11 +142,12 @@ export const roleRules: readonly Rule[] = [
       return change === null ? null : `${change.to.node} itself (${change.to.from}), and ${change.from}`; // prettier-ignore
     },
     nearly: (view) => {
-      if (view.cluster === null || !isIdleStandby(view)) return null;
+      const silent = silentUpstream(view);
+      if (view.cluster === null || (silent === null && !isIdleStandby(view))) return null;
       const primaries = view.peers.filter(({ database }) => database === "primary");
       if (primaries.length === 1) return null;
       return {
-        evidence: "this standby receives nothing",
+        evidence: silent === null ? "this standby receives nothing" : `nothing comes from ${silent} any more`, // prettier-ignore
         missing: primaries.length === 0 ? "a node that is seen as the primary" : "one primary instead of several", // prettier-ignore
       };
     },
@@ -253,10 +255,11 @@ function changedUpstream(
   view: GuardView,
 ): { readonly to: PeerSight; readonly from: string } | null {
   const { database } = view.facts;
-  if (database.status !== "running" || !isIdleStandby(view)) return null;
+  if (database.status !== "running") return null;
   const followed = followedNode(view);
   const [to, ...others] = primaries(view);
   if (to === undefined || followed === to.node) return null;
+  if (!isIdleStandby(view) && !isLeftBehind(view, to)) return null;
   const isOutdated = (other: PeerSight): boolean =>
     other.node === followed &&
     (other.timeline ?? Number.POSITIVE_INFINITY) < (to.timeline ?? 0) &&
@@ -275,6 +278,18 @@ function isIdleStandby({ facts: { database }, marks }: GuardView): boolean {
   if (database.status === "stopped") return database.hasStandbyMarker && marks.diverged !== null;
   const { role, receiver } = database;
   return database.status === "running" && role === "standby" && receiver?.status !== "streaming";
+}
+
+/** It counts as streaming, from a host that is silent, while another one went on from what that has sent. */
+function isLeftBehind(view: GuardView, { timeline }: PeerSight): boolean {
+  const { database } = view.facts;
+  return (
+    database.role === "standby" &&
+    !database.hasIncompleteMarker &&
+    view.marks.rejoiningSince === null &&
+    silentUpstream(view) !== null &&
+    (timeline ?? 0) > (database.timeline ?? 0)
+  );
 }
 
 /** It may have followed another one since, on a later timeline: then it is a standby like any other. */

@@ -2,9 +2,11 @@ import { parseConninfo } from "#shared/config-files/conninfo.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Dialect } from "#shared/products/product.ts";
+import { quietAfterMs } from "../../decide/whom-to-follow.ts";
 import { ownDialect } from "../../steps/own-dialect.ts";
-import { flag, text } from "../../steps/row-values.ts";
+import { count, flag, text } from "../../steps/row-values.ts";
 import { stopServer } from "../../steps/server-stop.ts";
+import { lookAtPeer } from "../look-at-peer.ts";
 import { divergence, ownStandbyWal, seePrimary, type NewPrimary, type SeenPrimary } from "../new-primary.ts"; // prettier-ignore
 import { liftShield } from "../read-only-shield.ts";
 import { ownSlot, writeFollowing } from "../rejoin/follow.ts";
@@ -25,10 +27,13 @@ export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
   if (!flag(role, "standby")) throw new Failure("REFUSED", "this node is no standby");
   const before = await standbySettings(context);
   if ((await receiverProblem(step, context)) === null) return streams(step);
-  const followed = await followedNow(dialect, context);
-  if (followed !== null) throw new Failure("REFUSED", `this standby streams from ${followed}`);
+  const from = await sender(dialect, context);
+  assertQuiet(from);
+  if (from !== null) await assertSilent(from, context);
   await using primary = await seePrimary(step, context);
   await assertFollowable(step, primary, context);
+  // A cut may have healed meanwhile.
+  assertQuiet(await sender(dialect, context));
   await assureSlot(before === null ? ownSlot(context) : before.slot, primary, context);
   const { dataDirectory } = settings.paths;
   const lead = (): Promise<void> =>
@@ -64,15 +69,35 @@ function streams({ node, host, port }: NewPrimary): string {
   return `streams from ${node} (${host}:${port})`;
 }
 
-/** From whom it streams now; that one is alive, whatever was seen elsewhere. */
-async function followedNow(
-  dialect: Dialect,
-  { databases }: GuardStepContext,
-): Promise<string | null> {
+/** Whom its receiver counts as streaming from, and whether nothing has come from there lately. */
+type Sender = { readonly host: string; readonly port: number; readonly isQuiet: boolean };
+
+async function sender(dialect: Dialect, { databases }: GuardStepContext): Promise<Sender | null> {
   const [receiver] = await databases.own.query(dialect.receiver);
   if (receiver === undefined || text(receiver, "status") !== "streaming") return null;
   const { values } = parseConninfo(text(receiver, "conninfo"));
-  return `${values.get("host") ?? "?"}:${values.get("port") ?? "?"}`;
+  return {
+    host: values.get("host") ?? "?",
+    port: Number(values.get("port")),
+    isQuiet: count(receiver, "message_age_ms") >= quietAfterMs,
+  };
+}
+
+/** Whoever sends to it is alive, whatever was seen elsewhere. */
+function assertQuiet(from: Sender | null): void {
+  if (from === null || from.isQuiet) return;
+  throw new Failure("REFUSED", `this standby streams from ${from.host}:${from.port}`);
+}
+
+/** An idle stream is as quiet as a dead one: whoever answers is alive. */
+async function assertSilent({ host, port }: Sender, context: GuardStepContext): Promise<void> {
+  const { cluster } = context.view;
+  const node = cluster?.nodes.find(
+    (one) => [one.address, one.name].includes(host) && one.port === port,
+  );
+  const sight = cluster && node && (await lookAtPeer(context, cluster, node));
+  if (sight?.database === "silent") return;
+  throw new Failure("REFUSED", `this standby streams from ${host}:${port}, which is ${sight?.database ?? "no declared node"}`); // prettier-ignore
 }
 
 async function assertFollowable(

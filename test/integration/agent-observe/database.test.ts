@@ -59,15 +59,18 @@ for (const product of ["postgresql", "kingbase-v8r3"] as const) {
     expect(seen.binaryVersionText).not.toBeNull();
     expect(seen.clientVersionNumber).toBeGreaterThan(90_000);
 
+    const watching = createDatabaseObserver(standby.ports);
     const behind = DatabaseFacts.parse(
       await waitFor(
         async () => {
-          const facts = await createDatabaseObserver(standby.ports).observe(fresh);
+          const facts = await watching.observe(fresh);
           return facts.receiver?.status === "streaming" ? facts : null;
         },
         { what: "the standby to stream" },
       ),
     );
+    expect(watching.messageAgeMs()).toBeGreaterThanOrEqual(0);
+    expect(observer.messageAgeMs()).toBeNull();
     expect(behind).toMatchObject({
       status: "running",
       role: "standby",

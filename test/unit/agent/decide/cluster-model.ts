@@ -21,6 +21,8 @@ export type Host = {
   position: number;
   /** Where it would stream from. */
   upstream: string;
+  /** The look at which WAL came last, by a connection that nobody has ended since. */
+  heardAt: number | null;
   hasVip: boolean;
   marks: GuardMarks;
   guard: GuardState;
@@ -39,6 +41,8 @@ type Ordered = {
   readonly rule: string;
   readonly step: GuardStep;
   readonly seen: GuardView;
+  /** Whatever its receiver says. */
+  readonly isStreaming: boolean;
 };
 
 export type Event =
@@ -48,6 +52,8 @@ export type Event =
 
 const cluster = threeNodes();
 const lookEveryMs = 2_000;
+/** wal_receiver_timeout */
+const receiverTimeoutMs = 60_000;
 
 export function newStory(): Story {
   const hosts = cluster.nodes.map(({ name, address }, index): Host => ({
@@ -60,6 +66,7 @@ export function newStory(): Story {
     timeline: 1,
     position: 0x5000000,
     upstream: "srv127",
+    heardAt: null,
     hasVip: index === 0,
     marks: index === 0 ? { ...noMarks, wasPrimary: { at: 1, timeline: 1 } } : noMarks,
     guard: guardStateWith([]),
@@ -124,7 +131,7 @@ export function lookAround(story: Story): void {
       if (rule?.witness !== undefined && rule.witness(seen, decided.state.memory) === null)
         continue;
       for (const step of steps) {
-        story.ordered.push({ at: story.looks, node: host.name, rule: id, step, seen });
+        story.ordered.push({ at: story.looks, node: host.name, rule: id, step, seen, isStreaming: isStreaming(story, host) }); // prettier-ignore
         if (!take(story, host, step)) break;
       }
     }
@@ -157,7 +164,7 @@ function reaches(story: Story, one: Host, other: Host): boolean {
 }
 
 function viewOf(story: Story, host: Host, now: number): GuardView {
-  const streams = isStreaming(story, host);
+  const quietMs = host.heardAt === null ? null : (story.looks - host.heardAt) * lookEveryMs;
   const isRunning = host.database === "running";
   const followers = story.hosts.filter(
     (one) => one.upstream === host.name && isStreaming(story, one),
@@ -172,13 +179,15 @@ function viewOf(story: Story, host: Host, now: number): GuardView {
       position: isRunning ? lsn(host.position) : null,
       receivedPosition: isRunning && host.role === "standby" ? lsn(host.position) : null,
       replication: isPrimary(host) ? followers.map(({ name }) => walsender(name)) : [],
-      receiver: streams
-        ? { status: "streaming", slot: `slot_${host.name}`, conninfo: `host=${addressOf(story, host.upstream)}`, timeline: host.timeline } // prettier-ignore
-        : null,
+      receiver:
+        quietMs !== null
+          ? { status: "streaming", slot: `slot_${host.name}`, conninfo: `host=${addressOf(story, host.upstream)}`, timeline: host.timeline } // prettier-ignore
+          : null,
     }),
     {
       node: host.name,
       hasStalePid: host.database === "dead",
+      messageAgeMs: quietMs,
       cluster,
       peers: story.hosts.filter((one) => one !== host).map((one) => sight(story, host, one, now)),
       pools: cluster.nodes.flatMap(({ name, pool }): PoolSight[] => {
@@ -256,6 +265,7 @@ function take(story: Story, host: Host, step: GuardStep): boolean {
       if (target === undefined || !isPrimary(target) || !reaches(story, host, target)) return false;
       if (step.do === "repoint" && host.position > target.position) return false;
       host.upstream = target.name;
+      host.heardAt = null;
       host.hasMarker = true;
       if (step.do === "rejoin") {
         host.position = Math.min(host.position, target.position);
@@ -297,9 +307,19 @@ function promote(story: Story, host: Host): void {
 
 function stream(story: Story, host: Host): void {
   const source = story.hosts.find(({ name }) => name === host.upstream);
-  if (source === undefined || !isStreaming(story, host)) return;
-  host.position = source.position;
-  host.timeline = source.timeline;
+  if (source === undefined) return;
+  if (isStreaming(story, host)) {
+    host.heardAt = story.looks;
+    host.position = source.position;
+    host.timeline = source.timeline;
+  } else if (reaches(story, host, source) || !isStandby(host) || isTimedOut(story, host)) {
+    // Its end is heard of, unless nobody is there who could tell.
+    host.heardAt = null;
+  }
+}
+
+function isTimedOut({ looks }: Story, { heardAt }: Host): boolean {
+  return heardAt !== null && (looks - heardAt) * lookEveryMs >= receiverTimeoutMs;
 }
 
 function at(story: Story, index: number): Host {

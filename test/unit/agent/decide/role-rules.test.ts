@@ -31,6 +31,51 @@ test("a standby that streams follows nobody else, whoever is seen", () => {
   expect(told(onSrv159({}, { ...facts.database, receiver }))).toEqual([]);
 });
 
+/** srv127's host lost its power: its receiver counts as streaming for a minute all the same. */
+const silent = peer("srv127", { database: "silent", systemIdentifier: null, timeline: null, upstream: null }); // prettier-ignore
+function left(
+  more: Parameters<typeof onSrv159>[0] = {},
+  database: Partial<GuardView["facts"]["database"]> = {},
+): GuardView {
+  const receiver = { status: "streaming", slot: "slot_srv159", conninfo: "host=192.168.4.127 port=54321 application_name=srv159", timeline: 1 }; // prettier-ignore
+  const { facts } = onSrv159();
+  return onSrv159(
+    { peers: [silent, newPrimary], messageAgeMs: 5_000, ...more },
+    { ...facts.database, receiver, ...database },
+  );
+}
+
+test("a stream whose upstream is silent is left for a primary on a later timeline", () => {
+  expect(told(left())).toEqual([
+    "upstream-changed: follow srv129 (192.168.4.129:54321) (srv129 itself (own-look), and srv127, which is silent)",
+  ]);
+});
+
+test("a stream is left for nobody while its upstream may live, or while nobody went on from what it sent", () => {
+  const seen = (more: Partial<typeof silent>) => [{ ...silent, ...more }, newPrimary];
+  const elsewhere = { status: "streaming", slot: null, conninfo: "host=192.168.4.129 port=54321", timeline: 1 }; // prettier-ignore
+  for (const [what, view] of Object.entries({
+    "a message of late": left({ messageAgeMs: 4_999 }),
+    "a clock that was set back": left({ messageAgeMs: -3_600_000 }),
+    "no message yet": left({ messageAgeMs: null }),
+    "it refuses": left({ peers: seen({ database: "refused" }) }),
+    "it lets nobody in": left({ peers: seen({ database: "login-failed" }) }),
+    "it is a standby": left({ peers: seen({ database: "standby", timeline: 1 }) }),
+    "it is seen as the primary": left({ peers: seen({ database: "primary", timeline: 1, systemIdentifier: newPrimary.systemIdentifier }) }), // prettier-ignore
+    "nothing is known of it": left({ peers: [newPrimary] }),
+    "nobody was promoted": left({ peers: [silent, peer("srv129")] }),
+    "the same timeline": left({ peers: [silent, { ...newPrimary, timeline: 1 }] }),
+    "an unknown timeline": left({ peers: [silent, { ...newPrimary, timeline: null }] }),
+    "another cluster's": left({ peers: [silent, { ...newPrimary, systemIdentifier: "1" }] }),
+    "it streams from another than the files say": left({}, { receiver: elsewhere }),
+    "an unfinished copy": left({}, { hasIncompleteMarker: true }),
+    "a rejoin under way": left({ marks: { ...noMarks, rejoiningSince: 1 } }),
+    "WAL that went another way": left({ marks: { ...noMarks, diverged: { at: 1, timeline: 2, because: "it went further" } } }), // prettier-ignore
+  })) {
+    expect([what, told(view).filter((row) => row.startsWith("upstream-changed"))]).toEqual([what, []]); // prettier-ignore
+  }
+});
+
 test("nobody is followed while two primaries are seen, none is, it is another cluster's, or its timeline is older", () => {
   const other = peer("srv127", { database: "primary", timeline: 2, upstream: null });
   for (const peers of [

@@ -77,6 +77,7 @@ export function view(
     node: "srv127",
     hasStalePid: false,
     hasDeadPool: false,
+    messageAgeMs: null,
     limits: defaultSlotLimits,
     policy: { ...defaultPolicy, ...policy },
     cluster: null,
