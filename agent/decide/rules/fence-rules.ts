@@ -21,7 +21,8 @@ export const fenceRules: readonly Rule[] = [
       if (forMs < view.policy.selfFence.afterMs) return null;
       return `${reachOf(view)?.text ?? ""}; for ${Math.round(forMs / 1_000)} s`;
     },
-    steps: (view) => (view.policy.selfFence.armed ? stepDown(view) : []),
+    steps: (view) =>
+      view.policy.selfFence.armed ? [...stepDown(view), { do: "write-standby-marker" }] : [],
     nearly: (view, { isolated }) => {
       const reach = reachOf(view);
       if (reach === null || !isCutOff(view)) return null;
