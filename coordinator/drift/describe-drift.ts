@@ -40,11 +40,11 @@ function whatHappened({ baseline, current }: WatchedFileState): string {
   }
 }
 
-/** Whose the file is: Linux keeps no record of who wrote to it. Ours are known by the operation that made them. */
+/** Whose the file is: Linux keeps no record of who wrote to it. Ours are known by the operation, or rule of the guard, that made them. */
 export function whoOf(
   version: Pick<FileVersionRecord, "owner" | "ownerName" | "acceptedBy">,
 ): string | null {
-  if (version.acceptedBy?.startsWith("operation ") === true) {
+  if (/^(operation |guard\/)/.test(version.acceptedBy ?? "")) {
     return `Castellan, ${version.acceptedBy}`;
   }
   if (version.owner === null) return null;

@@ -108,7 +108,8 @@ export function acceptEvidence(
   for (const { path, hash } of files) {
     const seen = facts?.files.find((file) => file.path === path && file.hash === hash);
     const accepted = seen === undefined ? { ...nothing(path), hash } : acceptedState(seen);
-    const acceptedBy = `operation ${about.operationId ?? about.stepId}`;
+    const { operationId, stepId } = about;
+    const acceptedBy = operationId === null ? stepId : `operation ${operationId}`;
     store.setBaseline({ node, ...accepted, acceptedBy }, now);
     events.emit(
       "baseline:accepted",

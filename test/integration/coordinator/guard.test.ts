@@ -114,6 +114,7 @@ test("what a guard edited is accepted as it made it, once, and no file besides",
   };
   await tell("d1", "b", "a");
   expect(baselines()).toEqual([`${path} b`]);
+  expect(store.baselines("srv129")[0]?.acceptedBy).toBe("guard/database-dead");
   await tell("d2", "a", "b");
   expect(baselines()).toEqual([`${path} a`]);
   // Told again after a restart of its agent: it is of the past.
