@@ -75,6 +75,12 @@ export function mayBeInUse({
   return restores > 0 && (state === "planned" || state === "running" || state === "paused");
 }
 
+/** Its step of no return is done: there is nothing to go back to. */
+export function isPastReturn({ plan, steps }: Pick<OperationRecord, "plan" | "steps">): boolean {
+  const index = plan.steps.findIndex(({ id }) => id === plan.noReturn);
+  return steps[index]?.state === "done";
+}
+
 /** What can be typed now. */
 export function choicesOf(operation: OperationRecord): readonly Choice[] {
   const { id, state, subject, kind, cluster } = operation;
@@ -92,11 +98,11 @@ export function choicesOf(operation: OperationRecord): readonly Choice[] {
         `take back everything that it made, the database of ${subject} included`,
       )
     : type(`operation abort ${id}`, "take back everything that it made");
+  const leave = type(`operation abort ${id} --leave`, "end it; what it made on the hosts stays");
   switch (state) {
     case "paused":
-      return mayBeInUse(operation)
-        ? [look, resume, type(`operation abort ${id} --leave`, "end it; what it made on the hosts stays"), abort] // prettier-ignore
-        : [resume, abort];
+      if (isPastReturn(operation)) return [resume, leave];
+      return mayBeInUse(operation) ? [look, resume, leave, abort] : [resume, abort];
     case "needs-attention":
       return [
         type(`operation abort ${id}`, "try the undo again; what is done is not done again"),
@@ -110,7 +116,7 @@ export function choicesOf(operation: OperationRecord): readonly Choice[] {
     case "rolling-back":
       return [
         type(`operation watch ${id}`, "look on"),
-        ...(state === "rolling-back" ? [] : [abort]),
+        ...(state === "rolling-back" || isPastReturn(operation) ? [] : [abort]),
       ];
     case "succeeded":
     case "rolled-back":

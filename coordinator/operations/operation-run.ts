@@ -1,5 +1,6 @@
 import {
   nextState,
+  terminalStates,
   transitions,
   type FailureRecord,
   type OperationEvent,
@@ -10,7 +11,8 @@ import { failureRecord } from "#shared/failure-record.ts";
 import type { OperationRecord } from "../store/store.ts";
 import { batches } from "./batches.ts";
 import { followSignal, type Follower } from "./follow-signal.ts";
-import { choicesOf, mayBeInUse } from "./operation-end.ts";
+import { choicesOf, isPastReturn, mayBeInUse } from "./operation-end.ts";
+import { createRenewedReservations } from "./renewed-reservations.ts";
 import type { RunPorts } from "./run-ports.ts";
 import { runUndo } from "./runner-undo.ts";
 import { executeStep, type StepSignals } from "./step-execution.ts";
@@ -41,15 +43,25 @@ export class OperationRun implements Disposable {
 
   /** Rejects only with the stop's reason or a defect. */
   async drive(): Promise<void> {
+    const reservations = createRenewedReservations(this.#id, this.#ports.reserve);
+    for (const { node, classes } of this.#record().plan.reserves ?? []) reservations.add(node, classes); // prettier-ignore
+    try {
+      await this.#driveToRest();
+    } finally {
+      reservations.end(terminalStates.has(this.#record().state));
+    }
+    this.#isOver = true;
+  }
+
+  async #driveToRest(): Promise<void> {
     for (;;) {
       this.#stop.throwIfAborted();
       const { state } = this.#record();
       if (state === "planned") this.#move("start");
       else if (state === "running") await this.#forward();
       else if (state === "rolling-back") await this.#back();
-      else break;
+      else return;
     }
-    this.#isOver = true;
   }
 
   /** Nothing more comes of this run: whoever moves the operation on starts another one. */
@@ -86,7 +98,8 @@ export class OperationRun implements Disposable {
       const failure = failures.find((f) => f !== null);
       if (failure !== undefined) {
         const record = this.#record();
-        const goesBack = record.onFailure === "rollback" && !mayBeInUse(record);
+        const goesBack =
+          record.onFailure === "rollback" && !mayBeInUse(record) && !isPastReturn(record);
         this.#move(goesBack ? "abort" : "step-failed", failure);
         return;
       }

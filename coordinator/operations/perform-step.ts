@@ -7,6 +7,7 @@ import type {
   Preconditions,
   Progress,
 } from "#shared/domain/commands.ts";
+import { reservedClasses } from "#shared/domain/reserved-classes.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { asFailure } from "#shared/errors.ts";
 import { failureOf, failureRecord } from "#shared/failure-record.ts";
@@ -17,7 +18,7 @@ import { commandId } from "./command-ids.ts";
 import type { LocalStepContext, LocalSteps } from "./local-steps/local-step.ts";
 import type { AgentStep, PlanStep } from "./plan.ts";
 import type { RunPorts } from "./run-ports.ts";
-import { createStepReservations } from "./step-reservations.ts";
+import { createRenewedReservations } from "./renewed-reservations.ts";
 import type { StepSignals } from "./step-execution.ts";
 
 export type Attempt = {
@@ -35,10 +36,16 @@ export async function performStep(
   signals: StepSignals,
   onProgress: (progress: Progress) => void,
 ): Promise<CommandOutcome> {
-  const reservations = createStepReservations(operation.id, ports.reserve);
+  const reservations = createRenewedReservations(operation.id, ports.reserve);
   let isOver = false;
   try {
-    const reserve = (node: string, kind: CommandKind): void => reservations.add(node, kind);
+    // What the operation holds from its start to its end is not given back with a step.
+    const held = new Map(operation.plan.reserves?.map(({ node, classes }) => [node, classes]));
+    const reserve = (node: string, kind: CommandKind): void =>
+      reservations.add(
+        node,
+        reservedClasses[kind].filter((each) => held.get(node)?.includes(each) !== true),
+      );
     const outcome = await perform(ports, operation, step, attempt, signals, onProgress, reserve);
     isOver = outcome.outcome === "done";
     return outcome;

@@ -5,6 +5,7 @@ import type {
   Preconditions,
 } from "#shared/domain/commands.ts";
 import type { ClusterDeclaration, NodeDeclaration } from "#shared/domain/cluster.ts";
+import type { RuleClass } from "#shared/domain/guard.ts";
 import * as z from "zod";
 
 /** An operation as data: journaled before anything is touched, printed by --dry-run and by `operation show`. */
@@ -23,6 +24,10 @@ export type Plan = {
   readonly premise?: Premise;
   /** The most WAL that a slot of it may hold back, as asked or set; a small disk makes it less. */
   readonly walBudgetLimit?: number;
+  /** Once this step is done nothing is taken back any more: from there on it only goes on. */
+  readonly noReturn?: string;
+  /** What the guards leave to it from its start to its end, beside what each of its steps reserves. */
+  readonly reserves?: readonly NodeReservation[];
   /** By which a person says that this very plan is meant (plan-digest.ts). */
   readonly digest?: string;
 };
@@ -33,6 +38,8 @@ export type PlannedFile = {
   /** sha256 of its bytes; null where there was none. */
   readonly hash: string | null;
 };
+
+export type NodeReservation = { readonly node: string; readonly classes: readonly RuleClass[] };
 
 type Premise = {
   readonly primary: string;

@@ -6,7 +6,7 @@ import type { ClusterFiles } from "../ports.ts";
 import type { CoordinatorLimits } from "../settings.ts";
 import type { OperationRecord, Store } from "../store/store.ts";
 import type { CommandPort } from "./agent-command.ts";
-import type { Reserve } from "./step-reservations.ts";
+import type { Reserve } from "./renewed-reservations.ts";
 import type { LocalSteps } from "./local-steps/local-step.ts";
 
 /** What running an operation needs of the world. */

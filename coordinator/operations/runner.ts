@@ -4,7 +4,7 @@ import { backoffMs } from "#shared/time.ts";
 import type { OperationRecord } from "../store/store.ts";
 import { operationConflict } from "./conflict.ts";
 import { moveOperation, OperationRun } from "./operation-run.ts";
-import { mayBeInUse } from "./operation-end.ts";
+import { isPastReturn, mayBeInUse } from "./operation-end.ts";
 import type { RunPorts } from "./run-ports.ts";
 import type { StartOperation } from "./start-operation.ts";
 import { Updates, type UpdateListener } from "./updates.ts";
@@ -94,6 +94,7 @@ export class Runner implements AsyncDisposable {
    */
   abort(id: string, options: { readonly afterRestore?: boolean } = {}): OperationRecord {
     if (this.#existing(id).state === "rolling-back") return this.#existing(id);
+    assertMayReturn(this.#existing(id));
     if (options.afterRestore !== true) assertNotInUse(this.#existing(id));
     const current = this.#runs.get(id);
     if (current === undefined || current.run.isOver) {
@@ -107,11 +108,11 @@ export class Runner implements AsyncDisposable {
 
   /**
    * Ends an operation of which something is left that nobody can take back, and frees its cluster. What is left
-   * stays in its record. @throws Failure OPERATION_CONFLICT in any state but needs-attention, or paused since a restore.
+   * stays in its record. @throws Failure OPERATION_CONFLICT in any state but needs-attention, or paused since a restore or past its step of no return.
    */
   leave(id: string): OperationRecord {
     const operation = this.#existing(id);
-    if (operation.state === "paused" && !mayBeInUse(operation)) {
+    if (operation.state === "paused" && !mayBeInUse(operation) && !isPastReturn(operation)) {
       throw new Failure(
         "OPERATION_CONFLICT",
         `${id} is paused: what it made can still be taken back.`,
@@ -200,6 +201,16 @@ export class Runner implements AsyncDisposable {
     }
     return operation;
   }
+}
+
+function assertMayReturn(operation: OperationRecord): void {
+  if (!["planned", "running", "paused"].includes(operation.state)) return;
+  if (!isPastReturn(operation)) return;
+  const { id, plan } = operation;
+  const title = plan.steps.find((step) => step.id === plan.noReturn)?.title ?? "";
+  throw new Failure("OPERATION_CONFLICT", `${id} can't be taken back any more: "${title}" is done.`, {
+    hint: operation.state === "paused" ? `castellan operation resume ${id} goes on; castellan operation abort ${id} --leave ends it as it is` : `it goes on: castellan operation watch ${id}`,
+  }); // prettier-ignore
 }
 
 function assertNotInUse(operation: OperationRecord): void {

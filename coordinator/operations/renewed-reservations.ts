@@ -1,15 +1,13 @@
-import type { CommandKind } from "#shared/domain/commands.ts";
 import type { RuleClass } from "#shared/domain/guard.ts";
-import { reservedClasses } from "#shared/domain/reserved-classes.ts";
 import type { CoordinatorMessage } from "#shared/protocol/messages.ts";
 
 export type Reserve = Extract<CoordinatorMessage, { type: "reserve" }>;
 
-/** What one step keeps the guards of its nodes from, for as long as it lasts. */
-export type StepReservations = {
+/** What a step, or a whole operation, keeps the guards of its nodes from, for as long as it lasts. */
+export type RenewedReservations = {
   /** From now on, with what was reserved there before. */
-  add(node: string, kind: CommandKind): void;
-  /** Not renewed any more; given back at once where the step is over, else kept until it runs out, for another try. */
+  add(node: string, classes: readonly RuleClass[]): void;
+  /** Not renewed any more; given back at once where it is over, else kept until it runs out, for another try. */
   end(isOver: boolean): void;
 };
 
@@ -17,10 +15,10 @@ export type StepReservations = {
 const forMs = 15_000;
 const everyMs = 5_000;
 
-export function createStepReservations(
+export function createRenewedReservations(
   operationId: string,
   tell: (node: string, message: Reserve) => void,
-): StepReservations {
+): RenewedReservations {
   const reserved = new Map<string, ReadonlySet<RuleClass>>();
   const tellAll = (lasting: number): void => {
     for (const [node, classes] of reserved) {
@@ -29,8 +27,8 @@ export function createStepReservations(
   };
   const renewal = setInterval(() => tellAll(forMs), everyMs);
   return {
-    add: (node, kind) => {
-      const classes = new Set([...(reserved.get(node) ?? []), ...reservedClasses[kind]]);
+    add: (node, added) => {
+      const classes = new Set([...(reserved.get(node) ?? []), ...added]);
       if (classes.size === 0) return;
       reserved.set(node, classes);
       tell(node, { type: "reserve", operationId, classes: [...classes], forMs });
