@@ -10,6 +10,7 @@ import { guardExecutors } from "./guard/steps/executors.ts";
 import { createSights } from "./guard/sights.ts";
 import { fine } from "./checks/check.ts";
 import { createChecks } from "./checks/checks.ts";
+import type { GuardView } from "./decide/view.ts";
 import type { HostEvent } from "./host-event.ts";
 import type { Ports } from "./ports.ts";
 import { createObserver, unchanged } from "./observe/observer.ts";
@@ -48,6 +49,8 @@ export type Loop = AsyncDisposable & {
   setSights(peers: readonly PeerSight[]): void;
   /** The latest facts; null before the first cycle has ended. */
   facts(): NodeFacts | null;
+  /** What the guard's latest look saw; null before the first. */
+  guardView(): GuardView | null;
 };
 
 type WakeReason =
@@ -65,7 +68,7 @@ type WakeReason =
   | "asked";
 
 export type LoopOptions = {
-  readonly ports: Omit<Ports, "observe">;
+  readonly ports: Omit<Ports, "observe" | "guardView">;
   readonly expected: ExpectedChanges;
   /** When the agent was started, ms since the epoch. */
   readonly startedAt: number;
@@ -95,7 +98,7 @@ export function createLoop(options: LoopOptions): Loop {
   const pool = createProcessWatch(() => wake("pool"));
   const isCoordinatorConnected = (): boolean => (options.coordinatorAheadMs?.() ?? null) !== null;
   const engine = createEngine({
-    ports: { ...ports, observe: observeNow },
+    ports: { ...ports, observe: observeNow, guardView: () => guard.view() },
     executors: guardExecutors,
     newId: randomUUID,
     onEnded: () => wake("guard-acted"),
@@ -249,6 +252,7 @@ export function createLoop(options: LoopOptions): Loop {
   return {
     wake,
     observeNow,
+    guardView: () => guard.view(),
     guardAtRest: (classes) => engine.atRest(classes),
     setBaselines: (files) => {
       void watching.then((watch) => watch.setBaselines(files));

@@ -4,6 +4,7 @@ import type { Product } from "#shared/products/product.ts";
 import type { Log } from "#shared/log.ts";
 import type { Secret } from "#shared/secret.ts";
 import type { Clock } from "#shared/time.ts";
+import type { GuardView } from "./decide/view.ts";
 import type { ClusterViewFile } from "./guard/cluster-view-file.ts";
 import type { DecisionRing } from "./guard/decision-ring.ts";
 import type { GuardModes } from "./guard/guard-modes.ts";
@@ -31,6 +32,8 @@ export type Ports = {
   readonly clusterView: ClusterViewFile;
   /** Look at everything again now; the result is also reported. */
   readonly observe: () => Promise<NodeFacts>;
+  /** What the guard's latest look saw; null before the first. */
+  readonly guardView: () => GuardView | null;
   /** Of the agent's user, which is the database's. */
   readonly home: string;
 };

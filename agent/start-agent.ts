@@ -109,6 +109,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
       decisions: await openDecisionRing(settings.stateDirectory, (made) => session.decision(made)),
       clusterView: await openClusterView({ ...settings, log }),
       observe: () => loop.observeNow(),
+      guardView: () => loop.guardView(),
       home,
     };
     const startedAt = clock.now();

@@ -24,6 +24,8 @@ export type Guard = {
    * asked for.
    */
   look(seen: ObservedFacts, signs: Pick<Observer, "hasStalePid" | "hasDeadPool" | "messageAgeMs">, beganMs: number): Promise<Omit<GuardFacts, "checks">>; // prettier-ignore
+  /** Of the latest look; null before the first. */
+  view(): GuardView | null;
 };
 
 export function createGuard(
@@ -39,6 +41,7 @@ export function createGuard(
   const trust = createTrustLook(ports);
   const vendorAtWork = createVendorLook(ports);
   const write = createPatientWriter(ports, writtenWithinMs);
+  let latest: GuardView | null = null;
   /** null before the first look. */
   let recalled: Recalled | null = null;
 
@@ -52,6 +55,7 @@ export function createGuard(
   }
 
   return {
+    view: () => latest,
     look: async (seen, signs, beganMs) => {
       const { budget, lost, state } = (recalled ??= await recall());
       const now = clock.now();
@@ -76,6 +80,7 @@ export function createGuard(
         vendorAtWork: vendorAtWork(seen.files),
         isToAct: guardModes.lasting() === "enforce",
       };
+      latest = view;
       sights.attend(unrest(view));
       trust.attend(view);
       const decided = decide(state, view, now);

@@ -29,7 +29,7 @@ export type Observer = {
   hasDeadPool(): boolean;
 };
 
-export type ObserverPorts = Omit<Ports, "observe" | "jobs">;
+export type ObserverPorts = Omit<Ports, "observe" | "guardView" | "jobs">;
 
 export function createObserver(ports: ObserverPorts, startedAt: number): Observer {
   const database = createDatabaseObserver(ports);

@@ -3,6 +3,8 @@ import { attachBackend } from "./attach-backend.ts";
 import { baseBackup } from "./base-backup.ts";
 import { confirmPrimary } from "./confirm-primary.ts";
 import { createSlot } from "./create-slot.ts";
+import { demote } from "./demote.ts";
+import { follow } from "./follow.ts";
 import { holdDoor } from "./hold-door.ts";
 import { joinRegime } from "./join-regime.ts";
 import { measureThroughput } from "./measure-throughput.ts";
@@ -12,6 +14,7 @@ import { placeDataDirectory } from "./place-data-directory.ts";
 import { probeLogins } from "./probe-logins.ts";
 import { probeReach } from "./probe-reach.ts";
 import { probeTarget } from "./probe-target.ts";
+import { promote } from "./promote.ts";
 import { proveBackend } from "./prove-backend.ts";
 import { proveLogin } from "./prove-login.ts";
 import { proveReads } from "./prove-reads.ts";
@@ -24,6 +27,7 @@ import { setGuardMode } from "./set-guard-mode.ts";
 import { setMaintenance } from "./set-maintenance.ts";
 import { setSynchronousList } from "./set-synchronous-list.ts";
 import { startDatabase } from "./start-database.ts";
+import { takeAddress } from "./take-address.ts";
 import { takeOverCron } from "./take-over-cron.ts";
 import { verifyData } from "./verify-data.ts";
 import { writeNodeFiles } from "./write-node-files.ts";
@@ -58,6 +62,10 @@ export const executors: Executors = {
   "set-maintenance": setMaintenance,
   "confirm-primary": confirmPrimary,
   "set-guard-mode": setGuardMode,
+  demote,
+  promote,
+  follow,
+  "take-address": takeAddress,
   "take-over-cron": takeOverCron,
   "hand-back-cron": handBackCron,
 };

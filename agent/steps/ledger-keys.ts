@@ -26,5 +26,7 @@ export const ledgerKey = {
   guardMode: "guard-mode",
   /** The vendor's lines, commented or given back. */
   cronLines: "cron-lines",
+  /** A primary gave its role up. */
+  demoted: "demoted",
   regime: (dataDirectory: string): string => `regime:${dataDirectory}`,
 } as const;

@@ -50,6 +50,11 @@ const leftovers: Leftovers = {
     `${on}: the vendor's cron lines may be commented: take the # away where its checks are to be in charge`,
   "hand-back-cron": ({ on }) =>
     `${on}: the vendor's cron lines may be active: comment them where the guard is in charge`,
+  demote: ({ on }) =>
+    `${on}: a stopped primary with a standby marker: castellan status says who leads, castellan guard confirm-primary opens it`,
+  promote: ({ on }) => `${on}: may be the primary: castellan status`,
+  follow: ({ on, args }) => `${on}: may be a standby of ${args.node}`,
+  "take-address": ({ on }) => `${on}: may have the virtual address`,
   "attach-pool": ({ args }) =>
     `${args.pools.map((p) => p.node).join(", ")}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: run there: pcp_detach_node -n ${args.row.id}`,
   "declare-node": ({ args }) =>

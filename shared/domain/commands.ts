@@ -435,6 +435,42 @@ export const commands = {
     args: z.strictObject({ by: z.string().min(1).max(200) }),
     result: Evidence,
   },
+  /**
+   * The primary gives its role up: standby marker, virtual address off, checkpoint, fast stop. Its undo opens it again as the primary,
+   * if nobody else can be one by then.
+   */
+  demote: {
+    effect: "change",
+    args: z.strictObject({
+      stallMs: z.int().positive(),
+      /** Of an undo: the operation knows that it promoted nobody, so nodes that are away don't count against it. */
+      isSole: z.boolean().optional(),
+    }),
+    result: Evidence.extend({
+      /** Its control file after the stop: the last WAL record is the checkpoint there. */
+      shutdown: z.strictObject({ checkpoint: Lsn, timeline: z.int().positive() }),
+    }),
+  },
+  /** This standby becomes the primary. Nobody takes that back: its undo only proves that it is none. */
+  promote: {
+    effect: "change",
+    args: z.strictObject({
+      /** Of the primary that it takes the place of. */
+      timeline: z.int().positive(),
+      /** It waits until it has replayed the record there; null where the primary's end is not known. */
+      replayed: Lsn.nullable(),
+      stallMs: z.int().positive(),
+    }),
+    result: Evidence.extend({ timeline: z.int().positive() }),
+  },
+  /** This node becomes, or goes on as, a standby of that primary; by a rewind where it went another way. */
+  follow: {
+    effect: "change",
+    args: z.strictObject({ node: Name, host: Address, port: Port }),
+    result: Evidence,
+  },
+  /** The cluster's virtual address to this primary, after an unanswered probe. */
+  "take-address": { effect: "change", args: z.strictObject({}), result: Evidence },
   /** The vendor's cron lines get their `#`, and whatever of its scripts still runs is waited for; the file's bytes are remembered. */
   "take-over-cron": { effect: "change", args: z.strictObject({}), result: Evidence },
   /** The lines as they were before that; a file that was edited since keeps its edits. */

@@ -36,6 +36,10 @@ export const reservedClasses: Readonly<Record<CommandKind, readonly RuleClass[]>
   "set-maintenance": [],
   "set-guard-mode": [],
   "confirm-primary": [],
+  demote: ["database", "role", "vip"],
+  promote: ["database", "role", "vip"],
+  follow: ["database", "role"],
+  "take-address": ["vip"],
   "take-over-cron": [],
   "hand-back-cron": [],
 };

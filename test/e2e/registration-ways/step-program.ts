@@ -123,6 +123,7 @@ async function wire({ settings, home, secrets: given }: z.infer<typeof Start>) {
       home,
     }),
     observe: () => Promise.reject(new Error("nothing is observed here")),
+    guardView: () => null,
     home,
   } satisfies Omit<StepContext, "operationId" | "stepId" | "signal" | "progress">;
 }

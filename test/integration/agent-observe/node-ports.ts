@@ -24,7 +24,7 @@ import type { TestCluster } from "#test/harness/cluster.ts";
 import type { PoolNode } from "#test/harness/pool.ts";
 
 export type NodePorts = AsyncDisposable & {
-  readonly ports: Omit<Ports, "observe">;
+  readonly ports: Omit<Ports, "observe" | "guardView">;
   readonly expected: ExpectedChanges;
   readonly databases: DatabasesWithEdges;
 };
@@ -72,7 +72,7 @@ export async function createNodePorts(input: NodePortsInput): Promise<NodePorts>
     clock,
     expect: (path, hash) => expected.expect(path, hash),
   });
-  const ports: Omit<Ports, "observe"> = {
+  const ports: Omit<Ports, "observe" | "guardView"> = {
     settings,
     product: productOf(settings.product),
     clock,

@@ -101,6 +101,7 @@ export async function createTestAgent(input: TestAgentInput): Promise<TestAgent>
       home: stateDirectory,
     }),
     observe: () => Promise.reject(new Error("nothing observes here")),
+    guardView: () => null,
     home: dirname(stateDirectory),
     operationId: input.operationId ?? "op-abcdefgh",
     stepId: "test",

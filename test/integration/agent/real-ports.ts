@@ -98,6 +98,7 @@ export async function openPorts(more: Partial<JoinInput> = {}): Promise<PortsHom
       home: homedir(),
     }),
     observe: () => Promise.reject(new Failure("DATABASE_UNREACHABLE", "nothing to observe here")),
+    guardView: () => null,
     home: folder,
   };
   return {

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { StepContext } from "#agent/ports.ts";
+import { demote } from "#agent/steps/demote.ts";
+import { follow } from "#agent/steps/follow.ts";
+import { promote } from "#agent/steps/promote.ts";
+import type { LaneOptions } from "#test/harness/postgres.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { createGuardBed, type GuardBed } from "#test/integration/agent-guard/guard-bed.ts";
+import { runStep } from "./run-step.ts";
+
+const lanes: readonly (readonly [title: string, lane: LaneOptions])[] = [
+  ["PostgreSQL 15", { product: "postgresql" }],
+  // Its package has the control file's reader; that of plain PostgreSQL 10 has none.
+  ["KingbaseES' names on PostgreSQL 10", { product: "kingbase-v8r3" }],
+];
+const stallMs = 30_000;
+
+describe.each(lanes)("%s", (_title, lane) => {
+  let bed: GuardBed;
+  beforeAll(async () => {
+    bed = await createGuardBed(lane, 40 + lanes.findIndex(([, known]) => known === lane));
+  });
+  afterAll(async () => {
+    await bed[Symbol.asyncDispose]();
+  });
+  const agent = async (node: string): Promise<StepContext> => {
+    const host = await bed.host(node);
+    const asked = { operationId: "op-abcdefgh", stepId: "test", progress: () => undefined };
+    return { ...host, ...asked, guardView: () => host.view };
+  };
+  const allStreamFrom = async (primary: string, ...nodes: readonly string[]): Promise<void> => {
+    for (const node of nodes) {
+      await waitFor(async () => (await bed.upstreamOf(node)) === `streams from ${primary}`);
+    }
+  };
+  const to = (node: string) => {
+    const { address: host, port } = bed.cluster.node(node);
+    return { node, host, port };
+  };
+  const rows = async (node: string): Promise<unknown> =>
+    (await bed.cluster.sql(node, "SELECT count(*)::int AS n FROM handed_over"))[0]?.["n"];
+
+  test("a primary that was demoted and shall be one after all takes writes again, on its timeline", async () => {
+    await bed.cluster.sql("srv127", "CREATE TABLE handed_over AS SELECT 1 AS id");
+    const old = await agent("srv127");
+    const { shutdown } = await runStep(demote, { stallMs }, old);
+    expect(shutdown.timeline).toBe(1);
+    expect(await bed.cluster.isRunning("srv127")).toBe(false);
+    expect(old.guardMarks.current().fencedAt).not.toBeNull();
+    // Told again, nothing happens, and the answer is the same.
+    expect(await runStep(demote, { stallMs }, old)).toMatchObject({ alreadyDone: true, shutdown });
+
+    await demote.undo({ stallMs }, old);
+    await bed.cluster.sql("srv127", "INSERT INTO handed_over VALUES (2)");
+    expect(old.guardMarks.current()).toMatchObject({ fencedAt: null, shieldedAt: null });
+    expect((await demote.undo({ stallMs }, old)).lines).toEqual(["this operation demoted nobody here"]); // prettier-ignore
+  });
+
+  test("a standby is not demoted, and a primary not promoted", async () => {
+    await expect(runStep(demote, { stallMs }, await agent("srv129"))).rejects.toThrow("srv129 is a standby"); // prettier-ignore
+    const args = { timeline: 1, replayed: null, stallMs };
+    await expect(runStep(promote, args, await agent("srv127"))).rejects.toThrow("srv127 is the primary of timeline 1 already"); // prettier-ignore
+  });
+
+  test("the successor has the very last record, and everybody follows it, the former primary without a rewind", async () => {
+    await allStreamFrom("srv127", "srv129", "srv159");
+    const old = await agent("srv127");
+    const { shutdown } = await runStep(demote, { stallMs }, old);
+    const successor = await agent("srv129");
+    const args = { timeline: shutdown.timeline, replayed: shutdown.checkpoint, stallMs };
+    expect(await runStep(promote, args, successor)).toMatchObject({ timeline: 2 });
+    expect(await runStep(promote, args, successor)).toMatchObject({ alreadyDone: true });
+    await expect(promote.undo(args, successor)).rejects.toThrow("srv129 is the primary since");
+    await bed.cluster.sql("srv129", "INSERT INTO handed_over VALUES (3)");
+
+    await runStep(follow, to("srv129"), await agent("srv159"));
+    await runStep(follow, to("srv129"), old);
+    await allStreamFrom("srv129", "srv127", "srv159");
+    expect(await runStep(follow, to("srv129"), old)).toMatchObject({ alreadyDone: true });
+    expect(await rows("srv129")).toBe(3);
+    expect(old.guardMarks.current()).toMatchObject({ fencedAt: null, wasPrimary: null });
+    // Nobody opens what follows another one by now.
+    await expect(demote.undo({ stallMs, isSole: true }, old)).rejects.toThrow();
+  });
+});
