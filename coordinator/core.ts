@@ -15,6 +15,7 @@ import { startHubServer } from "./hub/server.ts";
 import { createLifetimes } from "./lifetimes.ts";
 import { standingAlerts } from "./operations/add-node/standing-alerts.ts";
 import { attachPool } from "./operations/local-steps/attach-pool.ts";
+import { handOver } from "./operations/local-steps/hand-over.ts";
 import { declareNode } from "./operations/local-steps/declare-node.ts";
 import { forecastError } from "./operations/forecast-error.ts";
 import { Runner } from "./operations/runner.ts";
@@ -106,7 +107,11 @@ export async function startCore(
         limits,
         commands: hub,
         reserve: (node, message) => hub.tellOfCluster(node, message),
-        localSteps: { "attach-pool": attachPool, "declare-node": declareNode },
+        localSteps: {
+          "attach-pool": attachPool,
+          "declare-node": declareNode,
+          "hand-over": handOver,
+        },
         random: Math.random,
         newOperationId,
         settle: async (operation, outcome, signal) => {

@@ -23,6 +23,8 @@ import {
   type StatusAnswer,
   type TokenAnswer,
 } from "./contract.ts";
+import { switchOver } from "../operations/switchover/request.ts";
+import { SwitchoverRequest } from "./switchover-contract.ts";
 import { guardRoutes } from "./guard-routes.ts";
 import { driftRoutes } from "./drift-routes.ts";
 import { checkRoutes } from "./check-routes.ts";
@@ -89,6 +91,9 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     }),
     get("/api/why/:subject", ({ parameters, query }) =>
       why(ports, parameters["subject"] ?? "", momentIn(query)),
+    ),
+    post("/api/clusters/:name/switchover", SwitchoverRequest, ({ parameters, body }) =>
+      switchOver(ports, runner.start, parameters["name"] ?? "", body),
     ),
     ...guardRoutes(ports),
     ...driftRoutes(ports),

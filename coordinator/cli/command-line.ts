@@ -13,6 +13,7 @@ import { addNodeCommands } from "./commands/node.ts";
 import { addOperationCommands } from "./commands/operation.ts";
 import { addRuleCommands } from "./commands/rules.ts";
 import { addSlotCommands } from "./commands/slot.ts";
+import { addSwitchoverCommand } from "./commands/switchover.ts";
 import { addStatusCommands } from "./commands/status.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { addWhyCommand } from "./commands/why.ts";
@@ -43,6 +44,7 @@ export function createCommandLine(context: CliContext): Command {
   addDriftCommands(program, context);
   addFileCommands(program, context);
   addNodeCommands(program, context);
+  addSwitchoverCommand(program, context);
   addOperationCommands(program, context);
   addCompletionCommand(program, context);
   finish(program, "castellan");

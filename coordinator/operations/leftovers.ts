@@ -57,6 +57,8 @@ const leftovers: Leftovers = {
   "take-address": ({ on }) => `${on}: may have the virtual address`,
   "attach-pool": ({ args }) =>
     `${args.pools.map((p) => p.node).join(", ")}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: run there: pcp_detach_node -n ${args.row.id}`,
+  "hand-over": ({ args }) =>
+    `${args.from}: may be stopped behind a standby marker, and ${args.to} may be the primary: castellan status; if ${args.to} is none: castellan guard confirm-primary ${args.from}`,
   "declare-node": ({ args }) =>
     `the declaration of ${args.node.name} in the cluster's file: delete it`,
 };

@@ -167,6 +167,8 @@ function successOf({ kind, subject, cluster, steps }: OperationRecord): string {
       return `The guards of ${cluster} are in charge.`;
     case "guard-handback":
       return `The guards of ${cluster} only observe; the vendor's checks are as they were.`;
+    case "switchover":
+      return `${subject} is the primary of ${cluster}.`;
     case "revert-file":
       return `${[`The file on ${subject} is as accepted`, ...afterRevert(steps[0])].join("; ")}.`;
   }

@@ -75,6 +75,8 @@ export const phases = [
   "restore",
   "cron",
   "mode",
+  "hand-over",
+  "follow",
 ] as const;
 export type PhaseId = (typeof phases)[number];
 
@@ -99,6 +101,17 @@ export type CoordinatorStep =
         readonly pools: readonly { readonly node: string; readonly port: number }[];
         readonly holdDoor: boolean;
         readonly holdMs: number;
+      };
+    }
+  | {
+      readonly on: null;
+      readonly kind: "hand-over";
+      readonly args: {
+        readonly from: string;
+        readonly to: string;
+        /** Of the former primary. */
+        readonly timeline: number;
+        readonly stallMs: number;
       };
     }
   | {

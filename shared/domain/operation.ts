@@ -102,6 +102,7 @@ export const OperationKind = z.enum([
   "revert-file",
   "guard-takeover",
   "guard-handback",
+  "switchover",
 ]);
 export type OperationKind = z.infer<typeof OperationKind>;
 

@@ -17,6 +17,8 @@ const phaseTitles: Readonly<Record<PhaseId, string>> = {
   declare: "declare",
   restore: "restore",
   cron: "the vendor's cron lines",
+  "hand-over": "Hand over",
+  follow: "Follow the new primary",
   mode: "the guards' mode",
 };
 

@@ -36,7 +36,11 @@ test("the signals of two rollbacks come from no common one, which would keep a n
     commands: { view: () => null, dispatch: refuse },
     reserve: () => undefined,
     clusterFiles: createClusterFiles(settings.clustersDirectory),
-    localSteps: { "declare-node": declareNode, "attach-pool": { run: refuse, undo: refuse } },
+    localSteps: {
+      "declare-node": declareNode,
+      "attach-pool": { run: refuse, undo: refuse },
+      "hand-over": { run: refuse, undo: refuse },
+    },
     limits: settings.limits,
     random: () => 0,
     settle: async () => () => undefined,
