@@ -10,6 +10,7 @@ import type { StepContext } from "../ports.ts";
 import { asGuardStep } from "./as-guard-step.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
+import { notedEdits, notingFiles } from "./noted-edits.ts";
 import { ownDialect } from "./own-dialect.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { findPostmaster } from "./postmaster.ts";
@@ -36,7 +37,7 @@ export const demote: ChangeStep<"demote"> = {
       await noteOwn(context, ledgerKey.demoted, { hadAddress: await hasAddress(context) });
     }
     await guardMarks.mark({ fencedAt: context.clock.now() });
-    await putStandbyMarker(context);
+    await putStandbyMarker({ ...context, files: notingFiles(context) });
     crashPoint("step:demotion-marked");
     if ((await findPostmaster(dataDirectory, context)) === null) return;
     // A fast stop has then little left to write.
@@ -56,7 +57,7 @@ export const demote: ChangeStep<"demote"> = {
     crashPoint("step:demotion-undone");
     if (known.hadAddress) await context.rootHelper.run("vip-add");
     await context.ledger.delete(ledgerKey.demoted);
-    return evidence([line]);
+    return evidence([line], { files: await notedEdits(context) });
   },
 };
 
@@ -82,7 +83,8 @@ async function report(
   }
   const { checkpoint, timeline } = stopped;
   const line = `stopped as a standby-to-be; its last record is the checkpoint at ${checkpoint} on timeline ${timeline}`;
-  return { ...evidence([line], more), shutdown: { checkpoint, timeline } };
+  const files = await notedEdits(context);
+  return { ...evidence([line], { ...more, files }), shutdown: { checkpoint, timeline } };
 }
 
 /** One that is still stopping is waited for: it can't be stopped from stopping. */
@@ -95,7 +97,7 @@ async function stillRuns(stallMs: number, context: StepContext): Promise<boolean
 }
 
 async function keepOn(context: StepContext): Promise<string> {
-  await context.files.remove(await markerPath(context));
+  await notingFiles(context).remove(await markerPath(context));
   await context.guardMarks.mark({ fencedAt: null });
   return "it goes on as the primary that it is";
 }
@@ -104,7 +106,8 @@ async function openAgain(isSole: boolean, context: StepContext): Promise<string>
   const { clock, guardMarks } = context;
   if (isSole) await guardMarks.mark({ confirmedAt: clock.now() });
   await startStandby(asGuardStep(context));
-  return openAsPrimary({ do: "open-as-primary" }, asGuardStep(context));
+  const files = notingFiles(context);
+  return openAsPrimary({ do: "open-as-primary" }, asGuardStep({ ...context, files }));
 }
 
 async function assertPrimary(context: StepContext): Promise<void> {

@@ -6,6 +6,7 @@ import { repoint } from "../guard/steps/repoint.ts";
 import { receiverProblem } from "../guard/streaming.ts";
 import { asGuardStep } from "./as-guard-step.ts";
 import { evidence } from "./evidence.ts";
+import { notedEdits, notingFiles } from "./noted-edits.ts";
 import { findPostmaster } from "./postmaster.ts";
 import type { ChangeStep } from "./step.ts";
 
@@ -13,10 +14,11 @@ import type { ChangeStep } from "./step.ts";
 export const follow: ChangeStep<"follow"> = {
   check: async (to, context) => {
     const problem = await receiverProblem(to, asGuardStep(context)).catch(() => "no session");
-    return problem === null ? evidence([followed(to)], { alreadyDone: true }) : null;
+    if (problem !== null) return null;
+    return evidence([followed(to)], { alreadyDone: true, files: await notedEdits(context) });
   },
   apply: async (to, context) => {
-    const guard = asGuardStep(context);
+    const guard = asGuardStep({ ...context, files: notingFiles(context) });
     const runs = (await findPostmaster(context.settings.paths.dataDirectory, context)) !== null;
     const isBegun = (await rejoinRecord(guard)) !== null;
     crashPoint("step:following");
@@ -25,7 +27,7 @@ export const follow: ChangeStep<"follow"> = {
   },
   verify: async (to, context) => {
     const problem = await receiverProblem(to, asGuardStep(context));
-    if (problem === null) return evidence([followed(to)]);
+    if (problem === null) return evidence([followed(to)], { files: await notedEdits(context) });
     throw new Failure("VERIFICATION_FAILED", problem, { retryable: true });
   },
   undo: (to) => Promise.resolve(evidence([`whom it follows (${to.node}) is left as it is`])),

@@ -26,6 +26,8 @@ export const ledgerKey = {
   guardMode: "guard-mode",
   /** The vendor's lines, commented or given back. */
   cronLines: "cron-lines",
+  /** A file that became another with a node's role. */
+  edited: (stepId: string, path: string): string => `edited:${stepId}:${path}`,
   /** A primary gave its role up. */
   demoted: "demoted",
   regime: (dataDirectory: string): string => `regime:${dataDirectory}`,

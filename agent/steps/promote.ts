@@ -4,8 +4,10 @@ import { lsnDistance } from "#shared/domain/lsn.ts";
 import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
+import { noteEdit, notedEdits } from "./noted-edits.ts";
 import { ownDialect } from "./own-dialect.ts";
 import { flag, text } from "./row-values.ts";
+import { standbyMarkerFile, standbyStyleOf } from "./standby-marker.ts";
 import type { ChangeStep } from "./step.ts";
 import { watchProgress } from "./watch-progress.ts";
 
@@ -16,13 +18,14 @@ export const promote: ChangeStep<"promote"> = {
   check: async (args, context) => {
     if (await isStandby(context)) return null;
     const timeline = await currentTimeline(context);
-    if (timeline > args.timeline) return report(timeline, { alreadyDone: true });
+    if (timeline > args.timeline) return report(timeline, context, { alreadyDone: true });
     throw new Failure("REFUSED", `${context.settings.node} is the primary of timeline ${timeline} already: nothing is to be promoted`); // prettier-ignore
   },
   apply: async (args, context) => {
     if (args.replayed !== null) await awaitReplay(args.replayed, args, context);
     const { programs, product, settings } = context;
     const { binDirectory, dataDirectory } = settings.paths;
+    await noteMarkerGoes(context);
     crashPoint("step:promoting");
     const program = `${binDirectory}/${product.programs.ctl}`;
     const result = await programs.run(program, ["-D", dataDirectory, "-W", "promote"]);
@@ -39,7 +42,7 @@ export const promote: ChangeStep<"promote"> = {
           ? { state: "waiting", token: "", missing: "it is in recovery" }
           : { state: "done", value: null },
     );
-    return report(await currentTimeline(context));
+    return report(await currentTimeline(context), context);
   },
   undo: async (_args, context) => {
     if (await isStandby(context)) return evidence(["it is a standby, as before"]);
@@ -78,9 +81,20 @@ async function currentTimeline(context: StepContext): Promise<number> {
   return row === undefined ? 0 : Number.parseInt(text(row, "file").slice(0, 8), 16);
 }
 
-function report(
+/** The server takes it away itself. */
+async function noteMarkerGoes(context: StepContext): Promise<void> {
+  const { dataDirectory } = context.settings.paths;
+  const name = standbyMarkerFile(await standbyStyleOf(dataDirectory, context));
+  const marker = await context.files.read(`${dataDirectory}/${name}`);
+  if (marker === null) return;
+  await noteEdit(`${dataDirectory}/${name}`, { from: marker.hash, hash: null }, context);
+}
+
+async function report(
   timeline: number,
+  context: StepContext,
   more: { readonly alreadyDone?: boolean } = {},
-): CommandResult<"promote"> {
-  return { ...evidence([`the primary of timeline ${timeline}`], more), timeline };
+): Promise<CommandResult<"promote">> {
+  const files = await notedEdits(context);
+  return { ...evidence([`the primary of timeline ${timeline}`], { ...more, files }), timeline };
 }

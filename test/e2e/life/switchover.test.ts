@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { OperationRecord } from "#coordinator/store/store.ts";
+import type { DriftAnswer } from "#coordinator/api/drift-contract.ts";
+import type { AlertRecord, OperationRecord } from "#coordinator/store/store.ts";
 import type { LaneOptions } from "#test/harness/postgres.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { failoverBed } from "#test/e2e/support/failover-bed.ts";
@@ -27,6 +28,13 @@ test.each(lanes)(
     const back = await castellan.json<OperationRecord>(["switchover", cluster.name, "--to", "srv127", "--yes"]); // prettier-ignore
     expect(back.state).toBe("succeeded");
     expect(await bed.upstreamOf("srv159")).toBe("srv127");
-    expect(await castellan.json(["drift", "list", cluster.name])).toMatchObject({ files: [] });
+    await waitFor(
+      async () =>
+        (await castellan.json<DriftAnswer>(["drift", "list", cluster.name])).files.length === 0,
+      { what: "every file to be as accepted" },
+    );
+    // What it wrote itself was nobody's drift, not for a moment.
+    const alerts = await castellan.json<readonly AlertRecord[]>(["alert", "list", "--all"]);
+    expect(alerts.filter(({ cause }) => cause.includes("drift"))).toEqual([]);
   },
 );

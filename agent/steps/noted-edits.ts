@@ -1,0 +1,50 @@
+import * as z from "zod";
+import type { Evidence } from "#shared/domain/commands.ts";
+import type { Files, StepContext } from "../ports.ts";
+import { ledgerKey } from "./ledger-keys.ts";
+import { noteOwn, ownFacts } from "./own-entry.ts";
+
+const EditFacts = z.object({ from: z.string().nullable(), hash: z.string().nullable() });
+
+/** What stood there before this step's first edit, and what stands there by its last one. */
+export async function noteEdit(
+  path: string,
+  { from, hash }: z.infer<typeof EditFacts>,
+  context: StepContext,
+): Promise<void> {
+  const known = await ownFacts(context, ledgerKey.edited(context.stepId, path), EditFacts);
+  await noteOwn(context, ledgerKey.edited(context.stepId, path), {
+    from: known === null ? from : known.from,
+    hash,
+  });
+}
+
+/** The same files; what is written or removed through them is noted as this step's. */
+export function notingFiles(context: StepContext): Files {
+  const { files } = context;
+  return {
+    ...files,
+    replace: async (path, text, mode, editedHash) => {
+      const before = await files.read(path);
+      const hash = await files.replace(path, text, mode, editedHash);
+      await noteEdit(path, { from: before?.hash ?? null, hash }, context);
+      return hash;
+    },
+    remove: async (path) => {
+      const before = await files.read(path);
+      await files.remove(path);
+      if (before !== null) await noteEdit(path, { from: before.hash, hash: null }, context);
+    },
+  };
+}
+
+/** All of them, for the baselines. */
+export async function notedEdits(context: StepContext): Promise<Evidence["files"]> {
+  const prefix = ledgerKey.edited(context.stepId, "");
+  const entries = await context.ledger.list(prefix);
+  return entries.flatMap(({ key, entry }) => {
+    if (entry.operationId !== context.operationId) return [];
+    const facts = EditFacts.safeParse(entry.facts);
+    return facts.success ? [{ path: key.slice(prefix.length), ...facts.data }] : [];
+  });
+}
