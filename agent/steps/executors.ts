@@ -7,6 +7,7 @@ import { demote } from "./demote.ts";
 import { follow } from "./follow.ts";
 import { holdDoor } from "./hold-door.ts";
 import { joinRegime } from "./join-regime.ts";
+import { leadPool } from "./lead-pool.ts";
 import { measureThroughput } from "./measure-throughput.ts";
 import { measureWalRate } from "./measure-wal-rate.ts";
 import { openHba } from "./open-hba.ts";
@@ -65,6 +66,7 @@ export const executors: Executors = {
   demote,
   promote,
   follow,
+  "lead-pool": leadPool,
   "take-address": takeAddress,
   "take-over-cron": takeOverCron,
   "hand-back-cron": handBackCron,

@@ -54,6 +54,7 @@ const leftovers: Leftovers = {
     `${on}: a stopped primary with a standby marker: castellan status says who leads, castellan guard confirm-primary opens it`,
   promote: ({ on }) => `${on}: may be the primary: castellan status`,
   follow: ({ on, args }) => `${on}: may be a standby of ${args.node}`,
+  "lead-pool": ({ on, args }) => `${on}: backend ${args.from.id} of its pool may be detached`,
   "take-address": ({ on }) => `${on}: may have the virtual address`,
   "attach-pool": ({ args }) =>
     `${args.pools.map((p) => p.node).join(", ")}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: run there: pcp_detach_node -n ${args.row.id}`,

@@ -469,6 +469,12 @@ export const commands = {
     args: z.strictObject({ node: Name, host: Address, port: Port }),
     result: Evidence,
   },
+  /** This host's pool takes another backend for the primary. */
+  "lead-pool": {
+    effect: "change",
+    args: z.strictObject({ from: BackendRow, to: BackendRow, stallMs: z.int().positive() }),
+    result: Evidence,
+  },
   /** The cluster's virtual address to this primary, after an unanswered probe. */
   "take-address": { effect: "change", args: z.strictObject({}), result: Evidence },
   /** The vendor's cron lines get their `#`, and whatever of its scripts still runs is waited for; the file's bytes are remembered. */

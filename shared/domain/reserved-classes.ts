@@ -39,6 +39,7 @@ export const reservedClasses: Readonly<Record<CommandKind, readonly RuleClass[]>
   demote: ["database", "role", "vip"],
   promote: ["database", "role", "vip"],
   follow: ["database", "role"],
+  "lead-pool": ["pool", "pool-row"],
   "take-address": ["vip"],
   "take-over-cron": [],
   "hand-back-cron": [],

@@ -46,7 +46,7 @@ export function checkSwitchover(situation: SwitchoverSituation): readonly CheckR
 }
 
 const goesFirst: ReadonlySet<string> = new Set(["one-primary", "target"]);
-const verbs: readonly CommandKind[] = ["demote", "promote", "follow", "take-address"];
+const verbs: readonly CommandKind[] = ["demote", "promote", "follow", "lead-pool", "take-address"];
 
 const checks: readonly Check[] = [
   {

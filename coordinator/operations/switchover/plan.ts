@@ -29,6 +29,7 @@ export function planSwitchover(
       ...synchronousSteps(primary, successor),
       lagGate(primary, successor, situation),
       handOver(primary, successor, situation),
+      ...leadSteps(primary, successor, situation),
       ...addressSteps(successor, situation),
       ...followSteps(successor, present),
       ...attachSteps(successor, situation),
@@ -123,6 +124,26 @@ function handOver(
     kind: "hand-over",
     args: { from, to, timeline: primary.facts?.database.timeline ?? 1, stallMs },
   };
+}
+
+/** Clients of a pool wait until it knows. */
+function leadSteps(
+  primary: KnownNode,
+  successor: KnownNode,
+  situation: SwitchoverSituation,
+): readonly PlanStep[] {
+  const [from, to] = [rowOf(primary, situation), rowOf(successor, situation)];
+  if (from === null || to === null) return [];
+  return managersOf(situation).map(({ declared: { name } }) => ({
+    id: `lead-pool/${name}`,
+    phase: "hand-over",
+    title: `Let the pool of ${name} take ${successor.declared.name} for the primary`,
+    preview: [`pcp_detach_node -n ${from.id} at the leader, unless the pool fails over by itself`],
+    on: name,
+    kind: "lead-pool",
+    args: { from, to, stallMs: situation.stallMs },
+    preconditions: noPreconditions,
+  }));
 }
 
 function addressSteps(
