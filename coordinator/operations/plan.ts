@@ -39,7 +39,7 @@ export type PlannedFile = {
   readonly hash: string | null;
 };
 
-export type NodeReservation = { readonly node: string; readonly classes: readonly RuleClass[] };
+type NodeReservation = { readonly node: string; readonly classes: readonly RuleClass[] };
 
 type Premise = {
   readonly primary: string;
