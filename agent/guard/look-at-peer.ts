@@ -78,12 +78,16 @@ function seenIn({ status, synchronousStandbyNames, problems }: StatusAnswer): Pa
   };
 }
 
+/** This host could not even ask: that is no silence of the other. */
+const ownLack: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS", "EADDRNOTAVAIL"]); // prettier-ignore
+
 /** What the failure of a session says about the host that was asked. */
 export function refusalOf(error: unknown): "refused" | "silent" | "login-failed" {
   const failure = asFailure(error);
   const code = errnoOf(failure.cause);
   if (code === "ECONNREFUSED" || code === "ECONNRESET") return "refused";
   const isSqlState = code !== null && /^[0-9A-Z]{5}$/.test(code) && /\d/.test(code);
+  if (code !== null && ownLack.has(code)) return "login-failed";
   if (isSqlState || failure.code === "AUTHENTICATION_FAILED") return "login-failed";
   return "silent";
 }

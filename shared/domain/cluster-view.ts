@@ -52,7 +52,7 @@ export const PeerSight = z.strictObject({
   from: z.enum(["coordinator", "own-look"]),
   /**
    * refused: the host answers and no database does (its agent: it is stopped). silent: nothing answers.
-   * login-failed: a server is there and lets us not in.
+   * login-failed: a server is there and lets us not in, or this host could not ask.
    */
   database: z.enum(["primary", "standby", "refused", "silent", "login-failed"]),
   systemIdentifier: z.string().nullable(),
