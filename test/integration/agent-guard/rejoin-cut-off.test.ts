@@ -73,6 +73,13 @@ test("a rewind that is killed leaves a directory that nobody can start, and is o
   expect(await machine.readFile(paths.logFile)).toContain("has invalid permissions");
 });
 
+test("once it was made anew, what became of a rewind before says nothing any more", async () => {
+  await crashAgain();
+  const host = await bed.host("srv127");
+  await host.mark({ needsRebuild: null });
+  expect(await rejoin(toSrv129(), host)).toContain("follows srv129");
+});
+
 function toSrv129() {
   const { address: host, port } = bed.cluster.node("srv129");
   return { do: "rejoin" as const, node: "srv129", host, port };
