@@ -185,8 +185,12 @@ async function isAlmostThere(
   return false;
 }
 
-async function rebuild(because: string, { clock, mark }: GuardStepContext): Promise<Failure> {
+/** Of this rejoin nothing goes on: what it noted is not to be taken for another one's, of a copy made anew. */
+async function rebuild(because: string, context: GuardStepContext): Promise<Failure> {
+  const { clock, mark } = context;
   await mark({ rejoiningSince: null, needsRebuild: { at: clock.now(), because: because.slice(0, 500) } }); // prettier-ignore
+  await forgetRejoin(context);
+  await forgetRewind(context);
   return new Failure("OPERATION_NEEDS_ATTENTION", `this node can't be rewound: ${because}`, {
     hint: "It has to be copied anew; its diverged WAL is kept (docs/guard.md).",
   });
