@@ -64,7 +64,7 @@ async function leader(
   return { context, called };
 }
 
-test("a row whose role no pool tells is not detached: a pool that loses its primary fails over", async () => {
+test("F17: a row whose role no pool tells is not detached: a pool that loses its primary fails over", async () => {
   // As pgpool 3.6 prints them.
   const { context, called } = await leader({ role: "", own: "2", other: "up" }, () => undefined);
   await expect(detachBackend(detach, context)).rejects.toThrow(

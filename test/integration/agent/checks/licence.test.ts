@@ -5,7 +5,7 @@ import { createCluster } from "#test/harness/cluster.ts";
 import { createLab } from "#test/harness/lab.ts";
 import { clusterNodeSettings, createNodePorts, ownHosts } from "../../agent-observe/node-ports.ts";
 
-test("the licence is told by its file and, where the server says, by the days that it is good for", async () => {
+test("F23: the licence is told by its file and, where the server says, by the days that it is good for", async () => {
   await using lab = await createLab({ hosts: ownHosts("srv127"), mode: "loopback" });
   await using cluster = await createCluster(lab, { product: "kingbase-v8r3", nodes: ["srv127"] });
   await using node = await createNodePorts({

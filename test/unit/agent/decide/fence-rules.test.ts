@@ -48,7 +48,7 @@ test("one that is not armed tells, and goes on", () => {
 });
 
 test.each<[string, Partial<GuardView>]>([
-  ["a silent gateway alone", { peers: ["srv129", "srv159"].map((node) => peer(node)) }],
+  ["F12: a silent gateway alone", { peers: ["srv129", "srv159"].map((node) => peer(node)) }],
   ["a silent gateway, with one standby and the coordinator to be reached", { peers: [peer("srv129")], coordinatorConnected: true }], // prettier-ignore
   ["hosts that refuse a connection", { peers: ["srv129", "srv159"].map((node) => peer(node, { database: "refused" })) }], // prettier-ignore
   ["nobody but a trust address that answers", { trustAnswers: true }],

@@ -9,8 +9,9 @@ import { cases } from "./cases.ts";
 
 describe.each(cases)(
   "$check",
-  ({ check, when, status, options = {}, request = {}, edit, says }) => {
-    test(`says ${status} when ${when}`, () => {
+  ({ pitfall, check, when, status, options = {}, request = {}, edit, says }) => {
+    const title = `says ${status} when ${when}`;
+    test(pitfall === undefined ? title : `${pitfall}: ${title}`, () => {
       const world = createWorld(options);
       edit(world);
       const results = runPreflight(situationOf(world, request)).filter(({ id }) => id === check);

@@ -3,8 +3,9 @@ import { ruleTable } from "#coordinator/rules/table.ts";
 import { ruleCases } from "./cases.ts";
 import { broken, evaluate, ruleWorld } from "./rule-world.ts";
 
-describe.each(ruleCases)("$rule ($says)", ({ rule, options, breaks, keeps, says, on }) => {
-  test("is broken, and its breach says where and what to do", () => {
+describe.each(ruleCases)("$rule ($says)", ({ pitfall, rule, options, breaks, keeps, says, on }) => {
+  const title = "is broken, and its breach says where and what to do";
+  test(pitfall === undefined ? title : `${pitfall}: ${title}`, () => {
     const world = ruleWorld(options);
     breaks(world);
     const breaches = evaluate(world).breaches.filter((breach) => breach.rule.id === rule);

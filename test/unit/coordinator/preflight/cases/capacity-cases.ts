@@ -35,6 +35,7 @@ export const capacityCases: readonly Case[] = [
     edit: (world) => changeSettings(world, "srv127", { hot_standby: "off" }),
   },
   {
+    pitfall: "F11",
     check: "hot-standby-settings",
     when: "the source has fewer connections than the primary",
     status: "fail",

@@ -5,6 +5,8 @@ import type { World } from "../../world.ts";
 
 /** One way in which a check finds something. */
 export type Case = {
+  /** That users reported: its row in docs/vendor-checks.md. */
+  readonly pitfall?: `F${number}`;
   readonly check: string;
   readonly when: string;
   readonly status: CheckResult["status"];

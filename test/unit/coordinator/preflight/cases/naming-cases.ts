@@ -99,6 +99,7 @@ export const namingCases: readonly Case[] = [
     says: /pg_drop_replication_slot\('slot_srv159'\)/,
   },
   {
+    pitfall: "F6",
     check: "port-like-others",
     when: "the vendor's scripts would need two ports",
     status: "fail",
@@ -115,6 +116,7 @@ export const namingCases: readonly Case[] = [
     says: /agent\.yaml/,
   },
   {
+    pitfall: "F15",
     check: "cluster-name",
     when: "the cluster is named cluster",
     status: "warn",

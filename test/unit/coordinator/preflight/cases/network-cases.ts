@@ -70,6 +70,7 @@ export const networkCases: readonly Case[] = [
     edit: (world) => Object.assign(world.declaration, { trustAddresses: ["192.168.4.1"] }),
   },
   {
+    pitfall: "F3",
     check: "nic",
     when: "the named interface doesn't carry the address",
     status: "fail",
@@ -79,6 +80,7 @@ export const networkCases: readonly Case[] = [
     says: /--nic ens33/,
   },
   {
+    pitfall: "F1",
     check: "netmask",
     when: "the new host has another netmask",
     status: "warn",

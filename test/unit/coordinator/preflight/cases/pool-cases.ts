@@ -110,6 +110,7 @@ export const poolCases: readonly Case[] = [
     says: /reconnects once/,
   },
   {
+    pitfall: "F4",
     check: "watchdog",
     when: "two pools lead",
     status: "fail",

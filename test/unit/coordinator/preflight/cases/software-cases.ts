@@ -11,6 +11,7 @@ export const softwareCases: readonly Case[] = [
       changeFile(world, "srv127", "/postgresql.conf", (text) => `${text}include_dir 'conf.d'\n`),
   },
   {
+    pitfall: "F21",
     check: "same-build",
     when: "two builds run in the cluster",
     status: "warn",
@@ -98,6 +99,7 @@ export const softwareCases: readonly Case[] = [
     })),
   },
   {
+    pitfall: "F23",
     check: "licence",
     when: "the licence file is missing",
     status: "fail",

@@ -112,6 +112,7 @@ export const targetCases: readonly Case[] = [
     edit: host(newcomer, { memoryBytes: 64 * 1024 ** 2 }),
   },
   {
+    pitfall: "F20",
     check: "limits",
     when: "few files may be open",
     status: "warn",

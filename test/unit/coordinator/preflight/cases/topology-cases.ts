@@ -42,6 +42,7 @@ export const topologyCases: readonly Case[] = [
     edit: (world) => changeDatabase(world, "srv127", { timeline: 2 }),
   },
   {
+    pitfall: "F7",
     check: "standby-streaming",
     when: "a standby does not stream",
     status: "fail",

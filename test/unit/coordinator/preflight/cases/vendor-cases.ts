@@ -10,6 +10,7 @@ const noSsh = reachTo((answer) => ({
 
 export const vendorCases: readonly Case[] = [
   {
+    pitfall: "F14",
     check: "ssh-trust",
     when: "the vendor's checks act and ssh does not work",
     status: "fail",

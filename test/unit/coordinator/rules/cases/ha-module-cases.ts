@@ -45,6 +45,7 @@ export const haModuleCases: readonly RuleCase[] = [
     on: "srv129",
   },
   {
+    pitfall: "F3",
     rule: "dev-interface",
     breaks: module("srv129", 'DEV="ens33"', 'DEV="eth0"'),
     keeps: module("srv129", 'DEV="ens33"', "DEV=ens33"),
@@ -52,6 +53,7 @@ export const haModuleCases: readonly RuleCase[] = [
     on: "srv129",
   },
   {
+    pitfall: "F1",
     rule: "vip-mask",
     breaks: module("srv129", "192.168.4.200/24", "192.168.4.200/16"),
     keeps: all(

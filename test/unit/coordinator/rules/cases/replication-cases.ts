@@ -95,6 +95,7 @@ export const replicationCases: readonly RuleCase[] = [
     on: "srv127",
   },
   {
+    pitfall: "F11",
     rule: "hot-standby-settings",
     breaks: settings("srv129", { max_connections: "99" }),
     keeps: all(
@@ -121,6 +122,7 @@ export const replicationCases: readonly RuleCase[] = [
     on: "srv129",
   },
   {
+    pitfall: "F16",
     rule: "sync-flag",
     options: synchronous,
     breaks: module("srv129", "SYNC_FLAG=1", "SYNC_FLAG=0"),
@@ -129,6 +131,7 @@ export const replicationCases: readonly RuleCase[] = [
     on: "srv129",
   },
   {
+    pitfall: "F16",
     rule: "sync-list-overruled",
     options: synchronous,
     breaks: append("srv127", autoConf, "SYNCHRONOUS_STANDBY_NAMES = ''\n"),

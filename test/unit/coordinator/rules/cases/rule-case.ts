@@ -3,6 +3,8 @@ import type { Edit } from "../edits.ts";
 
 /** One way to break a rule, and one that stops just short of it. */
 export type RuleCase = {
+  /** That users reported: its row in docs/vendor-checks.md. */
+  readonly pitfall?: `F${number}`;
   readonly rule: string;
   readonly options?: WorldOptions;
   readonly breaks: Edit;

@@ -27,6 +27,7 @@ export const serverCases: readonly RuleCase[] = [
     on: "srv129",
   },
   {
+    pitfall: "F6",
     rule: "ports-agree",
     breaks: module("srv129", 'KB_PORT="54321"', 'KB_PORT="54322"'),
     keeps: module("srv129", 'KB_PORT="54321"', "KB_PORT=54321"),
