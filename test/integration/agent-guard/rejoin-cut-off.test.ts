@@ -80,6 +80,15 @@ test("once it was made anew, what became of a rewind before says nothing any mor
   expect(await rejoin(toSrv129(), host)).toContain("follows srv129");
 });
 
+test("a directory that is locked is not touched where nobody knows how far its rewind came", async () => {
+  await crashAgain();
+  const { host: machine, paths } = bed.cluster.node("srv127");
+  await machine.exec(["chmod", "701", paths.dataDir]);
+  const host = await bed.host("srv127");
+  await expect(rejoin(toSrv129(), host)).rejects.toThrow("locked by a rewind");
+  expect(host.marks.needsRebuild).not.toBeNull();
+});
+
 function toSrv129() {
   const { address: host, port } = bed.cluster.node("srv129");
   return { do: "rejoin" as const, node: "srv129", host, port };
