@@ -37,8 +37,8 @@ test("a pool that is killed runs again with what it left cleared, one that is st
   });
   await waitFor(() => pools.show("srv127"), { timeoutMs: 30_000, what: "the pool to answer" });
   await waitFor(async () => (await alertOf(castellan, "pool-dead")) === undefined, { timeoutMs: 20_000 }); // prettier-ignore
-  const why = await castellan.cli(["why", "srv127"]);
-  expect(why.stdout).toContain("pool-dead");
+  const alerts = await castellan.json<readonly AlertRecord[]>(["alert", "list", "--all"]);
+  expect(alerts.map(({ cause }) => cause)).toContain("node:srv127:guard:pool-dead");
 
   // A pid file that was cut off, as a full disk leaves it.
   await host.exec(["sh", "-c", `kill -9 $(tr -d '\\0' < ${pool.pidFile}); : > ${pool.pidFile}`]);
