@@ -5,7 +5,7 @@ import type { Rule } from "#agent/decide/rules/rule.ts";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import type { GuardExecutor } from "#agent/guard/steps/step.ts";
 import { Failure } from "#shared/errors.ts";
-import type { GuardStep } from "#shared/domain/guard.ts";
+import { Decision, type GuardStep } from "#shared/domain/guard.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { held } from "#test/integration/agent/open-command-runner.ts";
 import { openPorts } from "#test/integration/agent/real-ports.ts";
@@ -397,4 +397,18 @@ test("the end of a decision names what its steps edited, however it ended", asyn
   await waitFor(() => bed.ends() === 1);
   const hash = (await home.ports.files.read(path))?.hash;
   expect(bed.ring.recent()).toMatchObject([{ outcome: "failed", files: [{ path, hash, from }] }]);
+});
+
+test("more steps than a decision may hold are done at the next look", async () => {
+  await using home = await openPorts();
+  const calls: string[] = [];
+  const attaches = Array.from({ length: 20 }, (_, id): GuardStep => ({ do: "attach-backend", id }));
+  await using bed = await openEngine(home, {
+    rules: [row("down", "pool-row", attaches)],
+    executors: { "attach-backend": fake(calls) },
+  });
+  await bed.look(dead);
+  await waitFor(() => bed.ends() === 1);
+  expect(bed.ring.recent().map((one) => Decision.safeParse(one).success)).toEqual([true]);
+  expect(calls).toHaveLength(16);
 });
