@@ -69,7 +69,7 @@ export function whyNotRecorded(
 }
 
 /** Any other word, as that of a quarantine, is taken for one that may come back by itself. */
-function isOut(status: string): boolean {
+export function isOut(status: string): boolean {
   return status === "down" || status === "unused";
 }
 

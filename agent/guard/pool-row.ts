@@ -9,6 +9,7 @@ import type { StepContext } from "../ports.ts";
 import type { PoolControl } from "../steps/pool-door.ts";
 import { watchProgress } from "../steps/watch-progress.ts";
 import { lookAtPeer, type DeclaredNode } from "./look-at-peer.ts";
+import { lookAtPool } from "./look-at-pool.ts";
 import type { GuardStepContext } from "./steps/step.ts";
 
 const limits = { stallMs: 3_000, everyMs: 5 };
@@ -62,6 +63,35 @@ export function awaitRow(
       ? { state: "done", value: row }
       : { state: "waiting", token: row.status, missing: `the pool shows it ${row.status}` };
   });
+}
+
+/**
+ * The watchdog passes on to the other pools what the leading one did. One that can't be asked is not waited for: whoever
+ * rests on its row asks it again.
+ */
+export async function awaitOtherPools(
+  { backendId, name }: DeclaredNode,
+  context: GuardStepContext,
+  isWanted: (status: string) => boolean,
+): Promise<void> {
+  const { cluster, node: own } = context.view;
+  if (cluster === null) return;
+  const others = cluster.nodes.filter((place) => place.pool !== null && place.name !== own);
+  await Promise.all(
+    others.map((place) =>
+      watchProgress(
+        context,
+        { stallMs: 10_000, everyMs: 100, what: `backend ${backendId} (${name})` },
+        async () => {
+          const pool = await lookAtPool(context, cluster, place, place.pool?.port ?? 0);
+          const status = pool.rows.find(({ id }) => id === backendId)?.status ?? pool.status;
+          return status === "refused" || status === "silent" || isWanted(status)
+            ? { state: "done", value: null }
+            : { state: "waiting", token: status, missing: `the pool of ${place.name} shows it ${status}` }; // prettier-ignore
+        },
+      ),
+    ),
+  );
 }
 
 function knownIdentifier(node: string, { node: own, facts, peers }: GuardView): string | null {

@@ -3,7 +3,7 @@ import { Failure } from "#shared/errors.ts";
 import { clusterCommits } from "../../decide/commits.ts";
 import { whyBehind, whyNotFollowing } from "../../decide/pool-rows.ts";
 import { failbackIsOver, openDoor, poolControl, shutDoor } from "../../steps/pool-door.ts";
-import { declaredRow, leads, lookAgain, awaitRow } from "../pool-row.ts";
+import { awaitOtherPools, awaitRow, declaredRow, leads, lookAgain } from "../pool-row.ts";
 import type { GuardExecutor } from "./step.ts";
 
 /** A failback takes about 0.1 s; whatever happens in the middle, the kernel opens the door by itself. */
@@ -32,6 +32,7 @@ export const attachBackend: GuardExecutor<"attach-backend"> = async ({ id }, gua
   };
   const own = view.cluster?.nodes.find(({ name }) => name === settings.node)?.pool ?? null;
   const door = own === null ? null : await shutDoor(context, [own.port], holdMs);
+  let held = "";
   try {
     await using control = await poolControl(context);
     leads(control);
@@ -41,9 +42,10 @@ export const attachBackend: GuardExecutor<"attach-backend"> = async ({ id }, gua
     await control.pcp.attach(id);
     crashPoint("guard:attached");
     await awaitRow(control.pcp, node, context, ({ status }) => status === "up");
-    const held = door?.refusal === null ? `; ${await failbackIsOver(door, context)}` : "";
-    return `backend ${id} (${node.name}) is up${held}`;
+    if (door?.refusal === null) held = `; ${await failbackIsOver(door, context)}`;
   } finally {
     await openDoor(decisionId);
   }
+  await awaitOtherPools(node, guard, (status) => status === "up" || status === "waiting");
+  return `backend ${id} (${node.name}) is up${held}`;
 };

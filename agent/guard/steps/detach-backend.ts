@@ -1,9 +1,10 @@
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import { streamsFrom } from "../../decide/commits.ts";
+import { isOut } from "../../decide/not-promotable.ts";
 import { isPrimaryRow } from "../../decide/pool-rows.ts";
 import { poolControl } from "../../steps/pool-door.ts";
-import { awaitRow, declaredRow, leads, lookAgain } from "../pool-row.ts";
+import { awaitOtherPools, awaitRow, declaredRow, leads, lookAgain } from "../pool-row.ts";
 import { lookAtPool } from "../look-at-pool.ts";
 import type { GuardExecutor, GuardStepContext } from "./step.ts";
 
@@ -37,6 +38,7 @@ export const detachBackend: GuardExecutor<"detach-backend"> = async ({ id }, gua
     crashPoint("guard:detached");
   }
   await awaitRow(control.pcp, node, context, ({ status }) => status !== "up");
+  await awaitOtherPools(node, guard, isOut);
   return `backend ${id} (${node.name}) is detached`;
 };
 
