@@ -4,7 +4,8 @@ import { Decision } from "#shared/domain/guard.ts";
 import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
 import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
 import type { ClusterOptions } from "#test/harness/cluster-model.ts";
-import type { Host } from "#test/harness/host.ts";
+import type { Host, HostSpec } from "#test/harness/host.ts";
+import type { Lab } from "#test/harness/lab.ts";
 import { testLab } from "#test/harness/test-lab.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { enforce } from "./guard.ts";
@@ -30,17 +31,26 @@ export type GuardBed = AsyncDisposable & {
 const decisionsFile = "/var/lib/castellan-agent/decisions.jsonl";
 const agentConfig = "/etc/castellan/agent.yaml";
 
+/** Of the nodes, and of the coordinator. */
+export function guardHosts(nodes: readonly string[]): HostSpec[] {
+  return [
+    ...nodes.map((name) => ({ name, address: `192.168.4.${name.slice(3)}` })),
+    { name: "coord", address: "192.168.4.10" },
+  ];
+}
+
+type GuardBedOptions = {
+  /** One that is shared by tests; else it ends with the test at hand. */
+  readonly lab?: Lab;
+  readonly prepare?: (cluster: TestCluster) => Promise<void>;
+};
+
 /** A cluster on hosts of its own, whose guards are in charge. */
 export async function guardBed(
   options: ClusterOptions,
-  { prepare }: { readonly prepare?: (cluster: TestCluster) => Promise<void> } = {},
+  { prepare, ...shared }: GuardBedOptions = {},
 ): Promise<GuardBed> {
-  const lab = await testLab({
-    hosts: [
-      ...options.nodes.map((name) => ({ name, address: `192.168.4.${name.slice(3)}` })),
-      { name: "coord", address: "192.168.4.10" },
-    ],
-  });
+  const lab = shared.lab ?? (await testLab({ hosts: guardHosts(options.nodes) }));
   const coord = lab.host("coord");
   const cluster = await createCluster(lab, options);
   await prepare?.(cluster);
