@@ -1,5 +1,5 @@
 import type { ChangedFile } from "#shared/domain/changed-file.ts";
-import { mostChangedFiles, type Decision, type GuardStep, type RuleClass } from "#shared/domain/guard.ts"; // prettier-ignore
+import { mostChangedFiles, mostSteps, type Decision, type GuardStep, type RuleClass } from "#shared/domain/guard.ts"; // prettier-ignore
 import { crashPoint, crashScope } from "#shared/crash-point.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import type { GuardDecision } from "../decide/decide.ts";
@@ -216,7 +216,7 @@ export function createEngine(options: EngineOptions): Engine {
         const isSeen = states[rule.id]?.against === 0;
         if (isSeen) shownMs.set(rule.id, view.elapsedMs);
         if (runs.get(lane)?.rule === rule) continue;
-        const steps = isSeen ? [...(rule.steps?.(view, memory) ?? [])] : [];
+        const steps = isSeen ? (rule.steps?.(view, memory) ?? []).slice(0, mostSteps) : [];
         if (steps.length === 0) {
           progress.delete(rule.id);
           if (decided.opened.includes(finding)) {

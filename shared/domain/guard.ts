@@ -93,6 +93,8 @@ export type NearMiss = z.infer<typeof NearMiss>;
 /** Of the facts that a decision keeps, as JSON. */
 export const mostInputs = 4_096;
 export const mostNearMisses = 20;
+/** Rows of a large pool are brought right in turns. */
+export const mostSteps = 16;
 export const mostChangedFiles = 32;
 
 export const Decision = z.strictObject({
@@ -104,7 +106,7 @@ export const Decision = z.strictObject({
   because: z.string().max(500),
   evidence: z.string().max(2_000),
   class: RuleClass,
-  steps: z.array(GuardStep).max(16),
+  steps: z.array(GuardStep).max(mostSteps),
   /**
    * would: not in charge. held: in charge, and kept from it. begun: on disk before the first step; done or failed takes
    * its place. cleared: what was found is no longer so.
