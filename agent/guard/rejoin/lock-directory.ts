@@ -6,7 +6,7 @@ import type { GuardStepContext } from "../steps/step.ts";
  * Every server from 9.6 on refuses a data directory that others may enter, whoever starts it and after whatever crash;
  * nobody can read anything by it, and a rewind does not mind. A standby marker would not do: the rewind removes it.
  */
-const locked = 0o701;
+export const lockedMode = 0o701;
 
 /** Answers the mode that it had. */
 export async function directoryMode({ files, settings }: GuardStepContext): Promise<number> {
@@ -16,7 +16,7 @@ export async function directoryMode({ files, settings }: GuardStepContext): Prom
 }
 
 export async function lockDirectory(context: GuardStepContext): Promise<void> {
-  await setMode(locked, context);
+  await setMode(lockedMode, context);
   crashPoint("guard:directory-locked");
 }
 

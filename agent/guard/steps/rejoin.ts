@@ -11,7 +11,12 @@ import { assureCleanStop } from "../rejoin/clean-stop.ts";
 import { divergedSegments, keepDivergedWal, partingFrom } from "../rejoin/diverged-wal.ts";
 import { ownSlot, writeFollowing } from "../rejoin/follow.ts";
 import { keptFiles, restoreKeptFiles } from "../rejoin/kept-files.ts";
-import { directoryMode, lockDirectory, unlockDirectory } from "../rejoin/lock-directory.ts";
+import {
+  directoryMode,
+  lockDirectory,
+  lockedMode,
+  unlockDirectory,
+} from "../rejoin/lock-directory.ts";
 import { forgetOwnFiles, keepOwnFiles, restoreOwnFiles } from "../rejoin/own-files.ts";
 import { forgetRejoin, noteRejoin, rejoinRecord, type RejoinRecord } from "../rejoin/record.ts";
 import { followRewind, forgetRewind, isRewindStarted, rewindProblem, startRewind, tryRewind } from "../rejoin/rewind.ts"; // prettier-ignore
@@ -72,6 +77,10 @@ async function prepare(
   context: GuardStepContext,
 ): Promise<RejoinRecord> {
   const { paths } = context.settings;
+  const mode = modeBefore ?? (await directoryMode(context));
+  if (mode === lockedMode) {
+    throw await rebuild("its directory was locked by a rewind of which nothing is noted any more", context); // prettier-ignore
+  }
   // Of a rejoin that came to no end.
   await forgetOwnFiles(context);
   await putStandbyMarker(context);
@@ -82,7 +91,7 @@ async function prepare(
   const { at, isBeyond } = partingFrom(stopped, primary);
   const record: RejoinRecord = {
     stage: "kept",
-    mode: modeBefore ?? (await directoryMode(context)),
+    mode,
     files: await keptFiles(context),
     slots: [...(await physicalSlots(paths.dataDirectory))],
   };
