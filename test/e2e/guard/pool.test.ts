@@ -12,7 +12,7 @@ async function alertOf(castellan: Castellan, rule: string): Promise<AlertRecord 
   return alerts.find(({ cause }) => cause === `node:srv127:guard:${rule}`);
 }
 
-test("a pool that is killed runs again with what it left cleared, one that is stopped stays so, and the address comes back", async () => {
+test("F8: a pool that is killed runs again, whatever its pid file says, F9: with its sockets cleared, one that is stopped stays so, and the address comes back", async () => {
   const lab = await testLab({
     hosts: [...nodes.map((name, i) => ({ name, address: `192.168.4.${127 + 2 * i}` })), { name: "coord", address: "192.168.4.10" }], // prettier-ignore
   });
