@@ -29,7 +29,7 @@ export const syncRules: readonly Rule[] = [
       if (primary === null || whyNotWithout(view, primary) !== null) return null;
       return `nobody promotes ${nodesThatLeft(view, primary).join(", ")}`;
     },
-    next: "bring a standby back, or the pool that can't be asked: until then a commit that waits is not lost, and not acknowledged",
+    next: "bring a standby back, or the pool that can't be asked; where you know that their hosts are dead, as superuser on this node: ALTER SYSTEM SET synchronous_standby_names = ''; SELECT pg_reload_conf() (KingbaseES: sys_reload_conf()). Until then a commit that waits is not lost, and not acknowledged",
   },
   {
     id: "synchronous-again",
