@@ -31,6 +31,9 @@ export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
   assertQuiet(from);
   if (from !== null) await assertSilent(from, context);
   await using primary = await seePrimary(step, context);
+  const byReload = product.followsByReload(databases.own.versionNumber ?? 0);
+  // It takes its time, and a fast stop has then little left to write.
+  if (!byReload) await databases.own.query("CHECKPOINT");
   await assertFollowable(step, primary, context);
   // A cut may have healed meanwhile.
   assertQuiet(await sender(dialect, context));
@@ -38,14 +41,11 @@ export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
   const { dataDirectory } = settings.paths;
   const lead = (): Promise<void> =>
     before === null ? writeFollowing(step, context) : editUpstream(before.files, step, context);
-  const byReload = product.followsByReload(databases.own.versionNumber ?? 0);
   if (byReload) {
     await lead();
     crashPoint("guard:upstream-edited");
     await databases.own.query(dialect.reload);
   } else {
-    // A fast stop has then little left to write.
-    await databases.own.query("CHECKPOINT");
     await context.mark({ restartingSince: context.clock.now() });
     await stopServer({ dataDirectory, stallMs: stopStallMs }, context);
     crashPoint("guard:stopped-to-repoint");
