@@ -95,9 +95,16 @@ test("a data directory with something in it, of another mode or of another owner
   });
 });
 
-test("a filesystem that is too small is refused before a byte is copied", async () => {
+test("F19: a filesystem that is too small, behind a link too, is refused before a byte is copied", async () => {
   const { host, paths } = cluster.node("srv159");
-  await mountMemory(host, paths.dataDir, "size=8m");
+  const folder = "/srv/small";
+  await mountMemory(host, folder, "size=8m");
+  await host.exec(["mv", paths.root, `${paths.root}.kept`]);
+  await host.exec(["ln", "-s", folder, paths.root]);
+  onTestFinished(async () => {
+    await host.exec(["rm", paths.root]);
+    await host.exec(["mv", `${paths.root}.kept`, paths.root]);
+  });
   await refused({ args: add(), exitCode: 3, says: ["target-space (srv159)", /MiB to copy/] });
 });
 
