@@ -135,6 +135,21 @@ test("F2: an arping that can't ask is named, and the address is added nowhere wi
   await waitFor(has, { ...limit, what: `${address} to be back` });
 });
 
+test("F12: a gateway that is silent to all hosts is told of, and stops no database", async () => {
+  const running = () =>
+    Promise.all(cluster.nodes.map(({ host, paths }) => host.readFile(paths.pidFile)));
+  const before = await running();
+  for (const node of nodes) {
+    // Nobody has this address.
+    await bed.set(node, [
+      [/trustAddresses: \[\]/, "trustAddresses: [192.168.4.250]"],
+      [/trust: ".*"/, 'trust: "*/2 * * * * *"'],
+    ]);
+  }
+  for (const node of nodes) await bed.untilAlert(`node:${node}:check:trust`);
+  expect(await running()).toEqual(before);
+});
+
 test("F13: where no crond is found the vendor's lines are commented all the same, and given back byte for byte", async () => {
   const { host } = cluster.node("srv127");
   expect((await host.exec(["sh", "-c", "command -v crond"], { reject: false })).stdout).toBe("");

@@ -11,7 +11,7 @@ async function has(host: Host): Promise<boolean> {
   return stdout.includes(` ${address} `);
 }
 
-test("an address that a foreign host answers for is told of and not fought over; an interface that is gone is told of, and nothing is stopped", async () => {
+test("an address that a foreign host answers for is told of and not fought over, F3: an interface that is gone is told of, and nothing is stopped", async () => {
   await using bed = await guardBed({ product: "kingbase-v8r3", nodes: ["srv127", "srv129"] });
   const { cluster, coord: foreign } = bed;
   const { host: primary, paths } = cluster.node("srv127");
