@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { repoint } from "#agent/guard/steps/repoint.ts";
 import type { LaneOptions } from "#test/harness/postgres.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
 import { createGuardBed, type GuardBed } from "./guard-bed.ts";
 
 const lanes: readonly (readonly [title: string, lane: LaneOptions, restarts: boolean])[] = [
@@ -9,6 +10,10 @@ const lanes: readonly (readonly [title: string, lane: LaneOptions, restarts: boo
   ["KingbaseES' names on PostgreSQL 10", { product: "kingbase-v8r3" }, true],
   ["KingbaseES' names on PostgreSQL 15", { product: "kingbase-v8r3", version: 15 }, true],
 ];
+
+/** What is idle is quiet for up to half of wal_receiver_timeout. */
+const quiet = `SELECT 1 FROM pg_stat_wal_receiver
+  WHERE clock_timestamp() - last_msg_receipt_time > interval '6 seconds'`;
 
 describe.each(lanes)("%s", (_title, lane, restarts) => {
   let bed: GuardBed;
@@ -26,6 +31,18 @@ describe.each(lanes)("%s", (_title, lane, restarts) => {
     const { host, paths } = bed.cluster.node(node);
     return (await host.readFile(`${paths.dataDir}/postmaster.pid`)).split("\n")[0] ?? "";
   };
+
+  test("a stream on which nothing comes is left alone while its upstream answers", async () => {
+    const host = await bed.host("srv159");
+    await waitFor(async () => (await bed.cluster.sql("srv159", quiet)).length === 1, {
+      timeoutMs: 60_000,
+      what: "the stream to be quiet",
+    });
+    const { address, port } = bed.cluster.node("srv127");
+    await expect(repoint(stepTo("srv129"), host)).rejects.toThrow(
+      `streams from ${address}:${port}, which is primary`,
+    );
+  });
 
   test("a standby that streams is left alone, and so is one that is told to follow a standby", async () => {
     const host = await bed.host("srv159");
