@@ -208,9 +208,12 @@ async function runPcp(
   const owner = model.lane.osUser;
   await host.writeFile(file, `*:*:${pcpUser}:${model.passwords.pcp}\n`, { owner, mode: 0o600 });
   const server = ["-h", address, "-p", String(poolPorts.pcp), "-U", pcpUser, "-w"];
-  const { stdout } = await host.exec([`/usr/sbin/${command}`, ...server, ...args], {
+  const { stdout, stderr } = await host.exec([`/usr/sbin/${command}`, ...server, ...args], {
     user: owner,
     env: { PCPPASSFILE: file },
   });
+  if (/^(ERROR|FATAL)/m.test(`${stdout}\n${stderr}`)) {
+    throw new Error(`${command} ${args.join(" ")} on ${address}: ${stderr}${stdout}`);
+  }
   return stdout;
 }

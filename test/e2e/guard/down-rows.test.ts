@@ -42,6 +42,24 @@ async function becomes(pools: Pools, wanted: readonly string[]): Promise<void> {
   }
 }
 
+/** A pool that has not joined its watchdog yet drops what it is asked for, and the program that asked ends well. */
+async function ask(
+  pools: Pools,
+  name: string,
+  command: "pcp_attach_node" | "pcp_detach_node",
+  id: number,
+): Promise<void> {
+  const wanted = command === "pcp_attach_node" ? "up" : "down";
+  await waitFor(
+    async () => {
+      if ((await statuses(pools, name))[id] === wanted) return true;
+      await pools.pcp(name, command, ["-n", String(id)]);
+      return false;
+    },
+    { timeoutMs: 40_000, intervalMs: 1_000, what: `row ${id} to be ${wanted} on the pool of ${name}` }, // prettier-ignore
+  );
+}
+
 async function killPrimary(cluster: TestCluster): Promise<void> {
   const { host, paths } = cluster.node("srv127");
   const [pid = ""] = (await host.readFile(`${paths.dataDir}/postmaster.pid`)).split("\n");
@@ -56,7 +74,7 @@ test("a row that is down is nobody's next primary, after a restart of the pools 
   const { pools } = cluster;
   if (pools === null) throw new Error("a cluster with pools");
 
-  await pools.pcp("srv127", "pcp_detach_node", ["-n", "1"]);
+  await ask(pools, "srv127", "pcp_detach_node", 1);
   await becomes(pools, ["up", "down", "up"]);
   await killPrimary(cluster);
   await becomes(pools, ["down", "down", "up"]);
@@ -67,11 +85,11 @@ test("a row that is down is nobody's next primary, after a restart of the pools 
   await becomes(pools, ["down", "down", "up"]);
   await cluster.start("srv127");
   // A pool that has just started is told itself: its watchdog may not have met the other one yet.
-  for (const { name } of pools.nodes) await pools.pcp(name, "pcp_attach_node", ["-n", "0"]);
+  for (const { name } of pools.nodes) await ask(pools, name, "pcp_attach_node", 0);
   await becomes(pools, ["up", "down", "up"]);
 
   // Nobody else is up: then nobody is named, and those that are down least of all.
-  for (const { name } of pools.nodes) await pools.pcp(name, "pcp_detach_node", ["-n", "2"]);
+  for (const { name } of pools.nodes) await ask(pools, name, "pcp_detach_node", 2);
   await becomes(pools, ["up", "down", "down"]);
   await killPrimary(cluster);
   await waitFor(async () => (await failuresOfPrimary(pools)).length > 1, { timeoutMs: 40_000 });
