@@ -83,7 +83,7 @@ export const fenceRules: readonly Rule[] = [
         return [{ do: "write-standby-marker" }, { do: "start-database" }];
       }
       // One that is open and was not looked at again: the step closes it where somebody objects.
-      const isOpen = view.facts.database.role === "primary";
+      const isOpen = view.facts.database.role === "primary" && view.marks.shieldedAt !== null;
       return isOpen || verdict(view).missing.length === 0 ? [{ do: "open-as-primary" }] : [];
     },
     next: "castellan guard confirm-primary NODE, where you know that no other node was promoted",

@@ -33,6 +33,8 @@ export type Story = {
   /** `a b`, in alphabetical order. */
   readonly cut: Set<string>;
   readonly ordered: Ordered[];
+  /** To whom the pools send what is written. */
+  named: string;
   looks: number;
 };
 type Ordered = {
@@ -47,7 +49,7 @@ type Ordered = {
 
 export type Event =
   | { readonly what: "kill" | "power-off" | "power-on" | "start"; readonly node: number }
-  | { readonly what: "promote" | "add-vip" | "delete-vip"; readonly node: number }
+  | { readonly what: "promote" | "promote-by-mistake" | "add-vip" | "delete-vip"; readonly node: number } // prettier-ignore
   | { readonly what: "cut" | "mend"; readonly node: number; readonly other: number };
 
 const cluster = threeNodes();
@@ -71,7 +73,7 @@ export function newStory(): Story {
     marks: index === 0 ? { ...noMarks, wasPrimary: { at: 1, timeline: 1 } } : noMarks,
     guard: guardStateWith([]),
   }));
-  return { hosts, cut: new Set(), ordered: [], looks: 0 };
+  return { hosts, cut: new Set(), ordered: [], named: "srv127", looks: 0 };
 }
 
 export function happen(story: Story, event: Event): void {
@@ -96,6 +98,10 @@ export function happen(story: Story, event: Event): void {
       // By a pool or a person, who does so while no primary runs.
       if (isStandby(host) && story.hosts.every((one) => !isPrimary(one))) promote(story, host);
       return;
+    case "promote-by-mistake":
+      // Whatever else runs, and with no word to a pool.
+      if (isStandby(host)) promote(story, host);
+      return;
     case "add-vip":
       host.hasVip = host.isOn;
       return;
@@ -114,6 +120,11 @@ export function happen(story: Story, event: Event): void {
 export function lookAround(story: Story): void {
   story.looks += 1;
   const now = 1_000_000 + story.looks * lookEveryMs;
+  // A pool keeps to its primary, and looks for another one only when that is gone.
+  const primaries = story.hosts.filter(isPrimary);
+  if (!primaries.some(({ name }) => name === story.named)) {
+    story.named = primaries[0]?.name ?? story.named;
+  }
   for (const host of story.hosts) {
     if (!host.isOn) continue;
     if (isPrimary(host)) {
@@ -127,7 +138,8 @@ export function lookAround(story: Story): void {
     for (const { rule: id } of decided.findings) {
       const rule = rules.find((one) => one.id === id);
       const steps = rule?.steps?.(seen, decided.state.memory) ?? [];
-      if (steps.length === 0) continue;
+      // One that this very look does not show is not acted on.
+      if (steps.length === 0 || decided.state.rules[id]?.against !== 0) continue;
       if (rule?.witness !== undefined && rule.witness(seen, decided.state.memory) === null)
         continue;
       for (const step of steps) {
@@ -229,7 +241,7 @@ function sight(story: Story, from: Host, to: Host, now: number): PeerSight {
 function poolRows(story: Story, place: Host): PoolRow[] {
   return story.hosts.map((host, id) => {
     const isUp = host.database === "running" && (host === place || reaches(story, place, host));
-    return { id, hostname: host.address, port: 54321, status: isUp ? "up" : "down", role: host.role, weight: 1 }; // prettier-ignore
+    return { id, hostname: host.address, port: 54321, status: isUp ? "up" : "down", role: host.name === story.named ? "primary" : "standby", weight: 1 }; // prettier-ignore
   });
 }
 

@@ -90,6 +90,26 @@ test("no node that streams is stopped, rewound or sent elsewhere, and no only pr
   );
 });
 
+test("a primary to which the pools send what is written is not stopped for one that was promoted by mistake", () => {
+  const mistake = fc.record({ what: fc.constant("promote-by-mistake" as const), node });
+  const anyMistake = fc.array(
+    fc.tuple(fc.oneof(anyEvent, mistake), fc.integer({ min: 0, max: 6 })),
+    { maxLength: 15 },
+  );
+  fc.assert(
+    fc.property(anyMistake, (events) => {
+      for (const { node: name, seen, step, rule } of tell(events).ordered) {
+        if (step.do !== "stop-database" || seen.facts.database.role !== "primary") continue;
+        const own = seen.cluster?.nodes.find((one) => one.name === name)?.address;
+        const named = seen.pools
+          .flatMap(({ rows }) => rows)
+          .filter(({ role, status }) => role === "primary" && status === "up");
+        expect([rule, named.some(({ hostname }) => hostname === own)]).toEqual([rule, false]);
+      }
+    }),
+  );
+});
+
 test("a former primary never opens beside another one", () => {
   fc.assert(
     fc.property(anyStory, (events) => {
