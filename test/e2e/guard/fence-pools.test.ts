@@ -67,7 +67,9 @@ test("a primary whose host was restarted is opened again where no pool failed ov
   await other.host.exec([other.paths.control, "-D", other.paths.dataDir, "-w", "promote"], {
     user: cluster.lane.osUser,
   });
-  await pools.pcp("srv129", "pcp_detach_node", ["-n", "0"]);
+  // It takes no order before its watchdog has noticed that the other one is gone.
+  const detach = () => pools.pcp("srv129", "pcp_detach_node", ["-n", "0"]);
+  await waitFor(() => detach().then(() => true, () => false), { ...limit, what: "the failover" }); // prettier-ignore
   await boot(bed, pools, "srv127");
   await become(pools, "standby up, primary up");
   const opened = (await bed.decisions("srv127")).filter(

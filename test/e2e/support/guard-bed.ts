@@ -11,7 +11,7 @@ import { waitFor } from "#test/harness/wait-for.ts";
 import { enforce } from "./guard.ts";
 
 /** What is to be replaced in agent.yaml: each has to be there. */
-export type Edits = readonly (readonly [from: RegExp, to: string])[];
+type Edits = readonly (readonly [from: RegExp, to: string])[];
 
 export type GuardBed = AsyncDisposable & {
   readonly cluster: TestCluster;
