@@ -4,6 +4,7 @@ import { benchCycles, type CyclesBenchOptions } from "./cycles/bench.ts";
 import { benchDrift, type DriftBenchOptions } from "./drift/bench.ts";
 import { benchGuard, guardRows, type GuardBenchOptions, type GuardRow } from "./guard/bench.ts";
 import { benchIdle } from "./idle/bench.ts";
+import { benchSwitchover, type SwitchoverBenchOptions } from "./switchover/bench.ts";
 
 /** With --json the report goes to standard error: the last line is all of standard output. */
 type Output = { readonly json?: boolean };
@@ -69,6 +70,15 @@ program
   .option("--json", "print the figures as the last line")
   .action(async (options: Output & Omit<GuardBenchOptions, "say">) => {
     print(options, await benchGuard({ ...options, say: sayTo(options) }));
+  });
+
+program
+  .command("switchover")
+  .description("how long nobody can write through the pool while another node becomes the primary")
+  .option("--rounds <n>", "switchovers of each product", positive, 30)
+  .option("--json", "print the figures as the last line")
+  .action(async (options: Output & Omit<SwitchoverBenchOptions, "say">) => {
+    print(options, await benchSwitchover({ ...options, say: sayTo(options) }));
   });
 
 await program.parseAsync();
