@@ -59,6 +59,8 @@ export const PeerSight = z.strictObject({
   timeline: z.int().nullable(),
   /** Insert position of a primary, greatest of received and replayed of a standby. */
   position: Lsn.nullable(),
+  /** Of a standby: the end of the last whole record; `position` may lie within the next one. Left out by agents of before. */
+  replayed: Lsn.nullable().optional(),
   /** Of a primary: who streams from it. */
   streaming: z.array(
     z.strictObject({

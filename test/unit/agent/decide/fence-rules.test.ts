@@ -103,6 +103,15 @@ test.each<[string, Parameters<typeof fenced>[0]]>([
   expect(found("fenced-primary", often(fenced(more)))).toMatchObject({ evidence: why, steps: [] });
 });
 
+test("what a standby got of a record that was never whole is no WAL that this node lacks", () => {
+  // Both have replayed to the same record; the primary had sent a part of the next one when it died.
+  const own = fenced({}).facts.database.position;
+  const seen = fenced({ peers: others({ position: "0/5002000", replayed: own }) });
+  expect(found("fenced-primary", often(seen))).toMatchObject({ steps: ["open-as-primary"] });
+  const behind = fenced({ peers: others({ position: "0/5002000", replayed: "0/4FFFFF0" }) });
+  expect(found("fenced-primary", often(behind))).toMatchObject({ steps: [] });
+});
+
 test("a pool that names nobody, as it was started while this node waited, is no doubt of it", () => {
   const other = poolOf("srv129");
   const rows = other.rows.map((row) => ({ ...row, role: "standby" }));
