@@ -12,6 +12,8 @@ export type StillPrimaryInput = Pick<GuardView, "cluster" | "node" | "peers" | "
     readonly timeline: number | null;
     /** null: it takes writes already, which the others have a moment later. */
     readonly position: string | null;
+    /** The end of the last whole record. */
+    readonly replayed: string | null;
   };
 };
 
@@ -67,6 +69,9 @@ function doubtsOfPeer(
   }
   if (seen.timeline === null) return [`the timeline of ${name} is not known`];
   if (own.position === null) return [];
+  // A server flushes and sends up to the end of a page: a standby may have got a part of the record that came next, which
+  // this node has as well, and nobody will ever replay.
+  if (own.replayed !== null && seen.replayed === own.replayed) return [];
   const ahead = lsnDistance(own.position, seen.position);
   if (ahead === null) return [`how far ${name} has got is not known`];
   return ahead > 0 ? [`${name} has ${ahead} bytes of WAL more than this node`] : [];
@@ -103,7 +108,8 @@ export function ownPlace({
 }: Pick<GuardView, "facts">): StillPrimaryInput["own"] {
   const { systemIdentifier, timeline, position, receivedPosition, role } = database;
   const reached = role === "primary" ? null : (greaterLsn(position, receivedPosition) ?? "0/0");
-  return { systemIdentifier, timeline, position: reached };
+  const replayed = role === "primary" ? null : position;
+  return { systemIdentifier, timeline, position: reached, replayed };
 }
 
 /**

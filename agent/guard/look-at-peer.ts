@@ -64,6 +64,7 @@ function seenIn({ status, synchronousStandbyNames, problems }: StatusAnswer): Pa
     systemIdentifier: status.systemIdentifier ?? null,
     timeline: status.timeline ?? null,
     position: greaterLsn(status.receivedPosition ?? null, status.position ?? null),
+    ...(status.role === "standby" ? { replayed: status.position ?? null } : {}),
     streaming: (status.replication ?? []).map(
       ({ applicationName, state, syncState, flushLsn }) => ({
         applicationName,

@@ -30,6 +30,9 @@ function sightOf(node: string, database: DatabaseFacts, at: number): PeerSight {
     systemIdentifier: database.systemIdentifier,
     timeline: database.timeline,
     position: isRunning ? greaterLsn(database.receivedPosition, database.position) : null,
+    ...(isRunning && database.role === "standby"
+      ? { replayed: greaterLsn(database.position, null) }
+      : {}),
     streaming: replication.map(({ applicationName, state, syncState, flushLsn }) => ({
       applicationName,
       state,

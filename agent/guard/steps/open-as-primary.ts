@@ -4,7 +4,7 @@ import { greaterLsn } from "#shared/domain/lsn.ts";
 import { Failure } from "#shared/errors.ts";
 import { mayFollowPrimary, ownPlace, stillPrimary } from "../../decide/still-primary.ts";
 import { ownDialect } from "../../steps/own-dialect.ts";
-import { flag, text } from "../../steps/row-values.ts";
+import { flag, text, textOrNull } from "../../steps/row-values.ts";
 import { stopServer } from "../../steps/server-stop.ts";
 import { standbyMarkerFile, standbyStyleOf } from "../../steps/standby-marker.ts";
 import { identityOf, lookAtPeer, type DeclaredNode } from "../look-at-peer.ts";
@@ -97,7 +97,8 @@ async function assertStillPrimary(context: GuardStepContext): Promise<OwnServer[
   ]);
   // After the others, as they can't be further on than it is by then.
   const server = await ownServer(context);
-  const own = { ...ownPlace(context.view), position: server.position };
+  const { position, replayed } = server;
+  const own = { ...ownPlace(context.view), position, replayed };
   const { against, doubts } = stillPrimary({ cluster, node, peers, pools, own });
   const isConfirmed =
     marks.confirmedAt !== null && context.clock.now() - marks.confirmedAt < confirmedForMs;
@@ -124,6 +125,7 @@ async function lookAtStandby(
 type OwnServer = {
   readonly role: "primary" | "standby";
   readonly position: string | null;
+  readonly replayed: string | null;
   readonly receiver: { readonly status: string; readonly conninfo: string } | null;
 };
 
@@ -131,7 +133,8 @@ async function ownServer(context: GuardStepContext): Promise<OwnServer> {
   const { databases } = context;
   const dialect = await ownDialect(context);
   const [row] = await databases.own.query(dialect.isInRecovery);
-  if (!flag(row, "standby")) return { role: "primary", position: null, receiver: null };
+  if (!flag(row, "standby"))
+    return { role: "primary", position: null, replayed: null, receiver: null };
   const [reached] = await databases.own.query(dialect.standbyPositions);
   const [receiver] = await databases.own.query(dialect.receiver);
   return {
@@ -140,6 +143,7 @@ async function ownServer(context: GuardStepContext): Promise<OwnServer> {
       reached === undefined
         ? "0/0"
         : (greaterLsn(text(reached, "received"), text(reached, "replayed")) ?? "0/0"),
+    replayed: reached === undefined ? null : textOrNull(reached, "replayed"),
     receiver:
       receiver === undefined
         ? null
