@@ -11,6 +11,11 @@ export function assertOffers(
   const view = fleet.agent(node);
   if (view?.connected !== true || view.facts?.agent.verbs.includes(verb) !== false) return;
   throw new Failure("REFUSED", `The agent of ${node} does not offer ${verb}.`, {
-    hint: `on ${node}: install this version of the agent, add ${verb} to allow.verbs in agent.yaml, restart it`,
+    hint: allowHint(node, [verb]),
   });
+}
+
+export function allowHint(node: string, verbs: readonly CommandKind[]): string {
+  const lines = verbs.map((verb) => `- "${verb}"`).join(" and ");
+  return `On ${node}, as root, with this version of the agent: add ${lines} below allow: verbs: in /etc/castellan/agent.yaml, then systemctl restart castellan-agent`;
 }

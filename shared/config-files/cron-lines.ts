@@ -8,7 +8,7 @@ const scripts: Readonly<Record<VendorJob, string>> = {
   "restart-cluster": "restartcluster.sh",
 };
 
-type VendorCronLine = {
+export type VendorCronLine = {
   readonly line: number;
   readonly column: number;
   /** The OS user that cron runs it as. */

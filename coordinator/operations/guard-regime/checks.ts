@@ -1,7 +1,8 @@
-import { parseCron, type VendorJob } from "#shared/config-files/cron-lines.ts";
+import { parseCron, type VendorCronLine, type VendorJob } from "#shared/config-files/cron-lines.ts";
 import type { FileFacts } from "#shared/domain/facts.ts";
 import type { CommandKind } from "#shared/domain/commands.ts";
 import { Failure } from "#shared/errors.ts";
+import { allowHint } from "../../guard/offers.ts";
 import type { KnownNode } from "../add-node/situation.ts";
 import type { CheckResult } from "../plan.ts";
 
@@ -15,7 +16,12 @@ type Check = {
   /** Only where the product has checks of its own. */
   readonly vendorOnly?: true;
 };
-type Wrong = { readonly found: string; readonly fix: string };
+type Wrong = {
+  readonly found: string;
+  /** The lines that it is about. */
+  readonly seen?: readonly string[];
+  readonly fix: string;
+};
 
 const verbsOf: Readonly<Record<Regime, readonly CommandKind[]>> = {
   takeover: ["take-over-cron", "set-guard-mode"],
@@ -35,25 +41,19 @@ export function checkRegime(
   const results = checksOf(regime)
     .filter((check) => cronFile !== null || check.vendorOnly !== true)
     .flatMap(({ id, title, wrong }) =>
-      nodes.map((node): CheckResult => {
-        const problem = wrong(node, cronFile);
-        return {
-          id,
-          title,
-          node: node.declared.name,
-          status: problem === null ? "pass" : "fail",
-          found: problem?.found ?? "so it is",
-          wanted: title,
-          fix: problem?.fix ?? "",
-        };
-      }),
+      nodes.map((node) => ({ id, title, node: node.declared.name, wrong: wrong(node, cronFile) })),
     );
-  const failed = results.filter(({ status }) => status === "fail");
-  const [first] = failed;
-  if (first === undefined) return results;
-  throw new Failure("PREFLIGHT_FAILED", `Preflight: ${first.node}: ${first.found}. Nothing was touched.`, {
+  const failed = results.flatMap(({ node, wrong }) => (wrong === null ? [] : [{ node, ...wrong }]));
+  const [first, ...others] = failed;
+  if (first === undefined) {
+    return results.map(({ id, title, node }) => ({ id, title, node, status: "pass", found: "so it is", wanted: title, fix: "" })); // prettier-ignore
+  }
+  throw new Failure("PREFLIGHT_FAILED", `${first.node}: ${first.found}. Nothing was touched.`, {
     hint: first.fix,
-    evidence: failed.map(({ id, node, found, fix }) => `${id} (${node}): ${found}. ${fix}`),
+    evidence: [
+      ...(first.seen ?? []),
+      ...others.flatMap(({ node, found, seen = [], fix }) => [`${node}: ${found}`, ...seen, `  ${fix}`]),
+    ],
   }); // prettier-ignore
 }
 
@@ -67,7 +67,7 @@ function checksOf(regime: Regime): readonly Check[] {
           ? null
           : {
               found: "its agent is away",
-              fix: `Start castellan-agent on ${declared.name}: all nodes change over, or none.`,
+              fix: `On ${declared.name}, as root: systemctl start castellan-agent`,
             },
     },
     {
@@ -82,7 +82,7 @@ function checksOf(regime: Regime): readonly Check[] {
         if (facts === null || missing.length === 0) return null;
         return {
           found: `its agent does not offer ${missing.join(" and ")}`,
-          fix: `On ${declared.name}: install this version of the agent, add ${missing.join(", ")} to allow.verbs in agent.yaml, restart it.`,
+          fix: allowHint(declared.name, missing),
         };
       },
     },
@@ -94,8 +94,8 @@ function checksOf(regime: Regime): readonly Check[] {
         facts === null || facts.host.rootHelperVerbs.includes(helperVerb[regime])
           ? null
           : {
-              found: `the root helper does not offer ${helperVerb[regime]}: nobody may edit the vendor's cron file`,
-              fix: `On ${declared.name}, as root: node castellan-root.js install (docs/root-helper.md), rootHelper in agent.yaml, restart the agent.`,
+              found: `no root helper offers ${helperVerb[regime]}`,
+              fix: `On ${declared.name}, as root: node castellan-root.js install (docs/root-helper.md). It prints the line for agent.yaml.`,
             },
     },
     ...(regime === "takeover" ? [cronLines, cronElsewhere] : []),
@@ -108,28 +108,24 @@ const cronLines: Check = {
   id: "cron-lines",
   title: "Each of the vendor's lines stands once in its cron file, or not at all",
   vendorOnly: true,
-  wrong: ({ declared, facts }, cronFile) => {
+  wrong: (node, cronFile) => {
+    const { declared, facts } = node;
     const file = facts?.files.find(({ path }) => path === cronFile);
     if (facts === null || cronFile === null) return null;
     if (file === undefined || file.state === "absent") {
       return {
         found: `${cronFile} is missing`,
-        fix: `Look where ${declared.name} keeps the vendor's lines; make ${cronFile} with them, commented, if it has none.`,
+        fix: `On ${declared.name}, as root: touch ${cronFile}, if the vendor's lines are nowhere else`,
       };
     }
-    if (file.state !== "present" || file.maskedText === null) {
-      return {
-        found: `${cronFile} is ${file.state}: nobody can say what cron runs`,
-        fix: `Let the agent's user read it: chmod 0644 ${cronFile}`,
-      };
-    }
+    if (file.maskedText === null) return unseen(node, file);
     const { vendor } = parseCron(file.maskedText, file.path);
     const twice = jobs.find((job) => vendor[job].state === "duplicate");
     if (twice === undefined) return null;
-    const where = vendor[twice].lines.map(({ line }) => line).join(" and ");
     return {
-      found: `${cronFile} has a ${twice} line twice (${where})`,
-      fix: "Take one of them out: the vendor's scripts refuse to work with both, too.",
+      found: `${cronFile} has a vendor line twice`,
+      seen: vendor[twice].lines.map((line) => toldLine(file.path, line)),
+      fix: `On ${declared.name}, as root: take one of them out. The vendor's scripts refuse both, too.`,
     };
   },
 };
@@ -138,23 +134,40 @@ const cronElsewhere: Check = {
   id: "cron-elsewhere",
   title: "No other cron file runs the vendor's checks",
   vendorOnly: true,
-  wrong: ({ facts }, cronFile) => {
-    const active = (facts?.files ?? [])
-      .filter((file) => file.format === "cron" && file.path !== cronFile)
-      .flatMap(activeIn);
-    if (active.length === 0) return null;
+  wrong: (node, cronFile) => {
+    const others = (node.facts?.files ?? []).filter(
+      ({ format, path, state }) => format === "cron" && path !== cronFile && state !== "absent",
+    );
+    const locked = others.find(({ maskedText }) => maskedText === null);
+    if (locked !== undefined) return unseen(node, locked);
+    const active = others.find((file) => activeIn(file).length > 0);
+    if (active === undefined) return null;
     return {
-      found: active.join("; "),
-      fix: "Comment these lines by hand: only the product's own file is edited.",
+      found: `${active.path} runs the vendor's checks`,
+      seen: others.flatMap(activeIn),
+      fix: `On ${node.declared.name}, as root: put # before them. Only the vendor's own file is edited for you.`,
     };
   },
 };
 
+function unseen({ declared }: KnownNode, { path, state }: FileFacts): Wrong {
+  return {
+    found: `${path} is ${state}`,
+    fix:
+      state === "unreadable"
+        ? `On ${declared.name}, as root: chmod 0644 ${path}. Its agent must see what cron runs.`
+        : `On ${declared.name}, as root: put an ordinary file there. Its agent must see what cron runs.`,
+  };
+}
+
 function activeIn({ path, maskedText }: FileFacts): readonly string[] {
-  if (maskedText === null) return [];
-  const { vendor } = parseCron(maskedText, path);
+  const { vendor } = parseCron(maskedText ?? "", path);
   return jobs
     .flatMap((job) => vendor[job].lines)
     .filter(({ hashes }) => hashes === 0)
-    .map(({ line, command }) => `${path}:${line} runs ${command}`);
+    .map((line) => toldLine(path, line));
+}
+
+function toldLine(path: string, { line, hashes, command }: VendorCronLine): string {
+  return `${path}:${line} ${hashes === 0 ? "runs" : "would run"} ${command}`;
 }

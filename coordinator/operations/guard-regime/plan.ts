@@ -17,6 +17,8 @@ export type RegimeInput = {
   readonly checks: readonly CheckResult[];
   /** Of the vendor's; null where the product has no checks of its own. */
   readonly cronFile: string | null;
+  /** A handback gives back what a takeover has taken, and no more. */
+  readonly takenFrom: readonly string[];
   readonly by: string;
 };
 
@@ -28,8 +30,11 @@ const jobs: readonly VendorJob[] = ["network-rewind", "restart-cluster"];
  * round, every guard only observes before the first line comes back.
  */
 export function planRegime(input: RegimeInput): Plan {
-  const { regime, cluster, nodes, checks, cronFile } = input;
-  const cron = cronFile === null ? [] : nodes.map((node) => cronStep(node, cronFile, regime));
+  const { regime, cluster, nodes, checks, cronFile, takenFrom } = input;
+  const isToEdit = ({ declared }: KnownNode): boolean =>
+    regime === "takeover" || takenFrom.includes(declared.name);
+  const cron =
+    cronFile === null ? [] : nodes.filter(isToEdit).map((node) => cronStep(node, cronFile, regime));
   const modes = nodes.map((node) => modeStep(node, input));
   return {
     declaration: cluster.declaration,
@@ -47,11 +52,11 @@ export function isSo({
   regime,
   nodes,
   cronFile,
-}: Omit<RegimeInput, "checks" | "cluster" | "by">): boolean {
+}: Pick<RegimeInput, "regime" | "nodes" | "cronFile">): boolean {
   return nodes.every((node) => {
-    const mode = node.facts?.guard.mode;
+    const guard = node.facts?.guard;
     const active = activeJobs(node, cronFile).length;
-    return regime === "takeover" && mode === "enforce" && active === 0;
+    return regime === "takeover" && (guard?.lasting ?? guard?.mode) === "enforce" && active === 0;
   });
 }
 
@@ -115,15 +120,28 @@ function activeJobs({ facts }: KnownNode, cronFile: string | null): readonly Ven
   return jobs.filter((job) => vendor[job].lines.some(({ hashes }) => hashes === 0));
 }
 
-function notesOf({ regime, nodes, cronFile }: RegimeInput): readonly string[] {
-  const paused = nodes.filter(({ facts }) => facts?.guard.mode === "maintenance");
+function notesOf({ regime, nodes, cronFile, takenFrom }: RegimeInput): readonly string[] {
+  const left = nodes
+    .map(({ declared }) => declared.name)
+    .filter((name) => !takenFrom.includes(name));
   return [
-    ...(cronFile === null
-      ? ["The product has no checks of its own in cron: only the mode changes."]
-      : ["cron sees the new file by itself: no service is restarted, and no database."]),
-    ...(regime === "takeover" && cronFile !== null
-      ? ["kingbase_monitor.sh start and restart enable the lines again: that is an alert, and the guard there holds still until they are commented."]
+    cronFile === null
+      ? "The product has no checks of its own in cron: only the mode changes."
+      : "cron sees the new file by itself: no service is restarted, and no database.",
+    ...(regime === "handback" && cronFile !== null && left.length > 0
+      ? [
+          `No line of the vendor's on ${left.join(", ")} was commented by a takeover: none becomes active there.`,
+        ]
       : []),
-    ...paused.map(({ declared }) => `${declared.name} is in maintenance: the new mode counts from its end on.`), // prettier-ignore
-  ]; // prettier-ignore
+    ...(regime === "takeover" && cronFile !== null
+      ? ["A line that kingbase_monitor.sh enables again is an alert; the guard holds."]
+      : []),
+    ...inMaintenance(nodes).map((name) => `${name} is in maintenance: the new mode counts from its end on.`), // prettier-ignore
+  ];
+}
+
+export function inMaintenance(nodes: readonly KnownNode[]): readonly string[] {
+  return nodes
+    .filter(({ facts }) => facts?.guard.mode === "maintenance")
+    .map(({ declared }) => declared.name);
 }

@@ -8,7 +8,8 @@ import { refuseConflict } from "../conflict.ts";
 import { agreedPlan } from "../shown-plans.ts";
 import type { StartOperation } from "../start-operation.ts";
 import { checkRegime, type Regime } from "./checks.ts";
-import { isSo, planRegime } from "./plan.ts";
+import { inMaintenance, isSo, planRegime } from "./plan.ts";
+import { takenFrom } from "./taken-lines.ts";
 
 /**
  * Puts the guards of a cluster in charge, or the vendor's checks again: on all nodes or on none.
@@ -28,16 +29,29 @@ export async function changeRegime(
   await Promise.allSettled(connected.map((node) => ports.fleet.observe([node.name])));
   const nodes = declared.map((node): KnownNode => {
     const agent = ports.fleet.agent(node.name);
-    return { declared: node, agent, facts: agent?.facts ?? null };
+    // What one that is away said last may be of another day.
+    return { declared: node, agent, facts: agent?.connected === true ? agent.facts : null };
   });
   const cronFile = productOf(product).vendor?.cronFile ?? null;
   const checks = checkRegime(regime, nodes, cronFile);
   if (isSo({ regime, nodes, cronFile })) {
-    throw new Failure("ALREADY_EXISTS", `${name} is taken over already: every guard is in charge, and no line of the vendor's is active.`, {
+    throw new Failure("ALREADY_EXISTS", `${name} is taken over already: every guard is in charge.`, {
+      evidence: inMaintenance(nodes).map((node) => `${node} is in maintenance, and in charge after it`),
       hint: `castellan guard status ${name}`,
     }); // prettier-ignore
   }
-  const made = planRegime({ regime, cluster, nodes, checks, cronFile, by: request.requestedBy });
+  const made = planRegime({
+    regime,
+    cluster,
+    nodes,
+    checks,
+    cronFile,
+    takenFrom: takenFrom(
+      declared.map((node) => node.name),
+      ports.store.operations({ cluster: name }),
+    ),
+    by: request.requestedBy,
+  });
   const source = { declarationFile: cluster.file, declarationYaml: cluster.yaml, nodes };
   const plan = agreedPlan(ports.shownPlans, name, made, source, request);
   if (request.dryRun) return { plan, operation: null };
