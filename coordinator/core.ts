@@ -25,6 +25,7 @@ import type { CoordinatorSettings } from "./settings.ts";
 import { takeDaemonLock } from "./store/daemon-lock.ts";
 import { restoredCause } from "./store/hold-operations.ts";
 import { openStore } from "./store/sqlite.ts";
+import type { OperationRecord } from "./store/store.ts";
 import { createAuthenticator } from "./trust/authenticator.ts";
 import { certificateFingerprint } from "./trust/certificate.ts";
 import { createRuleWatch } from "./watch-rules.ts";
@@ -118,6 +119,9 @@ export async function startCore(
           const patienceMs = outcome === "succeeded" ? limits.agentWaitMs : undoneFilesWithinMs;
           if (operation.kind === "add-node")
             await hub.acceptAllFiles(operation.subject, { patienceMs, signal });
+          // Whoever asks for the status next is to see what it did.
+          const looks = nodesTouchedBy(operation).map((node) => hub.observe(node));
+          await Promise.race([Promise.allSettled(looks), clock.sleep(shownWithinMs, signal)]).catch(() => undefined); // prettier-ignore
           return () => {
             for (const alert of standingAlerts({ ...operation, state: "succeeded" })) {
               if (outcome === "succeeded") store.raiseAlert(alert, clock.now());
@@ -174,8 +178,14 @@ export async function startCore(
   }
 }
 
+const shownWithinMs = 5_000;
 /** The host that was to be added may be gone: its rollback does not wait for long to hear of its files. */
 const undoneFilesWithinMs = 15_000;
+
+function nodesTouchedBy({ plan }: OperationRecord): readonly string[] {
+  const on = plan.steps.flatMap((step) => (step.on === null ? [] : [step.on]));
+  return [...new Set([...on, ...(plan.reserves ?? []).map(({ node }) => node)])];
+}
 
 function newOperationId(): string {
   const letters = "abcdefghijkmnpqrstuvwxyz23456789";
