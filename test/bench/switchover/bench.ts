@@ -2,7 +2,7 @@ import type { OperationRecord } from "#coordinator/store/store.ts";
 import { enforce } from "#test/e2e/support/guard.ts";
 import { writeThroughPool } from "#test/e2e/support/pool-writer.ts";
 import { installCastellan } from "#test/harness/castellan.ts";
-import { createCluster } from "#test/harness/cluster.ts";
+import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
 import { createLab } from "#test/harness/lab.ts";
 import type { LaneOptions } from "#test/harness/postgres.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
@@ -87,19 +87,17 @@ async function measure(
 }
 
 /** Every other node streams from it, and every pool says so: a switchover that leaves less has failed. */
-async function allAgree(
-  { pools, nodes, sql, node }: Awaited<ReturnType<typeof createCluster>>,
-  primary: string,
-): Promise<void> {
+async function allAgree(cluster: TestCluster, primary: string): Promise<void> {
+  const { pools, nodes } = cluster;
   await waitFor(
-    async () => (await sql(primary, "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'")).length === nodes.length - 1, // prettier-ignore
+    async () => (await cluster.sql(primary, "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'")).length === nodes.length - 1, // prettier-ignore
     { what: `every standby to stream from ${primary}` },
   );
   for (const { name } of pools?.nodes ?? []) {
     const rows = (await pools?.show(name)) ?? [];
     const wrong = rows.filter(
       ({ status, role, hostname }) =>
-        status !== "up" || (role === "primary") !== (hostname === node(primary).address),
+        status !== "up" || (role === "primary") !== (hostname === cluster.node(primary).address),
     );
     if (wrong.length > 0) throw new Error(`the pool of ${name} says ${JSON.stringify(wrong)}`);
   }
