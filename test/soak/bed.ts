@@ -33,6 +33,7 @@ export async function createBed(): Promise<Bed> {
     nodes: ["srv127", "srv129"],
     newNode: "srv159",
     pool: true,
+    synchronous: true,
     fsync: true,
   });
   const castellan = await installCastellan(cluster, {

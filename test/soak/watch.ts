@@ -1,18 +1,11 @@
 import { Decision, type GuardStep } from "#shared/domain/guard.ts";
 import { holders, nodes, primary, standbys, type Bed } from "./bed.ts";
 
-/** Harm to a node that is well; all that a guard can do there, but for what makes good again. */
-const destructive: ReadonlySet<GuardStep["do"]> = new Set([
-  "drop-vip",
-  "stop-database",
-  "start-database",
-  "write-standby-marker",
-  "open-as-primary",
-  "repoint",
-  "rejoin",
-  "restart-pool",
-  "offer-rebuild",
-]);
+/** What makes good again; everything else that a guard can do is harm to a node that is well. */
+function mends(step: GuardStep): boolean {
+  if (step.do === "synchronous") return step.notPromotable.length === 0;
+  return step.do === "add-vip" || step.do === "attach-backend";
+}
 
 type Figures = {
   /** Begun on a healthy node, by what was done. */
@@ -89,7 +82,7 @@ export async function watch(bed: Bed): Promise<Watch> {
     figures: () => {
       const made = [...decisions.values()].filter(({ id }) => !before.has(id));
       const begun = made.filter(({ outcome }) => ["begun", "done", "failed"].includes(outcome));
-      const harmful = begun.filter(({ steps }) => steps.some((step) => destructive.has(step.do)));
+      const harmful = begun.filter(({ steps }) => !steps.every(mends));
       const name = ({ node, rule, steps }: Decision): string =>
         `${node} ${rule}: ${steps.map((step) => step.do).join(" ")}`;
       return {
