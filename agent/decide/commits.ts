@@ -1,5 +1,6 @@
 import { haArray, haText, parseHaModule } from "#shared/config-files/ha-module.ts";
 import type { PeerSight } from "#shared/domain/cluster-view.ts";
+import type { FileFacts } from "#shared/domain/facts.ts";
 import { lsnDistance } from "#shared/domain/lsn.ts";
 import {
   askingFor,
@@ -8,6 +9,7 @@ import {
   requiredStandbys,
   syncListOf,
 } from "#shared/domain/sync-list.ts";
+import { oncePer } from "./once-per.ts";
 import type { GuardView } from "./view.ts";
 import { onlyPrimary } from "./whom-to-follow.ts";
 
@@ -83,6 +85,10 @@ export function reducedFrom(before: string | null, names: string): string | null
 export function declaredList({
   facts: { files },
 }: Pick<GuardView, "facts">): { readonly names: string } | null {
+  return declaredIn(files);
+}
+
+const declaredIn = oncePer((files: readonly FileFacts[]): { readonly names: string } | null => {
   const lists = files.flatMap(({ format, maskedText }) => {
     if (format !== "ha-module" || maskedText === null) return [];
     const module = parseHaModule(maskedText);
@@ -92,7 +98,7 @@ export function declaredList({
   });
   const [names] = lists;
   return names === undefined || lists.some((other) => other !== names) ? null : { names };
-}
+});
 
 /**
  * The list to come back to, asking for as many as stream and are close enough; null where what is in force is right, or
