@@ -33,7 +33,7 @@ program
 
 program
   .command("idle")
-  .description("what an idle agent and a coordinator of three agents cost")
+  .description("what idle agents, two of them with a pool, and their coordinator cost")
   .option("--seconds <n>", "how long to look on", positive, 60)
   .option("--json", "print the figures as the last line")
   .action(async (options: Output & { seconds: number }) => {

@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { enforce } from "#test/e2e/support/guard.ts";
+import { addArguments } from "#test/e2e/support/operations.ts";
 import { installCastellan } from "#test/harness/castellan.ts";
-import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import { createCluster } from "#test/harness/cluster.ts";
 import { createLab } from "#test/harness/lab.ts";
 import { describeMachine, renderMachine, type Machine } from "../machine.ts";
 import { round, spread, type Spread } from "../spread.ts";
+import { databaseSockets } from "./database-sockets.ts";
 import { processCost, type ProcessCost } from "./process-cost.ts";
 
 export type IdleBenchOptions = { readonly seconds: number; readonly say: (line: string) => void };
@@ -13,7 +16,7 @@ type IdleCost = {
   /** Of one core; `withChildren` counts the programs that it ran, too. */
   readonly cpuPercent: number;
   readonly cpuPercentWithChildren: number;
-  /** Most sessions of ours that the node's server had for longer than a look takes; null for a coordinator. */
+  /** Most sessions that it had with its server for longer than a look takes; null for a coordinator. */
   readonly databaseConnections: number | null;
   readonly limits: { readonly rssMb: number; readonly cpuPercent: number | null };
   readonly withinLimits: boolean;
@@ -23,9 +26,11 @@ export type IdleResult = {
   readonly ok: boolean;
   readonly machine: Machine;
   readonly seconds: number;
-  /** On a standby with a database. */
+  /** On a standby. */
   readonly agent: IdleCost;
-  /** On the primary. */
+  /** On a standby with a pool. */
+  readonly poolAgent: IdleCost;
+  /** On the primary, with a pool. */
   readonly primaryAgent: IdleCost;
   /** With three agents connected. */
   readonly coordinator: IdleCost;
@@ -36,6 +41,8 @@ const limits = {
   coordinator: { rssMb: 120, cpuPercent: null },
 } as const;
 const nodes = ["srv127", "srv129", "srv159"];
+/** What lasts longer is no look's session. */
+const lookSeconds = 5;
 
 export async function benchIdle({ seconds, say }: IdleBenchOptions): Promise<IdleResult> {
   const machine = await describeMachine();
@@ -46,42 +53,47 @@ export async function benchIdle({ seconds, say }: IdleBenchOptions): Promise<Idl
       { name: "coord", address: "192.168.4.10" },
     ],
   });
-  await using cluster = await createCluster(lab, { product: "postgresql", version: 15, nodes });
+  await using cluster = await createCluster(lab, {
+    product: "kingbase-v8r3",
+    nodes: nodes.slice(0, 2),
+    newNode: "srv159",
+    pool: true,
+  });
   await using castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
   await castellan.cli(["cluster", "import", cluster.name]);
+  await castellan.cli([...addArguments(cluster), "--accept-not-promotable"], {
+    timeoutMs: 300_000,
+  });
+  await enforce(
+    castellan,
+    nodes.map((name) => cluster.node(name)),
+  );
   // What starting has cost must be over: what is asked is the cost of every further minute.
   await sleep(15_000);
-  const watched = [
-    { pid: castellan.agent("srv129").pid, node: "srv129" },
-    { pid: castellan.agent("srv127").pid, node: "srv127" },
-    { pid: castellan.coordinator().pid, node: null },
-  ];
-  const [agent, primaryAgent, coordinator] = await Promise.all(
-    watched.map(({ pid, node }) => watch(pid, node, cluster, seconds)),
-  );
-  if (agent === undefined || primaryAgent === undefined || coordinator === undefined) {
-    throw new Error("nothing was watched");
-  }
+  const watchAgent = (node: string): Promise<IdleCost> =>
+    watch(castellan.agent(node).pid, cluster.port, seconds);
+  const [agent, poolAgent, primaryAgent, coordinator] = await Promise.all([
+    watchAgent("srv159"),
+    watchAgent("srv129"),
+    watchAgent("srv127"),
+    watch(castellan.coordinator().pid, null, seconds),
+  ]);
   say(render("agent on a standby", agent));
-  say(render("agent on the primary", primaryAgent));
+  say(render("agent on a standby with a pool", poolAgent));
+  say(render("agent on the primary with a pool", primaryAgent));
   say(render("coordinator of 3 agents", coordinator));
-  const ok = agent.withinLimits && primaryAgent.withinLimits && coordinator.withinLimits;
-  return { ok, machine, seconds, agent, primaryAgent, coordinator };
+  const ok = [agent, poolAgent, primaryAgent, coordinator].every((one) => one.withinLimits);
+  return { ok, machine, seconds, agent, poolAgent, primaryAgent, coordinator };
 }
 
-async function watch(
-  pid: number,
-  node: string | null,
-  cluster: TestCluster,
-  seconds: number,
-): Promise<IdleCost> {
+async function watch(pid: number, databasePort: number | null, seconds: number): Promise<IdleCost> {
   const samples: ProcessCost[] = [];
-  const sessions: number[] = [];
+  const sockets: ReadonlySet<string>[] = [];
   const startedAt = performance.now();
   for (let second = 0; second <= seconds; second += 1) {
     await sleep(Math.max(0, startedAt + second * 1000 - performance.now()));
     samples.push(await processCost(pid));
-    if (node !== null) sessions.push(await sessionsOfOurs(cluster, node));
+    if (databasePort !== null) sockets.push(await databaseSockets(pid, databasePort));
   }
   const elapsedMs = performance.now() - startedAt;
   const [first, last] = [samples[0], samples.at(-1)];
@@ -90,8 +102,11 @@ async function watch(
   const children = last.childrenMs - first.childrenMs;
   const rssMb = spread(samples.map(({ rssBytes }) => rssBytes / 1e6));
   const cpuPercentWithChildren = round(((own + children) / elapsedMs) * 100);
-  const databaseConnections = node === null ? null : Math.max(...sessions);
-  const most = node === null ? limits.coordinator : limits.agent;
+  const lasting = sockets
+    .slice(lookSeconds)
+    .map((now, second) => [...now].filter((inode) => sockets[second]?.has(inode)).length);
+  const databaseConnections = databasePort === null ? null : Math.max(...lasting);
+  const most = databasePort === null ? limits.coordinator : limits.agent;
   return {
     rssMb,
     cpuPercent: round((own / elapsedMs) * 100),
@@ -103,16 +118,6 @@ async function watch(
       (most.cpuPercent === null || cpuPercentWithChildren <= most.cpuPercent) &&
       (databaseConnections === null || databaseConnections <= 1),
   };
-}
-
-/** Sessions on a node's server but for the one that asks. */
-async function sessionsOfOurs(cluster: TestCluster, node: string): Promise<number> {
-  const rows = await cluster.sql(
-    node,
-    `SELECT count(*)::int AS n FROM pg_stat_activity WHERE backend_type = 'client backend'
-       AND client_addr IS DISTINCT FROM inet_client_addr() AND backend_start < now() - interval '5 s'`,
-  );
-  return Number(rows[0]?.["n"]);
 }
 
 function render(what: string, cost: IdleCost): string {
