@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { readSmallFile } from "./local-system.ts";
+import { readSmallFile, resolvedPath } from "./local-system.ts";
 
 export type LocalProcess = {
   readonly pid: number;
@@ -42,6 +42,13 @@ export async function processesWorkingOn(directory: string): Promise<readonly nu
     }
   }
   return found;
+}
+
+/** Those that work in the directory, as a server and every process of it do in its data directory. */
+export async function processesIn(directory: string): Promise<readonly number[]> {
+  const place = await resolvedPath(directory);
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  return pids.filter((pid) => liveProcess(pid)?.workingDirectory === place);
 }
 
 /** null where it is missing or may not be read. */

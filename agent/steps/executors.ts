@@ -4,6 +4,7 @@ import { baseBackup } from "./base-backup.ts";
 import { confirmPrimary } from "./confirm-primary.ts";
 import { createSlot } from "./create-slot.ts";
 import { demote } from "./demote.ts";
+import { fence } from "./fence.ts";
 import { follow } from "./follow.ts";
 import { holdDoor } from "./hold-door.ts";
 import { joinRegime } from "./join-regime.ts";
@@ -63,6 +64,7 @@ export const executors: Executors = {
   "set-maintenance": setMaintenance,
   "confirm-primary": confirmPrimary,
   "set-guard-mode": setGuardMode,
+  fence,
   demote,
   promote,
   follow,

@@ -436,6 +436,18 @@ export const commands = {
     result: Evidence,
   },
   /**
+   * Of a former primary that is stopped: a standby marker, so that it can't come up as a second primary. Asked outside of any
+   * operation: nobody is promoted before it is answered.
+   */
+  fence: {
+    effect: "set",
+    args: z.strictObject({}),
+    result: Evidence.extend({
+      /** What its own files say that its commits waited for. */
+      synchronousStandbyNames: z.string(),
+    }),
+  },
+  /**
    * The primary gives its role up: standby marker, virtual address off, checkpoint, fast stop. Its undo opens it again as the primary,
    * if nobody else can be one by then.
    */

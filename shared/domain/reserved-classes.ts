@@ -36,6 +36,7 @@ export const reservedClasses: Readonly<Record<CommandKind, readonly RuleClass[]>
   "set-maintenance": [],
   "set-guard-mode": [],
   "confirm-primary": [],
+  fence: ["database", "role"],
   demote: ["database", "role", "vip"],
   promote: ["database", "role", "vip"],
   follow: ["database", "role"],

@@ -1,0 +1,48 @@
+import { Failure } from "#shared/errors.ts";
+import { processesIn } from "../adapters/local-processes.ts";
+import { fenceDirectory } from "../guard/steps/write-standby-marker.ts";
+import type { StepContext } from "../ports.ts";
+import { evidence } from "./evidence.ts";
+import type { SetStep } from "./step.ts";
+
+/** What this answers is the proof that a promotion rests on: from here on this node takes no write. */
+export const fence: SetStep<"fence"> = {
+  apply: async (_args, context) => {
+    await assertNobodyWrites(context);
+    await fenceDirectory({ ...context, mark: (marks) => context.guardMarks.mark(marks) });
+  },
+  verify: async (_args, context) => {
+    await assertNobodyWrites(context);
+    const line = await fenceDirectory({
+      ...context,
+      mark: (marks) => context.guardMarks.mark(marks),
+    });
+    const synchronousStandbyNames = await synchronousNames(context);
+    return { ...evidence([`the database is stopped; ${line}`]), synchronousStandbyNames };
+  },
+};
+
+/** A postmaster that was killed leaves its sessions behind for a moment, and a busy one still commits. */
+async function assertNobodyWrites({ settings }: StepContext): Promise<void> {
+  const { dataDirectory } = settings.paths;
+  const pids = await processesIn(dataDirectory);
+  if (pids.length === 0) return;
+  throw new Failure("REFUSED", `a server is at work on ${dataDirectory} (pid ${pids.join(", ")})`, {
+    hint: "castellan status",
+    retryable: true,
+  });
+}
+
+/** By the server itself, from all of its files, without a start. */
+async function synchronousNames({ settings, product, programs }: StepContext): Promise<string> {
+  const { binDirectory, configFile, dataDirectory } = settings.paths;
+  const program = `${binDirectory}/${product.programs.server}`;
+  const place = ["-D", dataDirectory, "-c", `config_file=${configFile}`];
+  const result = await programs.run(program, [...place, "-C", "synchronous_standby_names"], {
+    timeoutMs: 10_000,
+  });
+  if (result.exitCode === 0) return result.stdout.trim();
+  throw new Failure("PROGRAM_FAILED", `${program} -C ended with ${result.exitCode ?? "a signal"}`, {
+    evidence: result.stderr,
+  });
+}
