@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "#shared/errors.ts";
 import type { HelperSettings } from "./helper-settings.ts";
 import { findProgram, runProgram, type ProgramEnd } from "./run-program.ts";
@@ -30,8 +31,7 @@ export async function vipAdd(vip: VipSettings): Promise<string> {
   const added = await ip(["addr", "add", address, "dev", nic, "label", label]);
   if (added.code !== 0) throw failed(`ip addr add ${address} dev ${nic}`, added);
   try {
-    await announce(vip);
-    const after = await otherHolder(vip);
+    const [after] = await Promise.all([otherHolder(vip), announce(vip)]);
     if (after !== null) throw taken(vip, after);
   } catch (error) {
     await remove(vip);
@@ -82,14 +82,16 @@ async function assertCarrier({ nic }: VipSettings): Promise<void> {
   throw new Failure("RESOURCE_MISSING", `${nic} has no carrier: who else has the address can't be asked`); // prettier-ignore
 }
 
-/**
- * iputils arping(8), -D: exit status 0 where nobody answered, 1 where somebody did; and 0 where it could not ask at all.
- * Two questions: one may get lost.
- */
+/** Two questions: one may get lost. By two programs, as one asks only once a second, and clients wait for the address. */
 async function otherHolder(vip: VipSettings): Promise<string | null> {
   await assertCarrier(vip);
-  const { address, nic } = vip;
-  const asked = await arping(["-D", "-f", "-c", "2", "-w", "2", "-I", nic, bare(address)]);
+  const holders = await Promise.all([ask(vip), sleep(300).then(() => ask(vip))]);
+  return holders.find((holder) => holder !== null) ?? null;
+}
+
+/** iputils arping(8), -D: exit status 0 where nobody answered, 1 where somebody did; and 0 where it could not ask at all. */
+async function ask({ address, nic }: VipSettings): Promise<string | null> {
+  const asked = await arping(["-D", "-f", "-c", "1", "-w", "1", "-I", nic, bare(address)]);
   if (asked.code === 0 && asked.out.includes("Received 0 response")) return null;
   const mac = /\[([0-9A-Fa-f:]{17})\]/.exec(asked.out)?.[1];
   if (asked.code === 1 && mac !== undefined) return mac.toLowerCase();

@@ -34,14 +34,14 @@ export const demote: ChangeStep<"demote"> = {
     const known = await ownFacts(context, ledgerKey.demoted, DemotedFacts);
     if (known === null) {
       await assertPrimary(context);
+      // While clients still write: the fast stop has then little left to write.
+      await databases.own.query("CHECKPOINT");
       await noteOwn(context, ledgerKey.demoted, { hadAddress: await hasAddress(context) });
     }
     await guardMarks.mark({ fencedAt: context.clock.now() });
     await putStandbyMarker({ ...context, files: notingFiles(context) });
     crashPoint("step:demotion-marked");
     if ((await findPostmaster(dataDirectory, context)) === null) return;
-    // A fast stop has then little left to write.
-    await databases.own.query("CHECKPOINT");
     if ((await rootHelper.verbs()).includes("vip-drop")) await rootHelper.run("vip-drop");
     crashPoint("step:address-dropped");
     await stopServer({ dataDirectory, stallMs }, context);

@@ -117,7 +117,7 @@ function handOver(
     phase: "hand-over",
     title: `Stop ${from} behind a standby marker, see ${to} replay its last record, promote ${to}`,
     preview: [
-      `${from}: standby marker, virtual address off, CHECKPOINT, fast stop`,
+      `${from}: CHECKPOINT, standby marker, virtual address off, fast stop`,
       `${to}: promoted once it has replayed the shutdown checkpoint of ${from}`,
     ],
     on: null,
