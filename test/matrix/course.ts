@@ -4,7 +4,7 @@ import type { Recording, Strike } from "./strike.ts";
 
 /** An operation that is struck: what every run of the matrix does, and where. */
 export type Course = {
-  readonly operation: "add-node" | "revert-file";
+  readonly operation: "add-node" | "revert-file" | "switchover";
   readonly hasPools: boolean;
   /** What is there before the operation is asked for, on a bed that is as after the installation. */
   prepare(bed: Bed): Promise<void>;

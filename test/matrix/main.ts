@@ -7,6 +7,7 @@ import { isGood, renderResult, renderSummary, renderTable, summary, type Part } 
 import { revertFile } from "./revert-file.ts";
 import { missingIn, sourcePoints, unreachedPoints } from "./source-points.ts";
 import { strikeName, type Mode, type Product, type Strike } from "./strike.ts";
+import { switchover } from "./switchover.ts";
 import { createWorker } from "./worker.ts";
 
 type Options = {
@@ -27,6 +28,7 @@ const products: readonly Product[] = ["postgresql", "kingbase-v8r3"];
 const courses: Readonly<Record<Course["operation"], Course>> = {
   "add-node": addNode,
   "revert-file": revertFile,
+  switchover,
 };
 
 const options = new Command("npm run test:matrix --")
