@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { addNode } from "#test/matrix/add-node.ts";
 import { spread } from "#test/matrix/choose.ts";
+import { guardTakeover } from "#test/matrix/guard-takeover.ts";
 import { renderResult } from "#test/matrix/report.ts";
 import { revertFile } from "#test/matrix/revert-file.ts";
 import { missingIn, sourcePoints, unreachedPoints } from "#test/matrix/source-points.ts";
@@ -27,6 +28,12 @@ test(`at ${sampleSize} of the points where the coordinator or an agent can die, 
 test("a file that is being reverted is whole wherever a process or its host dies, and its alert agrees with it", async () => {
   await using worker = createWorker(revertFile, "postgresql");
   const sample = spread(revertFile.choose(await worker.record())).slice(0, 6);
+  expect(await complaints([worker], sample)).toEqual([]);
+}, 600_000);
+
+test("lines of the vendor's and guards are never in charge together, wherever a process of a takeover dies", async () => {
+  await using worker = createWorker(guardTakeover, "kingbase-v8r3");
+  const sample = spread(guardTakeover.choose(await worker.record())).slice(0, 4);
   expect(await complaints([worker], sample)).toEqual([]);
 }, 600_000);
 

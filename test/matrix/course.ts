@@ -1,11 +1,15 @@
 import type { OperationRecord } from "#coordinator/store/store.ts";
 import type { Bed } from "./bed.ts";
-import type { Recording, Strike } from "./strike.ts";
+import type { Product, Recording, Strike } from "./strike.ts";
 
 /** An operation that is struck: what every run of the matrix does, and where. */
 export type Course = {
-  readonly operation: "add-node" | "revert-file" | "switchover";
+  readonly operation: "add-node" | "revert-file" | "switchover" | "guard-takeover";
+  /** The one that is struck in full; PostgreSQL where none is named. */
+  readonly mainProduct?: Product;
   readonly hasPools: boolean;
+  /** The vendor's checks are in charge, where the product has any. */
+  readonly cronActive?: true;
   /** What is there before the operation is asked for, on a bed that is as after the installation. */
   prepare(bed: Bed): Promise<void>;
   /** @throws what the coordinator refuses, or that it went away */

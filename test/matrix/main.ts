@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { addNode } from "./add-node.ts";
 import { everyNth, spread } from "./choose.ts";
 import type { Course } from "./course.ts";
+import { guardTakeover } from "./guard-takeover.ts";
 import { isGood, renderResult, renderSummary, renderTable, summary, type Part } from "./report.ts";
 import { revertFile } from "./revert-file.ts";
 import { missingIn, sourcePoints, unreachedPoints } from "./source-points.ts";
@@ -29,6 +30,7 @@ const courses: Readonly<Record<Course["operation"], Course>> = {
   "add-node": addNode,
   "revert-file": revertFile,
   switchover,
+  "guard-takeover": guardTakeover,
 };
 
 const options = new Command("npm run test:matrix --")
@@ -42,7 +44,7 @@ const options = new Command("npm run test:matrix --")
   )
   .addOption(new Option("--product <name>", "this one only").choices([...products]))
   .option("--workers <n>", "runs at a time; each has hosts of its own", positive, 2)
-  .option("--every <n>", "of the first product only every nth run", positive, 1)
+  .option("--every <n>", "of the product that is struck in full only every nth run", positive, 1)
   .option("--other-every <n>", "of the other product only every nth run", positive, 4)
   .option(
     "--only <regex>",
@@ -71,9 +73,9 @@ const say = (line: string): void => {
 
 const course = courses[options.operation];
 const parts: Part[] = [];
-for (const [index, product] of products.entries()) {
+for (const product of products) {
   if (options.product !== undefined && product !== options.product) continue;
-  const isOther = options.product === undefined && index > 0;
+  const isOther = options.product === undefined && product !== (course.mainProduct ?? "postgresql");
   parts.push(await runPart(product, isOther ? options.otherEvery : options.every));
 }
 for (const line of renderSummary(parts)) say(line);

@@ -51,8 +51,9 @@ export async function recordUndo(course: Course, bed: Bed): Promise<PointLists> 
   await untilStopped(bed.process(process), point);
   const before = await reached(bed);
   await course.abortAtLast(bed, id);
-  const { state } = await atRest(bed, id);
-  if (state !== "rolled-back") throw new Error(`the aborted run is ${state}`);
+  const { state, failure } = await atRest(bed, id);
+  if (state !== "rolled-back")
+    throw new Error(`the aborted run is ${state}: ${failure?.message ?? ""}`);
   const since = Object.entries(await reached(bed)).map(([name, lines]) => [
     name,
     lines.slice(before[name]?.length ?? 0),

@@ -115,7 +115,9 @@ async function strikeDown(course: Course, bed: Bed, strike: Strike): Promise<boo
     () => null,
     (error: unknown) => error,
   );
-  await untilDead(bed, strike);
+  await untilDead(bed, strike).catch(async (error: unknown) => {
+    throw (await asking) ?? error;
+  });
   const refusal = await asking;
   if (refusal === null || strike.process === coordinatorName) return true;
   // Only small files that every command writes are written in a preflight, too.

@@ -72,7 +72,7 @@ export function createWorker(course: Course, product: Product): Worker {
 async function setStage(course: Course, product: Product, triesLeft = 2): Promise<Stage> {
   const lab = await createLab({ hosts: matrixHosts });
   try {
-    const bed = await createBed(lab, product, course.hasPools);
+    const bed = await createBed(lab, product, course);
     return { lab, bed, undisturbed: await recordRun(course, bed) };
   } catch (error) {
     await lab[Symbol.asyncDispose]();
