@@ -50,6 +50,8 @@ describe.each(lanes)("%s", (_title, lane) => {
     // Told again, nothing happens, and the answer is the same.
     expect(await runStep(demote, { stallMs }, old)).toMatchObject({ alreadyDone: true, shutdown });
 
+    // A guard that looked at the primary while it still ran, fenced already, takes it for one that was opened since.
+    await old.guardMarks.mark({ fencedAt: null });
     await demote.undo({ stallMs }, old);
     await bed.cluster.sql("srv127", "INSERT INTO handed_over VALUES (2)");
     expect(old.guardMarks.current()).toMatchObject({ fencedAt: null, shieldedAt: null });
