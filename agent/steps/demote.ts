@@ -104,8 +104,10 @@ async function keepOn(context: StepContext): Promise<string> {
 
 async function openAgain(isSole: boolean, context: StepContext): Promise<string> {
   const { clock, guardMarks } = context;
-  if (isSole) await guardMarks.mark({ confirmedAt: clock.now() });
   await startStandby(asGuardStep(context));
+  // Again: a look at the primary that still ran, fenced already, took it for one that was opened since.
+  const now = clock.now();
+  await guardMarks.mark({ fencedAt: now, ...(isSole ? { confirmedAt: now } : {}) });
   const files = notingFiles(context);
   return openAsPrimary({ do: "open-as-primary" }, asGuardStep({ ...context, files }));
 }
