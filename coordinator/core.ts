@@ -8,6 +8,7 @@ import { systemClock } from "#shared/time.ts";
 import { startAlerting, type Alerting } from "./alerts/alerting.ts";
 import { createClusterFiles } from "./cluster-file/cluster-files.ts";
 import { createEvents } from "./events.ts";
+import { createFailOver } from "./failover/fail-over.ts";
 import { createFleet } from "./fleet/view.ts";
 import { createClusterTeller } from "./guard/cluster-teller.ts";
 import { Hub } from "./hub/hub.ts";
@@ -157,6 +158,7 @@ export async function startCore(
         events,
         hub,
         authenticator: createAuthenticator(store),
+        failOver: createFailOver({ store, clock, events, fleet, clusterFiles, runner }),
         certificatePem,
         keyPem,
         listen: settings.listen,

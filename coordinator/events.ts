@@ -1,4 +1,5 @@
 import type { FailureRecord } from "#shared/domain/operation.ts";
+import type { FailoverAnswer } from "#shared/protocol/messages.ts";
 import type { Log } from "#shared/log.ts";
 import type { Clock } from "#shared/time.ts";
 import type { ForecastError } from "./operations/forecast-error.ts";
@@ -28,6 +29,8 @@ type EventData = {
     readonly summary: string;
     readonly detail: string;
   };
+  /** A pool has lost its primary, and was answered. */
+  "failover:asked": FailoverAnswer & { readonly lost: string };
   "alert:opened": AlertData;
   /** It stands, and is another one to look at: its detail or severity. */
   "alert:changed": AlertData;
@@ -145,6 +148,10 @@ const logLines: { readonly [K in EventKind]: LogLine<K> } = {
     line: (d, node) => `the agent of ${node} sent a bad message: ${d.reason}`,
   },
   "host:reported": { level: "info", line: (d, node) => `${node}: ${d.summary}` },
+  "failover:asked": {
+    level: (d) => (d.outcome === "waits" ? "error" : "warn"),
+    line: (d) => `a pool has lost ${d.lost}: ${d.outcome} ${d.primary ?? ""} (${d.because})`,
+  },
   "alert:opened": { level: alertLevel, line: (d) => `alert ${d.id} (${d.severity}): ${d.summary}` },
   "alert:changed": {
     level: alertLevel,

@@ -3,12 +3,14 @@ import { processesIn } from "../adapters/local-processes.ts";
 import { fenceDirectory } from "../guard/steps/write-standby-marker.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
+import { standbyMarkerFile, standbyStyleOf } from "./standby-marker.ts";
 import type { SetStep } from "./step.ts";
 
 /** What this answers is the proof that a promotion rests on: from here on this node takes no write. */
 export const fence: SetStep<"fence"> = {
   apply: async (_args, context) => {
     await assertNobodyWrites(context);
+    await assertWasPrimary(context);
     await fenceDirectory({ ...context, mark: (marks) => context.guardMarks.mark(marks) });
   },
   verify: async (_args, context) => {
@@ -21,6 +23,17 @@ export const fence: SetStep<"fence"> = {
     return { ...evidence([`the database is stopped; ${line}`]), synchronousStandbyNames };
   },
 };
+
+/** Whoever takes a standby for the primary knows nothing of the primary that there may be. */
+async function assertWasPrimary(context: StepContext): Promise<void> {
+  const { files, guardMarks, settings } = context;
+  const { dataDirectory } = settings.paths;
+  const marker = `${dataDirectory}/${standbyMarkerFile(await standbyStyleOf(dataDirectory, context))}`;
+  if (guardMarks.current().fencedAt !== null || (await files.stat(marker)) === null) return;
+  throw new Failure("REFUSED", `${settings.node} was a standby when it stopped`, {
+    hint: "castellan status says which node is the primary",
+  });
+}
 
 /** A postmaster that was killed leaves its sessions behind for a moment, and a busy one still commits. */
 async function assertNobodyWrites({ settings }: StepContext): Promise<void> {

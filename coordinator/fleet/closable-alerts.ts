@@ -6,6 +6,7 @@ import type { AlertRecord } from "../store/store.ts";
  */
 const closable: readonly { readonly part: RegExp; readonly closesWhen: string }[] = [
   { part: /^not-promotable:/, closesWhen: "the vendor's scripts can promote the node" },
+  { part: /^failover:/, closesWhen: "the cluster has a primary again" },
   {
     part: /^node:[^:]+:slot-dropped:/,
     closesWhen: "the node streams again, is added anew, or was given up",

@@ -7,6 +7,8 @@ import { maxMessageBytes } from "#shared/protocol/codec.ts";
 import { knowsCluster, numberedAnswers, takesDecisions } from "#shared/protocol/messages.ts";
 import { sendFailure } from "../api/http-io.ts";
 import type { Authenticator } from "../trust/authenticator.ts";
+import { answerFailover } from "../failover/answer.ts";
+import type { FailOver } from "../failover/fail-over.ts";
 import { admit } from "./admission.ts";
 import { AgentLink, closeSocket } from "./agent-link.ts";
 import { readHello } from "./first-message.ts";
@@ -23,11 +25,12 @@ export type HubServerOptions = Omit<
   readonly authenticator: Authenticator;
   readonly certificatePem: string;
   readonly keyPem: string;
+  readonly failOver: FailOver;
 };
 
 export type HubServer = AsyncDisposable & { readonly port: number };
 
-/** The TLS server that agents dial: `POST /agent/join`, WebSocket at `/agent`, nothing else. */
+/** The TLS server that agents dial: `POST /agent/join` and `/agent/failover`, WebSocket at `/agent`, nothing else. */
 export async function startHubServer(options: HubServerOptions): Promise<HubServer> {
   const { settings, certificatePem, keyPem, listen } = options;
   const refusals = createRefusals(options.events, options.clock);
@@ -41,8 +44,11 @@ export async function startHubServer(options: HubServerOptions): Promise<HubServ
       requestTimeout: 15_000,
     },
     (request, response) => {
-      if (request.method === "POST" && pathOf(request) === "/agent/join") {
+      const path = request.method === "POST" ? pathOf(request) : null;
+      if (path === "/agent/join") {
         void answerJoin({ ...options, refusals }, request, response); // answers its own failures
+      } else if (path === "/agent/failover") {
+        void answerFailover({ ...options, refusals }, request, response); // answers its own failures
       } else {
         sendFailure(response, new Failure("NOT_FOUND", "There is nothing here."));
       }

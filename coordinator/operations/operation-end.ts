@@ -168,6 +168,7 @@ function successOf({ kind, subject, cluster, steps }: OperationRecord): string {
     case "guard-handback":
       return `The guards of ${cluster} only observe; the vendor's checks are as they were.`;
     case "switchover":
+    case "failover":
       return `${subject} is the primary of ${cluster}.`;
     case "revert-file":
       return `${[`The file on ${subject} is as accepted`, ...afterRevert(steps[0])].join("; ")}.`;

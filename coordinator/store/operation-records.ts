@@ -46,7 +46,8 @@ export function operationRecords(db: Connection): OperationRecords {
     leaseHolder,
     createOperation: (header, plan, options) =>
       db.transaction(() => {
-        const heldBy = leaseHolder(header.cluster);
+        // Nobody can write until a failover is through: it waits for no other operation, which finds its premise broken.
+        const heldBy = header.kind === "failover" ? null : leaseHolder(header.cluster);
         if (heldBy !== null) return { heldBy };
         db.run(
           `INSERT INTO operation (id, kind, cluster, subject, requested_by, requested_at, on_failure, state, plan)
@@ -68,7 +69,7 @@ export function operationRecords(db: Connection): OperationRecords {
             [header.id, index],
           );
         }
-        db.run("INSERT INTO lease (cluster, operation_id) VALUES (?, ?)", [
+        db.run("INSERT OR IGNORE INTO lease (cluster, operation_id) VALUES (?, ?)", [
           header.cluster,
           header.id,
         ]);

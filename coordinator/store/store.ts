@@ -31,7 +31,7 @@ export type Store = Disposable & {
   agents(): readonly AgentRecord[];
 
   // operations
-  /** Takes the cluster's lease in the same transaction; the holder if someone else has it. */
+  /** Takes the cluster's lease in the same transaction; the holder if someone else has it. A failover goes on without it. */
   createOperation(
     header: OperationHeader,
     plan: Plan,

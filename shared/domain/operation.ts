@@ -103,6 +103,7 @@ export const OperationKind = z.enum([
   "guard-takeover",
   "guard-handback",
   "switchover",
+  "failover",
 ]);
 export type OperationKind = z.infer<typeof OperationKind>;
 

@@ -205,3 +205,19 @@ export const JoinRequest = z.strictObject({
   protocol: z.int(),
 });
 export const JoinAnswer = z.strictObject({ secret: z.string(), certificatePem: z.string() });
+
+/** POST /agent/failover, with the agent's own secret: a pool has lost its primary. */
+export const FailoverCall = z.strictObject({
+  /** Of the pool's row. */
+  backendId: z.int().nonnegative(),
+  host: z.string().max(255),
+  port: z.int(),
+});
+export type FailoverCall = z.infer<typeof FailoverCall>;
+/** promoted, or led by another one already: `primary` takes writes. waits: nobody was promoted. */
+export const FailoverAnswer = z.strictObject({
+  outcome: z.enum(["promoted", "led", "waits"]),
+  primary: Name.nullable(),
+  because: z.string(),
+});
+export type FailoverAnswer = z.infer<typeof FailoverAnswer>;

@@ -50,6 +50,7 @@ const rows: readonly {
     pure: true,
     packages: [],
   },
+  { folder: "coordinator/failover/decide.ts", may: ["shared/domain"], pure: true, packages: [] },
   { folder: "coordinator/alerts", may: ["coordinator", "shared"], packages: ["execa", "zod"] },
   { folder: "coordinator/store", may: ["coordinator", "shared"], packages: ["libsql", "zod"] },
   { folder: "coordinator/trust", may: ["coordinator", "shared"], packages: ["execa"] },

@@ -20,8 +20,8 @@ describe.each(lanes)("%s", (_title, lane) => {
   afterAll(async () => {
     await bed[Symbol.asyncDispose]();
   });
-  const agent = async (): Promise<StepContext> => {
-    const host = await bed.host("srv127");
+  const agent = async (node = "srv127"): Promise<StepContext> => {
+    const host = await bed.host(node);
     const asked = { operationId: "op-abcdefgh", stepId: "test", progress: () => undefined };
     return { ...host, ...asked, guardView: () => host.view };
   };
@@ -46,5 +46,10 @@ describe.each(lanes)("%s", (_title, lane) => {
     expect(await context.files.stat(`${dataDirectory}/${marker}`)).not.toBeNull();
     // Where nobody reaps it, the killed one counts as alive for who stops the bed.
     await rm(`${dataDirectory}/postmaster.pid`);
+  });
+
+  test("a standby is no proof of anything", async () => {
+    await bed.cluster.stop("srv129");
+    await expect(fence.apply({}, await agent("srv129"))).rejects.toThrow("srv129 was a standby");
   });
 });
