@@ -12,6 +12,7 @@ const agentStart = ["#!/bin/sh", '":" //; exec env UV_THREADPOOL_SIZE=16 node "$
 const programs = [
   { entry: "agent/main.ts", out: "dist/castellan-agent.js", start: agentStart },
   { entry: "agent/root-helper/main.ts", out: "dist/castellan-root.js" },
+  { entry: "agent/failover/main.ts", out: "dist/castellan-failover.js" },
   { entry: "coordinator/main.ts", out: "dist/castellan.js", external: ["libsql"] },
   // The same programs with the crash points of shared/crash-point.ts in them: for tests only.
   {

@@ -1,5 +1,4 @@
 import { X509Certificate } from "node:crypto";
-import { request } from "node:http";
 import type { TLSSocket } from "node:tls";
 import * as z from "zod";
 import { Failure, failures, type FailureCode } from "#shared/errors.ts";
@@ -7,6 +6,7 @@ import { FailureRecord } from "#shared/domain/operation.ts";
 import { decode } from "#shared/protocol/codec.ts";
 import { JoinAnswer, type JoinRequest } from "#shared/protocol/messages.ts";
 import { connectByFingerprint, plainFingerprint } from "./pinned-tls.ts";
+import { post } from "./post.ts";
 
 type JoinExchange = {
   readonly host: string;
@@ -18,7 +18,6 @@ type JoinExchange = {
 };
 export type ExchangeToken = (exchange: JoinExchange) => Promise<z.infer<typeof JoinAnswer>>;
 
-const mostAnswerBytes = 64 * 1024;
 const ErrorAnswer = z.looseObject({ error: FailureRecord });
 
 /**
@@ -38,7 +37,12 @@ async function requestJoin(
 ): Promise<z.infer<typeof JoinAnswer>> {
   let answer: { readonly status: number; readonly text: string };
   try {
-    answer = await post(socket, `${host}:${port}`, JSON.stringify(body), timeoutMs);
+    answer = await post(socket, {
+      path: "/agent/join",
+      headers: { host: `${host}:${port}` },
+      body: JSON.stringify(body),
+      timeoutMs,
+    });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Failure("COORDINATOR_UNREACHABLE", `${host}:${port} did not answer: ${reason}`, {
@@ -51,49 +55,6 @@ async function requestJoin(
   if (decoded.ok) return decoded.message;
   throw new Failure("VERSION_MISMATCH", `${host}:${port} gave no join answer: ${decoded.reason}`, {
     hint: "Install castellan-agent of the coordinator's version.",
-  });
-}
-
-function post(
-  socket: TLSSocket,
-  host: string,
-  body: string,
-  timeoutMs: number,
-): Promise<{ readonly status: number; readonly text: string }> {
-  return new Promise((resolve, reject) => {
-    const asked = request(
-      {
-        createConnection: () => socket,
-        method: "POST",
-        path: "/agent/join",
-        headers: {
-          host,
-          "content-type": "application/json",
-          "content-length": Buffer.byteLength(body),
-          connection: "close",
-        },
-        timeout: timeoutMs,
-      },
-      (response) => {
-        const chunks: Buffer[] = [];
-        let bytes = 0;
-        response.on("data", (chunk: Buffer) => {
-          bytes += chunk.length;
-          if (bytes > mostAnswerBytes) asked.destroy(new Error("an answer of more than 64 KiB"));
-          else chunks.push(chunk);
-        });
-        response.on("end", () => {
-          resolve({
-            status: response.statusCode ?? 0,
-            text: Buffer.concat(chunks).toString("utf8"),
-          });
-        });
-        response.on("error", reject);
-      },
-    );
-    asked.on("timeout", () => asked.destroy(new Error(`nothing within ${timeoutMs} ms`)));
-    asked.on("error", reject);
-    asked.end(body);
   });
 }
 
