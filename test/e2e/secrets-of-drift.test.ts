@@ -24,8 +24,8 @@ const told = "/tmp/told-to-a-command";
 const sinkFolder = "/etc/castellan-sinks";
 const templates = ["json", "alertmanager", "dingtalk", "wecom", "feishu", `${sinkFolder}/own`];
 
-/** The vendor's cron line is root's. */
-const notWritten = /^\/etc\/cron\.d\//;
+/** What cron runs is root's. */
+const notWritten = /^\/etc\/cron/;
 /** Of these the content is not looked at: whatever is typed there is no drift. */
 const notRead = /\/\.\w+pass$/;
 
