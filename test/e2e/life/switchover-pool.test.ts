@@ -31,7 +31,6 @@ test.each(lanes)(
     const writer = writeThroughPool(cluster);
     for (const to of ["srv159", "srv127"]) {
       const done = await castellan.json<OperationRecord>(["switchover", cluster.name, "--to", to, "--yes"]); // prettier-ignore
-      console.log(
         to,
         done.state,
         JSON.stringify(

@@ -11,7 +11,7 @@ import { change, changePool, createWorld, type World } from "../world.ts";
 import type { WorldOptions } from "../declared-node.ts";
 
 /** The root helper of a host that holds the virtual address. */
-export const addressVerbs = ["door", "vip-status", "vip-add", "vip-drop"];
+const addressVerbs = ["door", "vip-status", "vip-add", "vip-drop"];
 
 /** srv127 is the primary, srv129 follows it and is asked for; nothing stands in the way. */
 export function goodWorld(options: WorldOptions = {}): World {
