@@ -1,4 +1,4 @@
-import { copyMarkerFor, stagingDirectoryFor } from "#shared/domain/names.ts";
+import { copyMarkerFor, oldDirectoryFor, stagingDirectoryFor } from "#shared/domain/names.ts";
 import { commandKinds, type CommandKind } from "#shared/domain/commands.ts";
 import type { NodePaths, PoolKind, PoolPaths, ProductId } from "#shared/domain/cluster.ts";
 import { productOf } from "#shared/products/product.ts";
@@ -125,6 +125,7 @@ function allowedPaths(input: JoinInput, paths: NodePaths, pool: AgentSettings["p
     // Where a base backup is copied to before it takes its place.
     stagingDirectoryFor(paths.dataDirectory),
     copyMarkerFor(stagingDirectoryFor(paths.dataDirectory)),
+    oldDirectoryFor(paths.dataDirectory),
     ...[paths.configFile, paths.hbaFile, paths.identFile].map((file) =>
       // Debian keeps them in a directory of their own, which a new node may have to get.
       file.startsWith(`${paths.dataDirectory}/`) ? file : file.slice(0, file.lastIndexOf("/")),

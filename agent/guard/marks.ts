@@ -7,7 +7,7 @@ import { guardRecordFile } from "./guard-record.ts";
 const Moment = z.object({ at: z.number(), timeline: z.int() });
 
 /** Of another version, too: what that did not know is not marked, and what it knew beyond this is left out. */
-const Stored: z.ZodType<GuardMarks> = z.object({
+export const StoredMarks: z.ZodType<GuardMarks> = z.object({
   wasPrimary: Moment.nullable().default(null),
   synchronousBefore: z.string().nullable().default(null),
   diverged: Moment.extend({ because: z.string() }).nullable().default(null),
@@ -44,7 +44,7 @@ const dayMs = 86_400_000;
 export async function openGuardMarks(options: GuardMarksOptions): Promise<GuardMarksFile> {
   const { stateDirectory, node, machineIdFile } = options;
   const path = `${stateDirectory}/guard-marks.json`;
-  const file = await openBoundFile({ path, schema: Stored, node, machineIdFile });
+  const file = await openBoundFile({ path, schema: StoredMarks, node, machineIdFile });
   const { hasMarks } = await guardRecordFile(stateDirectory).load();
   const isGone = file.found === null && file.trouble === null && hasMarks === true;
   let trouble = isGone ? `${path} is gone` : file.trouble;

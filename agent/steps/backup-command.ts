@@ -24,8 +24,7 @@ export function backupArguments(
     // WAL comes over a second connection through the slot, so that nothing that the copy needs can be recycled.
     "-X",
     "stream",
-    "-S",
-    args.slot,
+    ...(args.slot === null ? [] : ["-S", args.slot]),
     // Without it the copy waits for the next scheduled checkpoint, minutes away.
     "-c",
     "fast",

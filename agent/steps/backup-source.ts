@@ -15,8 +15,8 @@ export async function waitForSource(
   args: CommandArgs<"base-backup">,
   context: StepContext,
 ): Promise<void> {
-  const { source, slotHolder } = args;
-  if (source.node === slotHolder.node) return;
+  const { source, slotHolder, slot: name } = args;
+  if (source.node === slotHolder.node || name === null) return;
   const secret = "database";
   const base = {
     user: slotHolder.user,
@@ -34,10 +34,10 @@ export async function waitForSource(
     host: source.host,
     port: source.port,
   });
-  const slot = await findSlot(holder, context.product.dialect(holder.versionNumber), args.slot);
+  const slot = await findSlot(holder, context.product.dialect(holder.versionNumber), name);
   const wanted = slot?.restartLsn == null ? null : parseLsn(slot.restartLsn);
   if (wanted === null) {
-    throw new Failure("NOT_FOUND", `${slotHolder.node} has no slot ${args.slot} that holds WAL`, {
+    throw new Failure("NOT_FOUND", `${slotHolder.node} has no slot ${name} that holds WAL`, {
       hint: "The slot must be made there, reserved, before the copy begins.",
     });
   }
@@ -67,7 +67,8 @@ export async function freeSlot(
   args: CommandArgs<"base-backup">,
   context: StepContext,
 ): Promise<void> {
-  const { source, slotHolder } = args;
+  const { source, slotHolder, slot: name } = args;
+  if (name === null) return;
   await using session = await context.databases.connect({
     host: source.host,
     port: source.port,
@@ -82,10 +83,10 @@ export async function freeSlot(
     context,
     { stallMs: args.stallMs, everyMs: 50, what: `the end of the former copy on ${source.node}` },
     async () => {
-      await session.query(dialect.terminateSlotHolder, [args.slot]);
-      const slot = await findSlot(session, dialect, args.slot);
+      await session.query(dialect.terminateSlotHolder, [name]);
+      const slot = await findSlot(session, dialect, name);
       if (slot?.active !== true) return { state: "done", value: null };
-      return { state: "waiting", token: "active", missing: `slot ${args.slot} is in use there` };
+      return { state: "waiting", token: "active", missing: `slot ${name} is in use there` };
     },
   );
 }

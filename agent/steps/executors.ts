@@ -22,6 +22,7 @@ import { proveLogin } from "./prove-login.ts";
 import { proveReads } from "./prove-reads.ts";
 import { proveStreaming } from "./prove-streaming.ts";
 import { registerHaLists } from "./register-ha-lists.ts";
+import { rejoin } from "./rejoin.ts";
 import { releaseDoor } from "./release-door.ts";
 import { restoreFile } from "./restore-file.ts";
 import { handBackCron } from "./hand-back-cron.ts";
@@ -33,6 +34,12 @@ import { takeAddress } from "./take-address.ts";
 import { takeOverCron } from "./take-over-cron.ts";
 import { verifyData } from "./verify-data.ts";
 import { writeNodeFiles } from "./write-node-files.ts";
+import { dropOldDirectory } from "./drop-old-directory.ts";
+import { keepOwnFiles } from "./keep-own-files.ts";
+import { remakeSlots } from "./remake-slots.ts";
+import { renewSlot } from "./renew-slot.ts";
+import { stopStandby } from "./stop-standby.ts";
+import { swapDataDirectory } from "./swap-data-directory.ts";
 import type { Executors } from "./step.ts";
 
 /** Every verb of shared/domain/commands.ts, and how this agent does it; in the order of an operation. */
@@ -68,6 +75,13 @@ export const executors: Executors = {
   demote,
   promote,
   follow,
+  rejoin,
+  "renew-slot": renewSlot,
+  "stop-standby": stopStandby,
+  "keep-own-files": keepOwnFiles,
+  "swap-data-directory": swapDataDirectory,
+  "remake-slots": remakeSlots,
+  "drop-old-directory": dropOldDirectory,
   "lead-pool": leadPool,
   "take-address": takeAddress,
   "take-over-cron": takeOverCron,

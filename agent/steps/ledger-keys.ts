@@ -28,6 +28,12 @@ export const ledgerKey = {
   cronLines: "cron-lines",
   /** A file that became another with a node's role. */
   edited: (stepId: string, path: string): string => `edited:${stepId}:${path}`,
+  /** A slot that was made anew for a rebuild, and what there was before. */
+  renewed: (slot: string): string => `renewed:${slot}`,
+  /** A standby that was stopped for a rebuild. */
+  stopped: "stopped",
+  /** A data directory that is set aside, and what was known of it. */
+  swapped: (dataDirectory: string): string => `swapped:${dataDirectory}`,
   /** A primary gave its role up. */
   demoted: "demoted",
   regime: (dataDirectory: string): string => `regime:${dataDirectory}`,

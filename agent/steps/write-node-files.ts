@@ -95,7 +95,10 @@ type WriteInside = (path: string, text: string, mode?: number) => Promise<void>;
 type WriteOutside = (path: string, text: string, mode: number) => Promise<void>;
 
 /** What a copied directory has of its source's life. backup_label stays: recovery begins with it. */
-async function removeLeftovers(args: Args, context: StepContext): Promise<void> {
+export async function removeLeftovers(
+  { stagingDirectory }: Pick<Args, "stagingDirectory">,
+  context: StepContext,
+): Promise<void> {
   const { pid } = context.product.files;
   const leftovers = [
     pid,
@@ -111,11 +114,11 @@ async function removeLeftovers(args: Args, context: StepContext): Promise<void> 
     serverLogName,
     promoteTrigger,
   ];
-  const style = await standbyStyleOf(args.stagingDirectory, context);
+  const style = await standbyStyleOf(stagingDirectory, context);
   for (const name of new Set(leftovers)) {
     // Our own marker is replaced, never missing: a mount point holds the data directory already.
     if (name === standbyMarkerFile(style)) continue;
-    await context.files.remove(`${args.stagingDirectory}/${name}`);
+    await context.files.remove(`${stagingDirectory}/${name}`);
   }
 }
 

@@ -23,7 +23,10 @@ import {
   type StatusAnswer,
   type TokenAnswer,
 } from "./contract.ts";
+import { rebuildNode } from "../operations/rebuild-node/request.ts";
+import { rejoinNode } from "../operations/rejoin-node/request.ts";
 import { switchOver } from "../operations/switchover/request.ts";
+import { RebuildRequest } from "./rejoin-contract.ts";
 import { SwitchoverRequest } from "./switchover-contract.ts";
 import { guardRoutes } from "./guard-routes.ts";
 import { driftRoutes } from "./drift-routes.ts";
@@ -91,6 +94,12 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     }),
     get("/api/why/:subject", ({ parameters, query }) =>
       why(ports, parameters["subject"] ?? "", momentIn(query)),
+    ),
+    post("/api/clusters/:name/rebuild", RebuildRequest, ({ parameters, body }) =>
+      rebuildNode(ports, runner.start, parameters["name"] ?? "", body),
+    ),
+    post("/api/clusters/:name/rejoin", RebuildRequest, ({ parameters, body }) =>
+      rejoinNode(ports, runner.start, parameters["name"] ?? "", body),
     ),
     post("/api/clusters/:name/switchover", SwitchoverRequest, ({ parameters, body }) =>
       switchOver(ports, runner.start, parameters["name"] ?? "", body),

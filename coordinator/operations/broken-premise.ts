@@ -27,7 +27,7 @@ export function brokenPremise(
   if (found.length === 0) return null;
   const planned = `the plan was made for the primary ${premise.primary}${premise.timeline === null ? "" : ` on timeline ${premise.timeline}`}`;
   return new Failure("REFUSED", `${found.join(", ")}; ${planned}.`, {
-    hint: `If that is how it stays: castellan operation abort ${id}, then add ${subject} again, which plans for the new primary. If it was a mistake: put it right.`,
+    hint: `If that is how it stays: castellan operation abort ${id}, then ask for it again, which plans for the new primary. If it was a mistake: put it right.`,
   });
 }
 

@@ -54,6 +54,18 @@ const leftovers: Leftovers = {
     `${on}: a stopped primary with a standby marker: castellan status says who leads, castellan guard confirm-primary opens it`,
   promote: ({ on }) => `${on}: may be the primary: castellan status`,
   follow: ({ on, args }) => `${on}: may be a standby of ${args.node}`,
+  rejoin: ({ on, args }) =>
+    `${on}: may be a standby of ${args.node}, or half rewound: castellan why ${on}`,
+  "renew-slot": ({ on, args }) =>
+    `${on}: slot ${args.slot} of ${args.forNode} may hold WAL back: drop it if ${args.forNode} does not stream`,
+  "stop-standby": ({ on }) => `${on}: its database may be stopped: castellan status`,
+  "keep-own-files": ({ on }) =>
+    `${on}: recovery.done may lead to another primary: castellan drift list`,
+  "swap-data-directory": ({ on }) =>
+    `${on}: its data directory may be the one named .castellan-old: with the server stopped, rename it back`,
+  "remake-slots": ({ on }) => `${on}: nothing: its slots go with the copy`,
+  "drop-old-directory": ({ on }) =>
+    `${on}: the data directory of before, named .castellan-old: remove it once ${on} streams`,
   "lead-pool": ({ on, args }) => `${on}: backend ${args.from.id} of its pool may be detached`,
   "take-address": ({ on }) => `${on}: may have the virtual address`,
   "attach-pool": ({ args }) =>

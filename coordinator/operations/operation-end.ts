@@ -170,6 +170,10 @@ function successOf({ kind, subject, cluster, steps }: OperationRecord): string {
     case "switchover":
     case "failover":
       return `${subject} is the primary of ${cluster}.`;
+    case "rebuild-node":
+      return `${subject} is a standby of ${cluster}, copied anew.`;
+    case "rejoin-node":
+      return `${subject} is a standby of ${cluster} again.`;
     case "revert-file":
       return `${[`The file on ${subject} is as accepted`, ...afterRevert(steps[0])].join("; ")}.`;
   }

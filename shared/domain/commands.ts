@@ -234,7 +234,8 @@ export const commands = {
     effect: "change",
     args: z.strictObject({
       source: Upstream,
-      slot: SlotName,
+      /** null: a slot that is none of the copy's holds what it needs. */
+      slot: SlotName.nullable(),
       /** Where the reserved slot is, when `source` is a standby: wait until its replay ≥ restart_lsn. */
       slotHolder: Upstream,
       stagingDirectory: AbsolutePath,
@@ -244,6 +245,8 @@ export const commands = {
       expectedBytes: z.number().nonnegative(),
       stallMs: z.int().positive(),
       systemIdentifier: z.string(),
+      /** The data directory holds what is kept until the copy takes its place. */
+      besideOld: z.boolean().optional(),
     }),
     result: Evidence.extend({ copiedBytes: z.number(), elapsedMs: z.number() }),
   },
@@ -477,6 +480,47 @@ export const commands = {
   },
   /** This node becomes, or goes on as, a standby of that primary; by a rewind where it went another way. */
   follow: {
+    effect: "change",
+    args: z.strictObject({ node: Name, host: Address, port: Port }),
+    result: Evidence,
+  },
+  /** The slot of a node that is copied anew: one that holds no WAL (any more), or is missing, is made anew and reserved. */
+  "renew-slot": {
+    effect: "change",
+    args: z.strictObject({
+      slot: SlotName,
+      forNode: Name,
+      walBudgetBytes: z.number().positive().nullable(),
+    }),
+    result: Evidence,
+  },
+  /** Its undo starts it again where it ran. A primary is refused. */
+  "stop-standby": {
+    effect: "change",
+    args: z.strictObject({ stallMs: z.int().positive() }),
+    result: Evidence,
+  },
+  /** The finished copy beside this node's data directory gets this node's own files, and is made a standby. */
+  "keep-own-files": {
+    effect: "change",
+    args: z.strictObject({
+      upstream: z.strictObject({ node: Name, host: Address, port: Port }),
+      /** Of files below the data directory that are missing there: what was accepted, if this host has kept it. */
+      accepted: z.array(z.strictObject({ path: AbsolutePath, hash: Sha256 })),
+      /** For configuration and hba that are nowhere: what to change in the copied ones. */
+      settings: z.array(z.strictObject({ name: z.string(), value: z.string().nullable() })),
+      hbaRules: z.array(HbaRule),
+    }),
+    result: Evidence,
+  },
+  /** The data directory is set aside, and the copy beside it takes its place. */
+  "swap-data-directory": { effect: "change", args: z.strictObject({}), result: Evidence },
+  /** On a node that was copied anew: a slot for each other node, and those that the old data directory had; all unreserved. */
+  "remake-slots": { effect: "change", args: z.strictObject({}), result: Evidence },
+  /** The copy is a full member, and the directory that was set aside goes. Nobody takes that back. */
+  "drop-old-directory": { effect: "change", args: z.strictObject({}), result: Evidence },
+  /** As follow, also for a server that has WAL of its own: that is set aside, and the rest rewound. */
+  rejoin: {
     effect: "change",
     args: z.strictObject({ node: Name, host: Address, port: Port }),
     result: Evidence,

@@ -35,6 +35,11 @@ export function stagingDirectoryFor(dataDirectory: string): string {
   return `${dataDirectory.replace(/\/+$/, "")}.castellan-copy`;
 }
 
+/** Where a data directory is kept while its successor is not proved yet. */
+export function oldDirectoryFor(dataDirectory: string): string {
+  return `${dataDirectory.replace(/\/+$/, "")}.castellan-old`;
+}
+
 /** Beside a copy under way (pg_basebackup wants an empty directory): which operation makes it. */
 export function copyMarkerFor(stagingDirectory: string): string {
   return `${stagingDirectory}.castellan.json`;

@@ -104,6 +104,8 @@ export const OperationKind = z.enum([
   "guard-handback",
   "switchover",
   "failover",
+  "rebuild-node",
+  "rejoin-node",
 ]);
 export type OperationKind = z.infer<typeof OperationKind>;
 

@@ -208,7 +208,7 @@ export const roleRules: readonly Rule[] = [
     looks: 1,
     class: "role",
     when: ({ marks: { needsRebuild } }) => needsRebuild?.because ?? null,
-    next: 'take it out and add it again (docs/slots.md, "A standby that needs a rebuild"): castellan node add',
+    next: "it is copied anew, in place: castellan node rebuild",
   },
 ];
 

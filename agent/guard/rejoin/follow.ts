@@ -10,16 +10,20 @@ import { standbyMarkerFile, standbyStyleOf } from "../../steps/standby-marker.ts
 import type { NewPrimary } from "../new-primary.ts";
 import type { GuardStepContext } from "../steps/step.ts";
 
-/** Makes the stopped server of this host a standby of the primary, marker first. */
-export async function writeFollowing(step: NewPrimary, context: GuardStepContext): Promise<void> {
+/** Makes the stopped server of this host a standby of the primary, marker first; or a copy `place`, before it is put there. */
+export async function writeFollowing(
+  step: NewPrimary,
+  context: GuardStepContext,
+  place = context.settings.paths.dataDirectory,
+): Promise<void> {
   const { files, product, settings } = context;
-  const { dataDirectory, root } = settings.paths;
-  await files.remove(`${dataDirectory}/${promoteTrigger}`);
-  const style = await standbyStyleOf(dataDirectory, context);
-  const marker = `${dataDirectory}/${standbyMarkerFile(style)}`;
+  const { root } = settings.paths;
+  await files.remove(`${place}/${promoteTrigger}`);
+  const style = await standbyStyleOf(place, context);
+  const marker = `${place}/${standbyMarkerFile(style)}`;
   if (style === "standby-signal") {
     await files.replace(marker, "", 0o600);
-    await writeSettings(`${dataDirectory}/${product.files.autoConf}`, step, context);
+    await writeSettings(`${place}/${product.files.autoConf}`, step, context);
     return;
   }
   const template = product.vendor === null || root === null ? null : product.vendor.recoveryTemplate(root); // prettier-ignore

@@ -21,21 +21,22 @@ export async function keepOwnFiles(context: GuardStepContext): Promise<void> {
   const folder = folderOf(context);
   await forgetOwnFiles(context);
   await mkdir(folder, { mode: 0o700 });
-  for (const name of await readdir(dataDirectory)) {
-    const path = `${dataDirectory}/${name}`;
+  await copyOwnFiles(dataDirectory, folder);
+}
+
+/** Whatever stands there by now gives way, but for a link: written through, it would change what it points to. */
+export async function copyOwnFiles(from: string, to: string): Promise<void> {
+  for (const name of (await orNull(readdir(from))) ?? []) {
+    const path = `${from}/${name}`;
     const found = servers.test(name) || ours.has(name) ? null : await orNull(stat(path));
-    if (found?.isFile() === true && found.size <= mostBytes) await copy(path, `${folder}/${name}`);
+    if (found?.isFile() !== true || found.size > mostBytes) continue;
+    const there = await orNull(lstat(`${to}/${name}`));
+    if (there?.isSymbolicLink() !== true) await copy(path, `${to}/${name}`);
   }
 }
 
 export async function restoreOwnFiles(context: GuardStepContext): Promise<void> {
-  const folder = folderOf(context);
-  for (const name of (await orNull(readdir(folder))) ?? []) {
-    const path = `${context.settings.paths.dataDirectory}/${name}`;
-    const found = await orNull(lstat(path));
-    // Written through, it would change what it points to.
-    if (found?.isSymbolicLink() !== true) await copy(`${folder}/${name}`, path);
-  }
+  await copyOwnFiles(folderOf(context), context.settings.paths.dataDirectory);
 }
 
 export async function forgetOwnFiles(context: GuardStepContext): Promise<void> {

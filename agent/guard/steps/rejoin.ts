@@ -201,6 +201,6 @@ async function rebuild(because: string, context: GuardStepContext): Promise<Fail
   await forgetRejoin(context);
   await forgetRewind(context);
   return new Failure("OPERATION_NEEDS_ATTENTION", `this node can't be rewound: ${because}`, {
-    hint: "It has to be copied anew; its diverged WAL is kept (docs/guard.md).",
+    hint: "It has to be copied anew: castellan node rebuild. Its diverged WAL is kept (docs/guard.md).",
   });
 }

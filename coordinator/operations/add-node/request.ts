@@ -111,7 +111,7 @@ function refuseFailedChecks(checks: readonly CheckResult[]): void {
   );
 }
 
-function refuseForecast({ refusals }: CopyForecast): void {
+export function refuseForecast({ refusals }: CopyForecast): void {
   const [first] = refusals;
   if (first === undefined) return;
   throw new Failure("FORECAST_REFUSED", `${first} Nothing was touched.`, { evidence: refusals });

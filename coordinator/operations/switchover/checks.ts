@@ -1,56 +1,23 @@
 import type { CommandKind } from "#shared/domain/commands.ts";
 import { lsnDistance } from "#shared/domain/lsn.ts";
 import { parseSyncList } from "#shared/domain/sync-list.ts";
-import { Failure } from "#shared/errors.ts";
 import { printBytes } from "../add-node/print-units.ts";
 import { setting, settingNumber, type KnownNode } from "../add-node/situation.ts";
+import { runChecks, type Check, type Wrong } from "../checks.ts";
 import type { CheckResult } from "../plan.ts";
 import { managersOf, type SwitchoverSituation } from "./situation.ts";
 
-type Check = {
-  readonly id: string;
-  readonly title: string;
-  /** Empty: it is so. */
-  readonly wrong: (situation: SwitchoverSituation) => readonly Wrong[];
-};
-type Wrong = {
-  readonly node: string | null;
-  readonly found: string;
-  readonly fix: string;
-  /** Said, and gone on with. */
-  readonly isWarning?: true;
-};
-
 /** In the order in which a person would mend them. @throws Failure PREFLIGHT_FAILED; nothing was touched by then */
 export function checkSwitchover(situation: SwitchoverSituation): readonly CheckResult[] {
-  const results: CheckResult[] = [];
-  for (const { id, title, wrong } of checks) {
-    const found = wrong(situation);
-    if (found.length === 0) {
-      results.push({ id, title, node: null, status: "pass", found: "so it is", wanted: title, fix: "" }); // prettier-ignore
-    }
-    for (const { node, found: what, fix, isWarning } of found) {
-      const status = isWarning === true ? "warn" : "fail";
-      results.push({ id, title, node, status, found: what, wanted: title, fix });
-    }
-    // Who leads, and who shall: without them the other checks have nothing to look at.
-    if (goesFirst.has(id) && results.some(({ status }) => status === "fail")) break;
-  }
-  const failed = results.filter(({ status }) => status === "fail");
-  const [first] = failed;
-  if (first === undefined) return results;
-  throw new Failure("PREFLIGHT_FAILED", `Preflight: ${first.found}. Nothing was touched.`, {
-    hint: first.fix,
-    evidence: failed.map(({ id, found, fix }) => `${id}: ${found}. ${fix}`),
-  });
+  return runChecks(checks, situation);
 }
 
-const goesFirst: ReadonlySet<string> = new Set(["one-primary", "target"]);
 const verbs: readonly CommandKind[] = ["demote", "promote", "follow", "lead-pool", "take-address"];
 
-const checks: readonly Check[] = [
+const checks: readonly Check<SwitchoverSituation>[] = [
   {
     id: "one-primary",
+    goesFirst: true,
     title: "Exactly one node is the primary",
     wrong: ({ primaries, nodes }) => {
       if (primaries.length === 1) return [];
@@ -65,6 +32,7 @@ const checks: readonly Check[] = [
   },
   {
     id: "target",
+    goesFirst: true,
     title: "The target is a standby that runs",
     wrong: (situation) => {
       const { to, successor, declaration, primaries, nodes } = situation;

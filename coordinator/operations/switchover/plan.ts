@@ -32,7 +32,10 @@ export function planSwitchover(
       ...leadSteps(primary, successor, situation),
       ...addressSteps(successor, situation),
       ...followSteps(successor, present),
-      ...attachSteps(successor, situation),
+      ...attachSteps(
+        nodes.filter((node) => node !== successor),
+        situation,
+      ),
     ],
     noReturn: "hand-over",
     reserves: present.map(({ declared }) => ({
@@ -183,16 +186,19 @@ function followSteps(successor: KnownNode, present: readonly KnownNode[]): reado
     }));
 }
 
-/** Rows that a failover of the pool put down; one that is up stays as it is. */
-function attachSteps(successor: KnownNode, situation: SwitchoverSituation): readonly PlanStep[] {
+/** Rows of nodes that a failover of the pool put down; one that is up stays as it is. */
+export function attachSteps(
+  nodes: readonly KnownNode[],
+  situation: Pick<SwitchoverSituation, "nodes" | "holdMs">,
+): readonly PlanStep[] {
   const managers = managersOf(situation);
   const pools = managers.flatMap(({ declared }) =>
     declared.pool === null ? [] : [{ node: declared.name, port: declared.pool.port }],
   );
   const holdDoor = managers.every(({ facts }) => facts?.host.rootHelperVerbs.includes("door"));
-  return situation.nodes.flatMap((node): readonly PlanStep[] => {
+  return nodes.flatMap((node): readonly PlanStep[] => {
     const row = rowOf(node, situation);
-    if (row === null || node === successor) return [];
+    if (row === null) return [];
     return [
       {
         id: `attach-pool/${row.id}`,

@@ -1,8 +1,9 @@
 import type { AddNodeAnswer } from "../../api/contract.ts";
 import type { SwitchoverRequest } from "../../api/switchover-contract.ts";
 import type { CoordinatorPorts } from "../../ports.ts";
-import type { AddNodeLimits, KnownNode } from "../add-node/situation.ts";
+import type { AddNodeLimits } from "../add-node/situation.ts";
 import { refuseConflict } from "../conflict.ts";
+import { lookAtNodes } from "../known-nodes.ts";
 import { agreedPlan } from "../shown-plans.ts";
 import type { StartOperation } from "../start-operation.ts";
 import { checkSwitchover } from "./checks.ts";
@@ -21,13 +22,7 @@ export async function switchOver(
 ): Promise<AddNodeAnswer> {
   const cluster = ports.clusterFiles.load(name);
   if (!request.dryRun) refuseConflict(ports.store, name);
-  const { nodes: declared } = cluster.declaration;
-  const connected = declared.filter((node) => ports.fleet.agent(node.name)?.connected === true);
-  await Promise.allSettled(connected.map((node) => ports.fleet.observe([node.name])));
-  const nodes = declared.map((node): KnownNode => {
-    const agent = ports.fleet.agent(node.name);
-    return { declared: node, agent, facts: agent?.connected === true ? agent.facts : null };
-  });
+  const nodes = await lookAtNodes(ports.fleet, cluster.declaration);
   const { stallMs, lagLimitBytes, holdMs } = ports.addNodeLimits;
   const situation: SwitchoverSituation = {
     declaration: cluster.declaration,

@@ -49,7 +49,7 @@ test("a standby promoted by mistake in the middle of the run pauses it; put righ
   );
   expectPause(promoted, "place-data-directory/srv159", [
     "REFUSED: srv129 is a primary now; the plan was made for the primary srv127 on timeline 1.",
-    `castellan operation abort ${promoted.operation.id}, then add srv159 again`,
+    `castellan operation abort ${promoted.operation.id}, then ask for it again`,
     "If it was a mistake: put it right",
   ]);
   expect(await cluster.isRunning("srv159")).toBe(false);
@@ -95,7 +95,7 @@ test("the primary fails over in the copy: nothing is done for the old one, an ab
   const resumed = await run(scene, ["operation", "resume", id]);
   expectPause(resumed, "base-backup/srv159", [
     "srv129 is a primary now",
-    `castellan operation abort ${id}, then add srv159 again`,
+    `castellan operation abort ${id}, then ask for it again`,
   ]);
 
   // What was made on the old primary can't be taken back while its database is down: said, with the statement for it.

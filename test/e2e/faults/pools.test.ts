@@ -138,7 +138,7 @@ test("the primary fails over in the registration: nothing more is registered, an
   );
   expectPause(paused, "append-backend/srv127", [
     "REFUSED: srv129 is a primary now; the plan was made for the primary srv127 on timeline 1.",
-    `castellan operation abort ${paused.operation.id}, then add srv159 again`,
+    `castellan operation abort ${paused.operation.id}, then ask for it again`,
   ]);
   await followOther(scene, "srv127", "srv129");
   const aborted = await castellan.cli(["operation", "abort", paused.operation.id], {

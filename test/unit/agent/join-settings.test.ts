@@ -77,6 +77,7 @@ test("a PostgreSQL node with its files outside the data directory may write besi
     "/srv/pg/main",
     "/srv/pg/main.castellan-copy",
     "/srv/pg/main.castellan-copy.castellan.json",
+    "/srv/pg/main.castellan-old",
     "/etc/pg",
     "/home/me/.pgpass",
     "/srv/tablespaces",

@@ -17,7 +17,7 @@ export function copySteps(context: PlanContext, expectedBytes: number): readonly
       id: `base-backup/${node.name}`,
       phase: "base-backup",
       title: `Copy the data of ${source.declared.name} to ${node.name} through slot ${node.slot}`,
-      preview: [printCommand(context)],
+      preview: [printBackup(context, node.slot)],
       on: node.name,
       kind: "base-backup",
       args: {
@@ -39,9 +39,9 @@ export function copySteps(context: PlanContext, expectedBytes: number): readonly
 }
 
 /** The command line without its secrets: the password comes from a file of mode 0600. */
-function printCommand({ situation, source }: PlanContext): string {
+export function printBackup({ situation, source }: PlanContext, slot: string | null): string {
   const { newcomer, product, request, tablespaces, stagingDirectory, declaration } = situation;
-  const { paths, slot } = newcomer.declared;
+  const { paths } = newcomer.declared;
   const rate = request.maxRateBytesPerSecond;
   const where = ["-h", source.declared.address, "-p", String(source.declared.port)];
   const how = [
@@ -49,8 +49,7 @@ function printCommand({ situation, source }: PlanContext): string {
     "p",
     "-X",
     "stream",
-    "-S",
-    slot,
+    ...(slot === null ? [] : ["-S", slot]),
     "-c",
     "fast",
     "-l",
