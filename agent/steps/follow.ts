@@ -1,12 +1,16 @@
+import type { CommandArgs } from "#shared/domain/commands.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
+import { keptFiles } from "../guard/rejoin/kept-files.ts";
 import { rejoinRecord } from "../guard/rejoin/record.ts";
 import { rejoin } from "../guard/steps/rejoin.ts";
 import { repoint } from "../guard/steps/repoint.ts";
 import { receiverProblem } from "../guard/streaming.ts";
+import type { StepContext } from "../ports.ts";
 import { asGuardStep } from "./as-guard-step.ts";
 import { evidence } from "./evidence.ts";
-import { notedEdits, notingFiles } from "./noted-edits.ts";
+import { hashOf } from "./own-file.ts";
+import { notedEdits, noteEdit, notingFiles } from "./noted-edits.ts";
 import { findPostmaster } from "./postmaster.ts";
 import type { ChangeStep } from "./step.ts";
 
@@ -23,7 +27,7 @@ export const follow: ChangeStep<"follow"> = {
     const isBegun = (await rejoinRecord(guard)) !== null;
     crashPoint("step:following");
     if (runs && !isBegun) await repoint({ do: "repoint", ...to }, guard);
-    else await rejoin({ do: "rejoin", ...to }, guard);
+    else await rejoinNoted(to, context);
   },
   verify: async (to, context) => {
     const problem = await receiverProblem(to, asGuardStep(context));
@@ -32,6 +36,17 @@ export const follow: ChangeStep<"follow"> = {
   },
   undo: (to) => Promise.resolve(evidence([`whom it follows (${to.node}) is left as it is`])),
 };
+
+/** A rewind changes files before this step does: what stood there before it is what was accepted. */
+export async function rejoinNoted(to: CommandArgs<"follow">, context: StepContext): Promise<void> {
+  const guard = asGuardStep({ ...context, files: notingFiles(context) });
+  if ((await rejoinRecord(guard)) === null) {
+    for (const { path, text } of await keptFiles(guard)) {
+      await noteEdit(path, { from: hashOf(text), hash: hashOf(text) }, context);
+    }
+  }
+  await rejoin({ do: "rejoin", ...to }, guard);
+}
 
 function followed({ node, host, port }: { node: string; host: string; port: number }): string {
   return `streams from ${node} (${host}:${port})`;
