@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync } from "node:fs";
+import { chownSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync } from "node:fs"; // prettier-ignore
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -179,15 +179,16 @@ function runningStart(pidFile: string, settings: PoolSettings): PoolStart {
       ? []
       : // The vendor's names stand in HAmodule.conf (public vendor script, build B0290).
         [`${folder}/.s.PGSQL.${number}`, `${folder}/.s.KINGBASE.${number}`];
+  const [uid, gid] = [Number(status.get("Uid")?.[0]), Number(status.get("Gid")?.[0])];
   return {
     arguments: read("cmdline").split("\0").slice(1, -1),
-    uid: Number(status.get("Uid")?.[0]),
-    gid: Number(status.get("Gid")?.[0]),
+    uid,
+    gid,
     capabilities: (["net_admin", "net_raw"] as const).filter((_name, i) => (ambient >> BigInt(12 + i)) % 2n === 1n), // prettier-ignore
     libraryPath: environment.find((line) => line.startsWith("LD_LIBRARY_PATH="))?.slice(16) ?? null,
     sockets: [...socket(socketDir, port), ...socket(pcpSocketDir, pcpPort)],
     statusFile: logDir === null ? null : statusFileIn(logDir),
-    log: standardError(pid),
+    log: standardError(pid) ?? ownLog(uid, gid),
   };
 }
 
@@ -196,9 +197,17 @@ function statusFileIn(folder: string): string | null {
 }
 
 /** Where it writes now, if that is a file. */
-function standardError(pid: number): string {
+function standardError(pid: number): string | null {
   const target = readlinkSync(`/proc/${pid}/fd/2`);
-  return existsSync(target) && lstatSync(target).isFile() ? target : "/var/log/castellan-pool.log";
+  return existsSync(target) && lstatSync(target).isFile() ? target : null;
+}
+
+/** Made now: in this folder only root can make it, and the pool's user writes it. */
+function ownLog(uid: number, gid: number): string {
+  const file = "/var/log/castellan-pool.log";
+  closeSync(openSync(file, "a", 0o640));
+  chownSync(file, uid, gid);
+  return file;
 }
 
 /** The binary of the pool that runs now. Only root calls this, and it is shown: root sees what it agrees to. */
