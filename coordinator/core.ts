@@ -17,6 +17,7 @@ import { createLifetimes } from "./lifetimes.ts";
 import { standingAlerts } from "./operations/add-node/standing-alerts.ts";
 import { attachPool } from "./operations/local-steps/attach-pool.ts";
 import { handOver } from "./operations/local-steps/hand-over.ts";
+import { stopDatabases } from "./operations/local-steps/stop-databases.ts";
 import { declareNode } from "./operations/local-steps/declare-node.ts";
 import { forecastError } from "./operations/forecast-error.ts";
 import { Runner } from "./operations/runner.ts";
@@ -113,6 +114,7 @@ export async function startCore(
           "attach-pool": attachPool,
           "declare-node": declareNode,
           "hand-over": handOver,
+          "stop-databases": stopDatabases,
         },
         random: Math.random,
         newOperationId,

@@ -65,6 +65,14 @@ const gates = {
     isPassing: false,
     shut: ({ mode }) => (mode.mode === "maintenance" ? maintenanceText(mode) : null),
   },
+  stopped: {
+    outcome: "held",
+    isPassing: false,
+    shut: ({ view, rule }) =>
+      view.marks.stopped === null || rule.class === "vip"
+        ? null
+        : "this node was stopped on purpose: castellan cluster start",
+  },
   settle: {
     outcome: "held",
     isPassing: true,

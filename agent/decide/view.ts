@@ -66,6 +66,8 @@ export type GuardMarks = {
   readonly confirmedAt: number | null;
   /** We made its transactions read-only by default, until it is open. */
   readonly shieldedAt: number | null;
+  /** An operation stopped this node on purpose, with the server of that process: it stays so until somebody starts it. */
+  readonly stopped: { readonly at: number; readonly pid: number | null } | null;
 };
 
 export const noMarks: GuardMarks = {
@@ -79,6 +81,7 @@ export const noMarks: GuardMarks = {
   ranInBoot: null,
   confirmedAt: null,
   shieldedAt: null,
+  stopped: null,
 };
 
 /** What the guard remembers from look to look; lost with the process, so rules must do without at first. */

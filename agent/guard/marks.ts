@@ -18,6 +18,7 @@ export const StoredMarks: z.ZodType<GuardMarks> = z.object({
   ranInBoot: z.string().nullable().default(null),
   confirmedAt: z.number().nullable().default(null),
   shieldedAt: z.number().nullable().default(null),
+  stopped: z.object({ at: z.number(), pid: z.int().nullable() }).nullable().default(null),
 });
 
 /** What the guard has to know of this host after a restart of whatever kind. */

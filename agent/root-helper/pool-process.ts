@@ -25,7 +25,7 @@ export function reloadPool(pool: PoolSettings): string {
  * The pid in the pool's pid file, if that process is the pool. Another user may write that file, so it is believed only
  * when /proc says that the process runs the pool's own binary.
  */
-function poolPid(pool: PoolSettings): number | null {
+export function poolPid(pool: PoolSettings): number | null {
   const content = readRegular(pool.pidFile, 64);
   if (content === null) return null;
   const pid = readPid(content);

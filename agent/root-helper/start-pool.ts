@@ -61,7 +61,7 @@ function livingPool({ pidFile, program }: PoolSettings): number | null {
   return pid !== null && programOf(pid) === program ? pid : null;
 }
 
-async function within(
+export async function within(
   limitMs: number,
   isSo: () => boolean,
   sleep: (ms: number) => Promise<void>,

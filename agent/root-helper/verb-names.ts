@@ -11,6 +11,7 @@ const verbNeeds = {
   "pool-status": "pool",
   "pool-reload": "pool",
   "pool-start": "pool",
+  "pool-stop": "pool",
   "vip-status": "vip",
   "vip-probe": "vip",
   "vip-add": "vip",
@@ -35,7 +36,9 @@ export function offeredVerbs(settings: HelperSettings, hasFilter: boolean): read
   return verbNames.filter((name) => {
     const needs = verbNeeds[name];
     if (name === "door" && !hasFilter) return false;
-    if (name === "pool-start" && settings.pool?.start == null) return false;
+    // What can't be started again is not stopped.
+    if ((name === "pool-start" || name === "pool-stop") && settings.pool?.start == null)
+      return false;
     return needs === null || settings[needs] !== null;
   });
 }

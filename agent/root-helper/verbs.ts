@@ -11,6 +11,7 @@ import type { HelperSettings } from "./helper-settings.ts";
 import { findPacketFilter } from "./packet-filter.ts";
 import { poolStatus, reloadPool } from "./pool-process.ts";
 import { startPool } from "./start-pool.ts";
+import { stopPool } from "./stop-pool.ts";
 import { offeredVerbs, type VerbName } from "./verb-names.ts";
 import { vipAdd, vipDrop, vipProbe, vipStatus } from "./virtual-address.ts";
 
@@ -55,6 +56,8 @@ export const verbs: { readonly [K in VerbName]: Verb } = {
   "pool-reload": (context) => reloadPool(pool(context)),
   /** Only where none runs; what a dead one left in the way is removed first. */
   "pool-start": (context) => startPool(pool(context), context.sleep),
+  /** Fast: sessions end, and a watchdog takes its virtual address off. */
+  "pool-stop": (context) => stopPool(pool(context), context.sleep),
   "vip-status": (context) => vipStatus(vip(context)),
   "vip-probe": (context) => vipProbe(vip(context)),
   "vip-add": (context) => vipAdd(vip(context)),

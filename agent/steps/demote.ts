@@ -125,7 +125,7 @@ async function isPrimary(context: StepContext): Promise<boolean> {
   return row !== undefined && !flag(row, "standby");
 }
 
-async function hasAddress({ rootHelper }: StepContext): Promise<boolean> {
+export async function hasAddress({ rootHelper }: StepContext): Promise<boolean> {
   if (!(await rootHelper.verbs()).includes("vip-status")) return false;
   const { stdout } = await rootHelper.run("vip-status");
   return stdout.trim() === "here";

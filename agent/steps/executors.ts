@@ -21,15 +21,21 @@ import { proveBackend } from "./prove-backend.ts";
 import { proveLogin } from "./prove-login.ts";
 import { proveReads } from "./prove-reads.ts";
 import { proveStreaming } from "./prove-streaming.ts";
+import { readControl } from "./read-control.ts";
 import { registerHaLists } from "./register-ha-lists.ts";
 import { rejoin } from "./rejoin.ts";
 import { releaseDoor } from "./release-door.ts";
+import { restartDatabase } from "./restart-database.ts";
 import { restoreFile } from "./restore-file.ts";
 import { handBackCron } from "./hand-back-cron.ts";
 import { setGuardMode } from "./set-guard-mode.ts";
 import { setMaintenance } from "./set-maintenance.ts";
 import { setSynchronousList } from "./set-synchronous-list.ts";
 import { startDatabase } from "./start-database.ts";
+import { startPool } from "./start-pool.ts";
+import { startPrimary } from "./start-primary.ts";
+import { stopDatabase } from "./stop-database.ts";
+import { stopPool } from "./stop-pool.ts";
 import { takeAddress } from "./take-address.ts";
 import { takeOverCron } from "./take-over-cron.ts";
 import { verifyData } from "./verify-data.ts";
@@ -84,6 +90,12 @@ export const executors: Executors = {
   "drop-old-directory": dropOldDirectory,
   "lead-pool": leadPool,
   "take-address": takeAddress,
+  "read-control": readControl,
+  "stop-pool": stopPool,
+  "start-pool": startPool,
+  "stop-database": stopDatabase,
+  "start-primary": startPrimary,
+  "restart-database": restartDatabase,
   "take-over-cron": takeOverCron,
   "hand-back-cron": handBackCron,
 };

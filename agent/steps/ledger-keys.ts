@@ -36,5 +36,13 @@ export const ledgerKey = {
   swapped: (dataDirectory: string): string => `swapped:${dataDirectory}`,
   /** A primary gave its role up. */
   demoted: "demoted",
+  /** The pool was stopped, or started. */
+  pool: "pool",
+  /** The database was stopped with its whole cluster. */
+  stoppedOnPurpose: "stopped-on-purpose",
+  /** A stopped primary was started. */
+  startedPrimary: "started-primary",
+  /** The server that was stopped to be started again. */
+  restarted: "restarted",
   regime: (dataDirectory: string): string => `regime:${dataDirectory}`,
 } as const;

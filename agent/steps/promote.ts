@@ -53,7 +53,7 @@ export const promote: ChangeStep<"promote"> = {
 };
 
 /** The record at that place is the last one of the primary: whoever has replayed it lacks nothing. */
-function awaitReplay(
+export function awaitReplay(
   last: string,
   { stallMs }: Pick<Args, "stallMs">,
   context: StepContext,

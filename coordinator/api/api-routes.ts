@@ -28,6 +28,7 @@ import { rejoinNode } from "../operations/rejoin-node/request.ts";
 import { switchOver } from "../operations/switchover/request.ts";
 import { RebuildRequest } from "./rejoin-contract.ts";
 import { SwitchoverRequest } from "./switchover-contract.ts";
+import { clusterRunRoutes } from "./cluster-run-routes.ts";
 import { guardRoutes } from "./guard-routes.ts";
 import { driftRoutes } from "./drift-routes.ts";
 import { checkRoutes } from "./check-routes.ts";
@@ -104,6 +105,7 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     post("/api/clusters/:name/switchover", SwitchoverRequest, ({ parameters, body }) =>
       switchOver(ports, runner.start, parameters["name"] ?? "", body),
     ),
+    ...clusterRunRoutes(ports),
     ...guardRoutes(ports),
     ...driftRoutes(ports),
     get("/api/slots", () => slots(ports, clusterFiles.names())),

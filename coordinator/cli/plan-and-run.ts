@@ -4,7 +4,7 @@ import { confirm } from "./confirm.ts";
 import { printResult, type CliContext } from "./context.ts";
 import { renderChecks, renderForecast } from "./render/checks.ts";
 import { renderPlan } from "./render/plan.ts";
-import { watchOperation } from "./watch-operation.ts";
+import { watchOperation, type OperationEpilogue } from "./watch-operation.ts";
 
 export type PlanOptions = {
   readonly dryRun?: boolean;
@@ -26,6 +26,7 @@ export async function planAndRun(
   request: Readonly<Record<string, unknown>>,
   subject: string,
   options: PlanOptions,
+  epilogue?: () => Promise<OperationEpilogue>,
 ): Promise<void> {
   const post = (dryRun: boolean, agreed?: string) =>
     context.client().post<AddNodeAnswer>(path, {
@@ -64,5 +65,5 @@ export async function planAndRun(
       `Operation ${operation.id} began. Ctrl-C stops looking, not the operation.`,
     ]);
   }
-  await watchOperation(context, operation.id, options.json);
+  await watchOperation(context, operation.id, options.json, epilogue);
 }

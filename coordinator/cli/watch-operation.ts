@@ -9,6 +9,15 @@ import { renderOperationTree, renderProgress } from "./render/operation-tree.ts"
 import { operationEnd } from "../operations/operation-end.ts";
 import { renderEnd } from "./render/operation-end.ts";
 
+/** What is said at the end, beside how the operation stands. */
+export type OperationEpilogue = {
+  /** Beside the operation's own. */
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly lines: readonly string[];
+  /** Where the operation went through. */
+  readonly exitCode: number;
+};
+
 /**
  * Looks on until the operation ends or pauses: a live tree on a terminal, a line a change in a pipe.
  * Ctrl-C stops looking, not the operation. Sets the exit status from the state that was reached.
@@ -17,6 +26,7 @@ export async function watchOperation(
   context: CliContext,
   id: string,
   json: boolean | undefined,
+  epilogue: () => Promise<OperationEpilogue> = nothingMore,
 ): Promise<void> {
   const view =
     json === true
@@ -38,10 +48,17 @@ export async function watchOperation(
     context.setExitCode(130);
     return;
   }
-  if (json === true) context.terminal.print([JSON.stringify(operation, null, 2)]);
-  else context.terminal.print(renderEnd(id, operationEnd(operation)));
-  context.setExitCode(exitCodeOf(operation.state));
+  const more = await epilogue();
+  if (json === true) {
+    context.terminal.print([JSON.stringify({ ...operation, ...more.json }, null, 2)]);
+  } else context.terminal.print([...renderEnd(id, operationEnd(operation)), ...more.lines]);
+  context.setExitCode(
+    operation.state === "succeeded" ? more.exitCode : exitCodeOf(operation.state),
+  );
 }
+
+const nothingMore = (): Promise<OperationEpilogue> =>
+  Promise.resolve({ json: {}, lines: [], exitCode: 0 });
 
 function exitCodeOf(state: OperationState): number {
   switch (state) {

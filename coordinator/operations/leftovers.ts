@@ -68,10 +68,17 @@ const leftovers: Leftovers = {
     `${on}: the data directory of before, named .castellan-old: remove it once ${on} streams`,
   "lead-pool": ({ on, args }) => `${on}: backend ${args.from.id} of its pool may be detached`,
   "take-address": ({ on }) => `${on}: may have the virtual address`,
+  "stop-pool": ({ on }) => `${on}: its pool may be stopped: castellan cluster start`,
+  "start-pool": ({ on }) => `${on}: its pool may run`,
+  "stop-database": ({ on }) => `${on}: its database may be stopped: castellan cluster start`,
+  "start-primary": ({ on }) => `${on}: may run as the primary: castellan status`,
+  "restart-database": ({ on }) => `${on}: its database may be stopped: castellan cluster start`,
   "attach-pool": ({ args }) =>
     `${args.pools.map((p) => p.node).join(", ")}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: run there: pcp_detach_node -n ${args.row.id}`,
   "hand-over": ({ args }) =>
     `${args.from}: may be stopped behind a standby marker, and ${args.to} may be the primary: castellan status; if ${args.to} is none: castellan guard confirm-primary ${args.from}`,
+  "stop-databases": ({ args }) =>
+    `${[...(args.primary === null ? [] : [args.primary]), ...args.followers, ...args.others].join(", ")}: may be stopped: castellan cluster start`,
   "declare-node": ({ args }) =>
     `the declaration of ${args.node.name} in the cluster's file: delete it`,
 };

@@ -174,6 +174,12 @@ function successOf({ kind, subject, cluster, steps }: OperationRecord): string {
       return `${subject} is a standby of ${cluster}, copied anew.`;
     case "rejoin-node":
       return `${subject} is a standby of ${cluster} again.`;
+    case "cluster-stop":
+      return `${cluster} is stopped, and stays so until castellan cluster start.`;
+    case "cluster-start":
+      return `What could be started of ${cluster} runs.`;
+    case "cluster-restart":
+      return `Every database of ${cluster} was started anew.`;
     case "revert-file":
       return `${[`The file on ${subject} is as accepted`, ...afterRevert(steps[0])].join("; ")}.`;
   }

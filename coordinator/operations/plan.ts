@@ -61,11 +61,14 @@ type PlanStepBase = {
 };
 
 export const phases = [
+  "restart",
+  "stop",
   "hba",
   "slots",
   "base-backup",
   "files",
   "start",
+  "pools",
   "verify",
   "register",
   "synchronous",
@@ -111,6 +114,18 @@ export type CoordinatorStep =
         readonly to: string;
         /** Of the former primary. */
         readonly timeline: number;
+        readonly stallMs: number;
+      };
+    }
+  | {
+      readonly on: null;
+      readonly kind: "stop-databases";
+      readonly args: {
+        /** null: none runs as a primary. */
+        readonly primary: string | null;
+        /** They wait for the primary's last record. */
+        readonly followers: readonly string[];
+        readonly others: readonly string[];
         readonly stallMs: number;
       };
     }

@@ -533,6 +533,47 @@ export const commands = {
   },
   /** The cluster's virtual address to this primary, after an unanswered probe. */
   "take-address": { effect: "change", args: z.strictObject({}), result: Evidence },
+  /** What the control file of a stopped server says. */
+  "read-control": {
+    effect: "read",
+    args: z.strictObject({}),
+    result: z.strictObject({
+      systemIdentifier: z.string(),
+      /** `shut down`, `shut down in recovery`, `in production` … */
+      state: z.string(),
+      timeline: z.int().positive(),
+      checkpoint: Lsn,
+      /** As far as its WAL is known to go. */
+      end: Lsn,
+    }),
+  },
+  /** This host's pool, fast; its undo starts it again. */
+  "stop-pool": { effect: "change", args: z.strictObject({}), result: Evidence },
+  "start-pool": { effect: "change", args: z.strictObject({}), result: Evidence },
+  /** On purpose: it stays stopped until it is started by a person or an operation. Its undo starts it again, in its role. */
+  "stop-database": {
+    effect: "change",
+    args: z.strictObject({
+      /** A standby waits until it has replayed the record there; null where there is none to wait for. */
+      replayed: Lsn.nullable(),
+      stallMs: z.int().positive(),
+    }),
+    result: Evidence.extend({
+      shutdown: z.strictObject({ checkpoint: Lsn, timeline: z.int().positive() }),
+    }),
+  },
+  /** The primary that it was when it was stopped: its data directory still is on that timeline. */
+  "start-primary": {
+    effect: "change",
+    args: z.strictObject({ timeline: z.int().positive(), stallMs: z.int().positive() }),
+    result: Evidence,
+  },
+  /** Stopped fast and started in the same role, once in an operation. */
+  "restart-database": {
+    effect: "change",
+    args: z.strictObject({ role: z.enum(["primary", "standby"]), stallMs: z.int().positive() }),
+    result: Evidence,
+  },
   /** The vendor's cron lines get their `#`, and whatever of its scripts still runs is waited for; the file's bytes are remembered. */
   "take-over-cron": { effect: "change", args: z.strictObject({}), result: Evidence },
   /** The lines as they were before that; a file that was edited since keeps its edits. */

@@ -106,6 +106,9 @@ export const OperationKind = z.enum([
   "failover",
   "rebuild-node",
   "rejoin-node",
+  "cluster-stop",
+  "cluster-start",
+  "cluster-restart",
 ]);
 export type OperationKind = z.infer<typeof OperationKind>;
 

@@ -49,6 +49,12 @@ export const reservedClasses: Readonly<Record<CommandKind, readonly RuleClass[]>
   "drop-old-directory": ["database", "role"],
   "lead-pool": ["pool", "pool-row"],
   "take-address": ["vip"],
+  "read-control": [],
+  "stop-pool": ["pool", "pool-row"],
+  "start-pool": ["pool", "pool-row"],
+  "stop-database": ["database", "role", "vip"],
+  "start-primary": ["database", "role", "vip"],
+  "restart-database": ["database", "role", "vip"],
   "take-over-cron": [],
   "hand-back-cron": [],
 };

@@ -47,8 +47,9 @@ export const databaseRules: readonly Rule[] = [
     // Whoever starts it at boot may take his time.
     looks: 5,
     class: "database",
-    when: ({ facts: { database, host }, hasStalePid, marks: { ranInBoot } }) =>
+    when: ({ facts: { database, host }, hasStalePid, marks: { ranInBoot, stopped } }) =>
       database.status === "stopped" &&
+      stopped === null &&
       !hasStalePid &&
       !database.hasIncompleteMarker &&
       ranInBoot !== null &&
@@ -77,8 +78,9 @@ export const databaseRules: readonly Rule[] = [
     severity: "warning",
     looks: 2,
     class: "database",
-    when: ({ facts: { database }, hasStalePid }, { ranAt }, now) =>
+    when: ({ facts: { database }, hasStalePid, marks: { stopped } }, { ranAt }, now) =>
       database.status === "stopped" &&
+      stopped === null &&
       !hasStalePid &&
       !database.hasIncompleteMarker &&
       ranAt !== null
@@ -92,6 +94,18 @@ export const databaseRules: readonly Rule[] = [
           }
         : null,
     next: "start it when the work that it was stopped for is done; a clean stop is a person's word, or an operation's",
+  },
+  {
+    id: "stopped-on-purpose",
+    because: "an operation stopped this node, and nothing is started or mended until it is started",
+    severity: "info",
+    looks: 1,
+    class: "database",
+    when: ({ facts: { database }, marks: { stopped } }) =>
+      database.status === "stopped" && stopped !== null
+        ? `stopped at ${new Date(stopped.at).toISOString()}`
+        : null,
+    next: "castellan cluster start",
   },
   {
     id: "database-unreachable",

@@ -24,8 +24,10 @@ export const poolRules: readonly Rule[] = [
     severity: "warning",
     looks: 2,
     class: "pool",
-    when: ({ hasDeadPool, facts: { pool } }, { hadPool }) =>
-      pool?.status === "stopped" && !hasDeadPool && hadPool ? "no process and no pid file" : null,
+    when: ({ hasDeadPool, facts: { pool }, marks }, { hadPool }) =>
+      pool?.status === "stopped" && !hasDeadPool && hadPool && marks.stopped === null
+        ? "no process and no pid file"
+        : null,
     next: "start it when the work that it was stopped for is done; a clean stop is a person's word",
   },
   {

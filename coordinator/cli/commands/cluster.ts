@@ -2,9 +2,12 @@ import type { Command } from "commander";
 import { ImportRequest, type ClusterAnswer, type ImportAnswer } from "../../api/contract.ts";
 import { printResult, type CliContext } from "../context.ts";
 import { parseRequest, withJson } from "../options.ts";
+import { addClusterRunCommands } from "./cluster-run.ts";
 
 export function addClusterCommands(program: Command, context: CliContext): void {
-  const cluster = program.command("cluster").description("declarations of clusters (cluster.yaml)");
+  const cluster = program
+    .command("cluster")
+    .description("clusters: their declarations (cluster.yaml), start, stop, restart");
   withJson(
     cluster
       .command("import")
@@ -46,6 +49,7 @@ export function addClusterCommands(program: Command, context: CliContext): void 
     const nodes = answer.declaration.nodes.map((node) => node.name).join(", ");
     printResult(context, options.json, answer, [`${answer.file} is valid: ${nodes}`]);
   });
+  addClusterRunCommands(cluster, context);
 }
 
 function loadCluster(context: CliContext, name: string): Promise<ClusterAnswer> {

@@ -4,6 +4,9 @@ import type { OperationRecord, StepRecord } from "../../store/store.ts";
 import { renderBytes, renderDuration } from "./units.ts";
 
 const phaseTitles: Readonly<Record<PhaseId, string>> = {
+  restart: "restart one by one",
+  stop: "stop",
+  pools: "pools",
   hba: "open access",
   slots: "replication slots",
   "base-backup": "base backup",

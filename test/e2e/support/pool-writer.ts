@@ -47,6 +47,8 @@ export function writeThroughPool(cluster: TestCluster): PoolWriter {
     },
     stop: async () => {
       isStopped = true;
+      // Ends a statement, too, that a host which is gone will never answer.
+      client?.end().catch(() => undefined);
       await writing;
       return acknowledged;
     },

@@ -40,6 +40,7 @@ test("the signals of two rollbacks come from no common one, which would keep a n
       "declare-node": declareNode,
       "attach-pool": { run: refuse, undo: refuse },
       "hand-over": { run: refuse, undo: refuse },
+      "stop-databases": { run: refuse, undo: refuse },
     },
     limits: settings.limits,
     random: () => 0,

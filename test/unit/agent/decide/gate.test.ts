@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { judge, mustBeRecorded, stopsWhile, type Act, type GateInput } from "#agent/decide/gate.ts";
-import { emptyMemory } from "#agent/decide/view.ts";
+import { emptyMemory, noMarks } from "#agent/decide/view.ts";
 import type { GuardMode, GuardStep } from "#shared/domain/guard.ts";
 import { primary, threeNodes, view } from "./view-builder.ts";
 
@@ -34,6 +34,7 @@ function act(endedMs: number | null, hasFailed = false, begunMs = endedMs ?? 0):
 
 type Shut = readonly [gate: string, why: string, shut: (open: GateInput) => GateInput];
 const alone = { coordinatorConnected: false, cluster: threeNodes({ poolKind: "none" }) };
+const purpose = { ...noMarks, stopped: { at: 1, pid: 7 } };
 const disks = { mode: "maintenance", until: 3_600_000, by: "dba", note: "disks" } as const;
 
 /** What shuts each gate, in the order in which they are asked. */
@@ -44,6 +45,7 @@ const shut: readonly Shut[] = [
     "maintenance until 1970-01-01T01:00:00.000Z, by dba (disks)",
     (i) => ({ ...i, mode: disks }),
   ],
+  ["stopped", "stopped on purpose", (i) => ({ ...i, view: { ...i.view, marks: purpose } })],
   ["settle", "9 s ago", (i) => ({ ...i, runsForMs: 9_000, view: { ...i.view, ...alone } })],
   ["vendor", "cron", (i) => ({ ...i, view: { ...i.view, vendorAtWork: "cron is active" } })],
   [
@@ -89,6 +91,11 @@ test("the first gate that is shut has the word, whatever else is", () => {
 test("a look that has heard of a coordinator needs no time to settle", () => {
   expect(judge(input({ runsForMs: 0 }))).toEqual({ act: true });
   expect(judge(input({ runsForMs: 10_000, view: { ...seen, ...alone } }))).toEqual({ act: true });
+});
+
+test("what was stopped on purpose still drops a virtual address", () => {
+  const view = { ...seen, marks: purpose };
+  expect(judge(input({ view, rule: { class: "vip" } }))).toEqual({ act: true });
 });
 
 test("a reservation of another class keeps nothing back", () => {
