@@ -91,9 +91,7 @@ export const swapDataDirectory: ChangeStep<"swap-data-directory"> = {
     await guardMarks.mark({ diverged, fencedAt, needsRebuild, rejoiningSince, wasPrimary });
     await ledger.delete(keyOf(context));
     const line = facts.old === null ? `${data} is gone, as before` : `${data} is the one that it was`; // prettier-ignore
-    return evidence([line], {
-      files: facts.files.map(({ path, hash, from = null }) => ({ path, hash: from, from: hash })),
-    });
+    return evidence([line]);
   },
 };
 

@@ -5,6 +5,7 @@ import { everyNth, spread } from "./choose.ts";
 import type { Course } from "./course.ts";
 import { guardTakeover } from "./guard-takeover.ts";
 import { isGood, renderResult, renderSummary, renderTable, summary, type Part } from "./report.ts";
+import { rebuildNode } from "./rebuild-node.ts";
 import { revertFile } from "./revert-file.ts";
 import { missingIn, sourcePoints, unreachedPoints } from "./source-points.ts";
 import { strikeName, type Mode, type Product, type Strike } from "./strike.ts";
@@ -31,6 +32,7 @@ const courses: Readonly<Record<Course["operation"], Course>> = {
   "revert-file": revertFile,
   switchover,
   "guard-takeover": guardTakeover,
+  "rebuild-node": rebuildNode,
 };
 
 const options = new Command("npm run test:matrix --")

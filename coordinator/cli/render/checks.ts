@@ -27,7 +27,7 @@ export function renderForecast(forecast: Forecast): readonly string[] {
   return [
     `copy ${renderBytes(forecast.bytesToCopy)} at ${renderBytes(forecast.bytesPerSecond)}/s: about ${renderDuration(forecast.secondsToCopy * 1000)}`,
     `WAL ${renderBytes(forecast.walBytesPerSecond)}/s: the slot will hold about ${renderBytes(forecast.slotBytes)} of its budget of ${renderBytes(forecast.walBudgetBytes)}`,
-    `free on the new node ${renderBytes(forecast.targetFreeBytes)}`,
+    `free on the node ${renderBytes(forecast.targetFreeBytes)}`,
     ...forecast.refusals.map((refusal) => `refused: ${refusal}`),
   ];
 }

@@ -10,7 +10,7 @@ const phaseTitles: Readonly<Record<PhaseId, string>> = {
   hba: "open access",
   slots: "replication slots",
   "base-backup": "base backup",
-  files: "files of the new node",
+  files: "files of the node",
   start: "start and stream",
   verify: "verify data",
   register: "register",

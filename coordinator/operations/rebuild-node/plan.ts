@@ -221,7 +221,7 @@ function notesOf(context: PlanContext): readonly string[] {
   const sessions = situation.newcomer.facts?.database.clientSessions ?? 0;
   const retained = retainedBy(context);
   return [
-    `${name} answers no client from its stop until the copy streams; ${sessions} client sessions on it end.`,
+    `${name} answers no client from its stop until the copy streams. Client sessions on it now, which end: ${sessions}.`,
     `Its data of before is kept as ${oldDirectoryFor(paths.dataDirectory)} until the copy is proved: until then an abort brings it back.`,
     ...(retained === null ? [] : [`Slot ${slot} on ${primary.declared.name} holds ${printBytes(retained)} of WAL already, and goes on with it.`]), // prettier-ignore
     `The copy asks ${primary.declared.name} for a fast checkpoint: expect a short burst of writes there.`,

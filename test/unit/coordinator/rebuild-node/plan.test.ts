@@ -102,5 +102,6 @@ test("of any cluster: nothing is stopped before its WAL is held, nothing attache
       expect(plan.noReturn).toBe(plan.steps.at(-2)?.id);
       expect(planDigest("ESHA", make())).toBe(planDigest("ESHA", plan));
     }),
+    { numRuns: 30 },
   );
 });
