@@ -87,7 +87,7 @@ const restMs = 200;
 const checksEveryMs = 10_000;
 const stopWithinMs = 2_000;
 /** Every how many polls the files' contents are read again though their status did not move. */
-const fullRehashEvery = 12;
+const fullRehashEvery = 2;
 
 export function createLoop(options: LoopOptions): Loop {
   const { ports, expected, startedAt, onFacts } = options;

@@ -217,7 +217,8 @@ export function createSession(options: SessionOptions): Session {
         if (becameStale()) return;
         silentMs += everyMs;
         if (silentMs > lostAfterMs) link.terminate(`nothing heard for ${lostAfterMs} ms`);
-        else link.ping();
+        // It asks at the same pace; an answer to that is heard there.
+        else if (silentMs > everyMs) link.ping();
       };
       const bad = (reason: string): void => {
         log.warn({ reason }, "The coordinator sent what is no message.");

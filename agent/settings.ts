@@ -132,9 +132,9 @@ export type AgentSettings = z.infer<typeof AgentSettings>;
 export const defaultGuard: AgentSettings["guard"] = {
   ...defaultPolicy,
   schedules: Schedules.parse({
-    rehash: "*/5 * * * * *",
+    rehash: "*/30 * * * * *",
     host: "*/30 * * * * *",
-    guard: "*/2 * * * * *",
+    guard: "*/10 * * * * *",
   }),
   disk: DiskSettings.parse({}),
   trustAddresses: [],

@@ -43,10 +43,21 @@ const prefix = ledgerKey.slot("");
 export async function ownSlotEntries(ledger: Ledger): Promise<readonly OwnSlotEntry[]> {
   const entries = await ledger.list(prefix);
   return entries.flatMap(({ key, entry }) => {
-    const facts = SlotFacts.safeParse(entry.facts);
-    // Of another version: create-slot says so when it is asked; here nothing may be built on it.
-    return facts.success ? [{ name: key.slice(prefix.length), entry, facts: facts.data }] : [];
+    const facts = factsOf(entry);
+    return facts === null ? [] : [{ name: key.slice(prefix.length), entry, facts }];
   });
+}
+
+/** Asked for at every look, and an entry never changes: another one takes its place. */
+const read = new WeakMap<LedgerEntry, SlotFacts | null>();
+
+/** null for one of another version: create-slot says so when it is asked; elsewhere nothing may be built on it. */
+function factsOf(entry: LedgerEntry): SlotFacts | null {
+  const known = read.get(entry);
+  if (known !== undefined) return known;
+  const facts = SlotFacts.safeParse(entry.facts).data ?? null;
+  read.set(entry, facts);
+  return facts;
 }
 
 export function isDropped({ facts }: OwnSlotEntry): boolean {

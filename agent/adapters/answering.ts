@@ -58,6 +58,7 @@ function refuseWhereSilent(path: string): void {
 }
 
 function silenceOver(path: string): string | null {
+  if (silent.size === 0) return null;
   return ["/", ...prefixes(path)].find((place) => silent.has(place)) ?? null;
 }
 

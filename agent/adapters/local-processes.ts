@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readlinkSync, readSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { readSmallFile, resolvedPath } from "./local-system.ts";
 
@@ -16,20 +16,49 @@ export type LocalProcess = {
  * waiting: /proc is memory, it never blocks, and a thread's wake-up would cost more than the read.
  */
 export function liveProcess(pid: number): LocalProcess | null {
-  const parsed = parseProcStat(readProcFile(`/proc/${pid}/stat`) ?? "");
-  if (parsed === null || parsed.state === "Z" || parsed.state === "X") return null;
+  const stat = liveStat(pid);
+  if (stat === null) return null;
+  const { name, startTicks } = stat;
   return {
     pid,
-    name: parsed.name,
-    startTicks: parsed.startTicks,
+    name,
+    startTicks,
     workingDirectory: orNothing(() => readlinkSync(`/proc/${pid}/cwd`)),
   };
 }
 
 /** The very same process, not another one that got its number. */
 export function isStillAlive(process: LocalProcess): boolean {
-  return liveProcess(process.pid)?.startTicks === process.startTicks;
+  return liveStat(process.pid)?.startTicks === process.startTicks;
 }
+
+function liveStat(pid: number): ReturnType<typeof parseProcStat> {
+  const stat = parseProcStat(readProcFile(`/proc/${pid}/stat`) ?? "");
+  return stat === null || stat.state === "Z" || stat.state === "X" ? null : stat;
+}
+
+export type OpenProcess = Disposable & { readonly pid: number; isAlive(): boolean };
+
+/**
+ * For looks again and again: its file in /proc is kept open, which stays this process's own whoever gets its number
+ * later, and reads as ESRCH once it is reaped (tried on Linux 6.18). null when there is none.
+ */
+export function openProcess(pid: number): OpenProcess | null {
+  const fd = orNothing(() => openSync(`/proc/${pid}/stat`, "r"));
+  if (fd === null) return null;
+  const start = Buffer.alloc(64);
+  return {
+    pid,
+    isAlive: () => {
+      const length = orNothing(() => readSync(fd, start, 0, start.length, 0)) ?? 0;
+      const state = start[start.lastIndexOf(")", length) + 2];
+      return length > 0 && state !== stateCodes.zombie && state !== stateCodes.dead;
+    },
+    [Symbol.dispose]: () => closeSync(fd),
+  };
+}
+
+const stateCodes = { zombie: "Z".charCodeAt(0), dead: "X".charCodeAt(0) };
 
 /** Those whose command line has `-D DIRECTORY`, as every server, control and backup program takes it. */
 export async function processesWorkingOn(directory: string): Promise<readonly number[]> {

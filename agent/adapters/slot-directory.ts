@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { answering } from "./answering.ts";
 import { orNull } from "./file-failure.ts";
+import { fileSignature, sameSignature, type FileSignature } from "./local-system.ts";
 
 /**
  * What tells a slot from another of the same name: the server makes a directory for each slot and removes it with the
@@ -32,6 +33,31 @@ export async function slotIdentity(
     }
   }
   return null;
+}
+
+/** As long a file system's clock may stand still: what was made within it can't be told from what is made next. */
+const settledMs = 100;
+
+/** slotIdentity for looks again and again: asked anew only when slots were made or dropped since. */
+export function createSlotLook(
+  dataDirectory: string,
+  now: () => number,
+): (names: readonly string[]) => Promise<ReadonlyMap<string, SlotIdentity | null>> {
+  let known = new Map<string, SlotIdentity | null>();
+  let before: FileSignature | null = null;
+  return async (names) => {
+    if (names.length === 0) return new Map();
+    const lookedAt = now();
+    let slots: FileSignature | null = null;
+    for (const folder of folders) slots ??= await fileSignature(`${dataDirectory}/${folder}`);
+    if (!sameSignature(before, slots)) known = new Map();
+    for (const name of names) {
+      if (!known.has(name)) known.set(name, await slotIdentity(dataDirectory, name));
+    }
+    const isSettled = slots !== null && lookedAt - Number(slots.changedNs / 1_000_000n) > settledMs;
+    before = isSettled ? slots : null;
+    return known;
+  };
 }
 
 /**

@@ -35,8 +35,11 @@ export function createScriptLook(clock: Pick<Clock, "elapsedMs">): () => readonl
   };
 }
 
+/** Only the names of processes begin with one (proc(5)). */
+const lastDigit = "9".charCodeAt(0);
+
 function processes(): readonly string[] {
-  return readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));
+  return readdirSync("/proc").filter((entry) => entry.charCodeAt(0) <= lastDigit);
 }
 
 function mayBeScript(pid: string): boolean {

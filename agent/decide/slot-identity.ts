@@ -1,5 +1,5 @@
 /** As agent/adapters/slot-directory.ts sees it, and as the ledger keeps it. */
-type SlotIdentity = { readonly inode: string; readonly bornNs: string };
+export type SlotIdentity = { readonly inode: string; readonly bornNs: string };
 
 /** What the ledger knows: noted right before the slot was made, and again with its identity. */
 type SlotNote = { readonly at: number; readonly identity: SlotIdentity | undefined };

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { Name } from "#shared/domain/names.ts";
 import { writeAtomically } from "../adapters/atomic-write.ts";
-import { readSmallFile } from "../adapters/local-system.ts";
+import { fileSignature, readSmallFile, sameSignature } from "../adapters/local-system.ts";
 
 /** A file of the state directory that is bound to its host: a copied directory must say nothing of another one. */
 export type BoundFile<T> = {
@@ -31,10 +31,20 @@ export async function openBoundFile<T extends object>({
   machineIdFile = "/etc/machine-id",
 }: BoundFileOptions<T>): Promise<BoundFile<T>> {
   const machineId = (await readSmallFile(machineIdFile))?.trim() ?? null;
-  const text = await readSmallFile(path, "utf8");
+  // Before the text: of what is written in between the next look tells.
+  let signature = await fileSignature(path);
+  const { found, trouble } = judge(await readSmallFile(path, "utf8"));
+  let latest = found;
   return {
-    ...judge(text),
-    read: async () => judge(await readSmallFile(path, "utf8")).found,
+    found,
+    trouble,
+    read: async () => {
+      const now = await fileSignature(path);
+      // Every writer renames a whole file into its place.
+      if (!sameSignature(signature, now)) latest = judge(await readSmallFile(path, "utf8")).found;
+      signature = now;
+      return latest;
+    },
     save: async (value) => {
       const whole = Buffer.from(JSON.stringify({ machineId, node, ...value }));
       await writeAtomically(path, whole, { mode: 0o600 });

@@ -23,8 +23,11 @@ const peerFreshForMs = 10_000;
 const poolFreshForMs = 40_000;
 /** A coordinator that is silent for longer is not waited for: the own look is there before its word is too old. */
 const spokenForMs = 7_000;
-/** Each look costs both hosts a login: rare while all is well and a node's own agent speaks for it. */
-const calmEveryMs = 30_000;
+/**
+ * Each look costs both hosts a login: rare while all is well. A node whose agent speaks for it is looked at only so that
+ * a login that fails is known before it is needed.
+ */
+const calmEveryMs = { database: 120_000, pool: 30_000 };
 const everyMs = 5_000;
 /** In every round: a timer that is a little early must not leave one out. */
 const closeEveryMs = 900;
@@ -78,10 +81,12 @@ export function createSights(
       const { name, pool } = node;
       if (name !== settings.node) {
         const isSpokenFor = fresh(byOthers.get(name), spokenForMs) !== null;
-        look(`database ${name}`, leastMs, isSpokenFor, () => seePeer(cluster, node));
+        const restMs = isSpokenFor ? calmEveryMs.database : everyMs;
+        look(`database ${name}`, leastMs, restMs, () => seePeer(cluster, node));
       }
       if (pool !== null) {
-        look(`pool ${name}`, leastMs, off === "", () => seePool(cluster, node, pool.port));
+        const restMs = off === "" ? calmEveryMs.pool : everyMs;
+        look(`pool ${name}`, leastMs, restMs, () => seePool(cluster, node, pool.port));
       }
     }
   }
@@ -89,13 +94,17 @@ export function createSights(
   function look(
     key: string,
     leastMs: number | null,
-    isSpokenFor: boolean,
+    restMs: number,
     see: () => Promise<boolean>,
   ): void {
     const state = looks.get(key) ?? { isUnderWay: false, startedAt: Number.NEGATIVE_INFINITY, isSilent: false }; // prettier-ignore
     looks.set(key, state);
     const now = clock.elapsedMs();
-    if (state.isUnderWay || now - state.startedAt < (leastMs ?? restMs(state, isSpokenFor))) return;
+    if (
+      state.isUnderWay ||
+      now - state.startedAt < (leastMs ?? (isClose() ? closeRestMs(state) : restMs))
+    )
+      return;
     state.isUnderWay = true;
     state.startedAt = now;
     void see().then((isSilent) => {
@@ -107,10 +116,7 @@ export function createSights(
   const isClose = (): boolean =>
     clock.elapsedMs() - changedAt < (off === "" ? closeForMs.mended : closeForMs.off);
 
-  function restMs({ isSilent }: Look, isSpokenFor: boolean): number {
-    if (isClose()) return isSilent ? silentEveryMs : closeEveryMs;
-    return isSpokenFor ? calmEveryMs : everyMs;
-  }
+  const closeRestMs = ({ isSilent }: Look): number => (isSilent ? silentEveryMs : closeEveryMs);
 
   async function seePeer(cluster: ClusterView, node: DeclaredNode): Promise<boolean> {
     const seen = await lookAtPeer(ports, cluster, node);

@@ -1,39 +1,45 @@
 import type { AgentFacts } from "#shared/domain/facts.ts";
 import { version } from "#shared/version.ts";
-import { slotIdentity } from "../adapters/slot-directory.ts";
-import { compareSlots } from "../decide/slot-identity.ts";
+import { createSlotLook } from "../adapters/slot-directory.ts";
+import { compareSlots, type SlotIdentity } from "../decide/slot-identity.ts";
 import type { Ports } from "../ports.ts";
 import { isDropped, ownSlotEntries, type OwnSlotEntry } from "../slot-entries.ts";
 
-type AgentPorts = Pick<Ports, "settings" | "ledger">;
+type AgentPorts = Pick<Ports, "settings" | "ledger" | "clock">;
 
 /** What this agent is, may do and has made here. */
-export async function observeAgent(ports: AgentPorts, startedAt: number): Promise<AgentFacts> {
+export function createAgentObserver(
+  ports: AgentPorts,
+  startedAt: number,
+): () => Promise<AgentFacts> {
   const { settings } = ports;
-  const entries = await ownSlotEntries(ports.ledger);
-  return {
-    version,
-    startedAt,
-    product: settings.product,
-    verbs: [...settings.allow.verbs],
-    poolKind: settings.pool?.kind ?? "none",
-    root: settings.paths.root,
-    binDirectory: settings.paths.binDirectory,
-    dataDirectory: settings.paths.dataDirectory,
-    databasePort: settings.database.port,
-    startMode: settings.start.mode,
-    ownSlots: await Promise.all(
-      entries.filter((entry) => !isDropped(entry)).map((entry) => ownSlot(ports, entry)),
-    ),
-    droppedSlots: entries.flatMap(droppedSlot),
+  const slotsOnDisk = createSlotLook(settings.paths.dataDirectory, () => ports.clock.now());
+  return async () => {
+    const entries = await ownSlotEntries(ports.ledger);
+    const own = entries.filter((entry) => !isDropped(entry));
+    const identities = await slotsOnDisk(own.map(({ name }) => name));
+    return {
+      version,
+      startedAt,
+      product: settings.product,
+      verbs: [...settings.allow.verbs],
+      poolKind: settings.pool?.kind ?? "none",
+      root: settings.paths.root,
+      binDirectory: settings.paths.binDirectory,
+      dataDirectory: settings.paths.dataDirectory,
+      databasePort: settings.database.port,
+      startMode: settings.start.mode,
+      ownSlots: own.map((entry) => ownSlot(settings, entry, identities.get(entry.name) ?? null)),
+      droppedSlots: entries.flatMap(droppedSlot),
+    };
   };
 }
 
-async function ownSlot(
-  { settings }: AgentPorts,
+function ownSlot(
+  settings: AgentPorts["settings"],
   { name, entry, facts }: OwnSlotEntry,
-): Promise<AgentFacts["ownSlots"][number]> {
-  const found = await slotIdentity(settings.paths.dataDirectory, name);
+  found: SlotIdentity | null,
+): AgentFacts["ownSlots"][number] {
   return {
     name,
     operationId: entry.operationId,

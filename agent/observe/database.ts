@@ -4,7 +4,7 @@ import type { Dialect } from "#shared/products/product.ts";
 import { isStillAlive, type LocalProcess } from "../adapters/local-processes.ts";
 import { fileSignature, resolvedPath } from "../adapters/local-system.ts";
 import type { Ports } from "../ports.ts";
-import { slotIdentity } from "../adapters/slot-directory.ts";
+import { createSlotLook } from "../adapters/slot-directory.ts";
 import { bornAt } from "../decide/slot-identity.ts";
 import { createArchiveBacklog } from "./archive-backlog.ts";
 import { controlData, type ControlData } from "./control-data.ts";
@@ -38,8 +38,8 @@ export type DatabaseObserver = {
 
 /** Sizes walk every file of every database; settings are 350 rows made on the server. */
 const inventoryEveryMs = 30_000;
-const controlEveryMs = 60_000;
-const diskEveryMs = 5_000;
+const controlEveryMs = 300_000;
+const diskEveryMs = 10_000;
 /** A stopped or hanging server must not hold back what is known of files, pool and host. */
 const answerWithinMs = 10_000;
 /** How often it is looked, while a server is asked, whether it still lives. */
@@ -96,9 +96,11 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
   let inventoryAt = Number.NEGATIVE_INFINITY;
   let control: { readonly at: number; readonly about: string; readonly data: ControlData } | null =
     null;
+  let resolved: { readonly answering: string; readonly isOurs: boolean } | null = null;
   let inPartsUntil = Number.NEGATIVE_INFINITY;
   const archive = createArchiveBacklog(ports);
   const seenSlots = new Map<string, number>();
+  const slotsOnDisk = createSlotLook(dataDirectory, () => ports.clock.now());
 
   async function observe(want: DatabaseWant): Promise<DatabaseFacts> {
     // Programs that were missing may be installed meanwhile: asked again when everything is.
@@ -118,7 +120,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     if (!disk.exists) last = { ...absent, ...known };
     else if (disk.postmaster === null) last = await stopped(known, disk, want.fresh);
     else {
-      const answer = await unlessGone(ports, disk.postmaster, running(known, disk, want));
+      const answer = await unlessGone(disk.postmaster, running(known, disk, want));
       if (answer === null) return observe({ ...want, fresh: true });
       last = answer;
     }
@@ -206,7 +208,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     if (all || want.settings || waits) {
       // Else a session would hang with each question.
       for (const file of want.files ?? []) await fileSignature(file).catch(() => null);
-      const { inventory, problems: found } = await withinLimit(ports, askSettings(own, dialect));
+      const { inventory, problems: found } = await withinLimit(askSettings(own, dialect));
       Object.assign(rare, inventory);
       problems.push(...found);
     }
@@ -228,14 +230,21 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     seenServer = server;
     const whole: DatabaseFacts = { ...facts, ...rare };
     const answering = whole.dataDirectory;
-    if (
-      answering !== null &&
-      (await resolvedPath(answering)) !== (await resolvedPath(dataDirectory))
-    ) {
+    if (answering !== null && !(await isOurDirectory(answering, isNew || want.fresh))) {
       const problem = `the server that answers works in ${answering}, not in ${dataDirectory}`;
       return { ...absent, ...known, status: "unreachable", problem };
     }
     return { ...whole, problem: problems.length === 0 ? null : problems.join("; ") };
+  }
+
+  /** Under another name, it may be reached through a link: looked at when the server or its answer is another. */
+  async function isOurDirectory(answering: string, again: boolean): Promise<boolean> {
+    if (answering === dataDirectory) return true;
+    if (again || resolved?.answering !== answering) {
+      const [theirs, ours] = [await resolvedPath(answering), await resolvedPath(dataDirectory)];
+      resolved = { answering, isOurs: theirs === ours };
+    }
+    return resolved.isOurs;
   }
 
   async function withTimes(slots: readonly SlotStatus[]): Promise<DatabaseFacts["slots"]> {
@@ -243,20 +252,19 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     for (const name of seenSlots.keys()) {
       if (!slots.some((slot) => slot.name === name)) seenSlots.delete(name);
     }
-    return Promise.all(
-      slots.map(async (slot) => {
-        if (!seenSlots.has(slot.name)) seenSlots.set(slot.name, now);
-        const identity = await slotIdentity(dataDirectory, slot.name);
-        const madeAt = identity === null ? null : bornAt(identity);
-        return { ...slot, madeAt, seenAt: seenSlots.get(slot.name) ?? now };
-      }),
-    );
+    const identities = await slotsOnDisk(slots.map(({ name }) => name));
+    return slots.map((slot) => {
+      if (!seenSlots.has(slot.name)) seenSlots.set(slot.name, now);
+      const identity = identities.get(slot.name) ?? null;
+      const madeAt = identity === null ? null : bornAt(identity);
+      return { ...slot, madeAt, seenAt: seenSlots.get(slot.name) ?? now };
+    });
   }
 
   async function ask(dialect: Dialect): Promise<StatusAnswer> {
     if (ports.clock.elapsedMs() < inPartsUntil) return askStatusInParts(own, dialect);
     try {
-      return await withinLimit(ports, askStatus(own, dialect));
+      return await withinLimit(askStatus(own, dialect));
     } catch (error) {
       const failure = asFailure(error);
       if (!refusals.has(failure.code)) throw failure;
@@ -266,7 +274,7 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     }
   }
 
-  /** Runs a program: only when the server it is about changed, or once a minute while one runs. */
+  /** Runs a program: only when the server it is about changed, or every five minutes while one runs. */
   async function lookAtControlFile(about: string, fresh: boolean): Promise<ControlData | null> {
     const now = ports.clock.elapsedMs();
     const isOld = about !== "stopped" && control !== null && now - control.at >= controlEveryMs;
@@ -308,39 +316,38 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
  * null: it died before it answered, and what is left of it may never answer. Up to version 14 a session that asks for
  * statistics waits ten seconds for a collector that has died with its server.
  */
-async function unlessGone<T>(
-  ports: Pick<Ports, "clock">,
-  server: LocalProcess,
-  answer: Promise<T>,
-): Promise<T | null> {
-  const done = new AbortController();
-  const gone = async (): Promise<null> => {
-    do await ports.clock.sleep(deathEveryMs, done.signal);
-    while (isStillAlive(server));
-    return null;
-  };
-  const death = gone();
-  try {
-    return await Promise.race([answer, death]);
-  } finally {
-    done.abort();
-    await death.catch(() => undefined);
-    answer.catch(() => undefined);
-  }
+async function unlessGone<T>(server: LocalProcess, answer: Promise<T>): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const death = new Promise<null>((resolve) => {
+    timer = setInterval(() => {
+      if (!isStillAlive(server)) resolve(null);
+    }, deathEveryMs);
+  });
+  return firstOf(answer, death, () => clearInterval(timer));
 }
 
-async function withinLimit<T>(ports: Pick<Ports, "clock">, answer: Promise<T>): Promise<T> {
-  const done = new AbortController();
-  const late = ports.clock.sleep(answerWithinMs, done.signal).then(() => {
+/** Ends with Failure STALLED where there is no answer in time. */
+async function withinLimit<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
     const message = `the server gives no answer for ${answerWithinMs / 1000} s`;
-    throw new Failure("STALLED", message, { retryable: true });
+    timer = setTimeout(() => {
+      reject(new Failure("STALLED", message, { retryable: true }));
+    }, answerWithinMs);
   });
+  return firstOf(answer, late, () => clearTimeout(timer));
+}
+
+/** What comes later of an answer that is not waited for any more is nobody's. */
+async function firstOf<T, U>(
+  answer: Promise<T>,
+  other: Promise<U>,
+  end: () => void,
+): Promise<T | U> {
   try {
-    return await Promise.race([answer, late]);
+    return await Promise.race([answer, other]);
   } finally {
-    done.abort();
-    // Only its end is of interest now, whichever way it comes.
-    await late.catch(() => undefined);
+    end();
     answer.catch(() => undefined);
   }
 }

@@ -1,6 +1,6 @@
 import type { NodeFacts } from "#shared/domain/facts.ts";
 import type { Ports } from "../ports.ts";
-import { observeAgent } from "./agent.ts";
+import { createAgentObserver } from "./agent.ts";
 import { createDatabaseObserver } from "./database.ts";
 import { createFileObserver, type FileObserver } from "./files.ts";
 import { createHostObserver } from "./host.ts";
@@ -32,6 +32,7 @@ export type Observer = {
 export type ObserverPorts = Omit<Ports, "observe" | "guardView" | "jobs">;
 
 export function createObserver(ports: ObserverPorts, startedAt: number): Observer {
+  const agent = createAgentObserver(ports, startedAt);
   const database = createDatabaseObserver(ports);
   const pool = createPoolObserver(ports);
   const host = createHostObserver(ports);
@@ -46,7 +47,7 @@ export function createObserver(ports: ObserverPorts, startedAt: number): Observe
       ...(await files.observe({ now: want.fresh || want.settings })),
     ]);
     const [agentFacts, databaseFacts, poolFacts] = await Promise.all([
-      orAsBefore(before?.agent, () => observeAgent(ports, startedAt)),
+      orAsBefore(before?.agent, agent),
       orAsBefore(before?.database, () =>
         database.observe({ ...want, files: fileFacts.map(({ path }) => path) }),
       ),

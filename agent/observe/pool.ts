@@ -6,7 +6,7 @@ import {
   backends,
   poolText,
 } from "#shared/config-files/pool-conf.ts";
-import { poolSettings } from "#shared/config-files/pool-settings.ts";
+import { poolSettings, type PoolSettings } from "#shared/config-files/pool-settings.ts";
 import {
   isStillAlive,
   liveProcess,
@@ -28,9 +28,12 @@ export type PoolPorts = Pick<
   "settings" | "clock" | "programs" | "files" | "databases" | "secrets" | "rootHelper"
 >;
 
+/** fresh: nothing from memory; settings: its configuration may have changed. */
+type PoolWant = { readonly fresh: boolean; readonly settings?: boolean };
+
 export type PoolObserver = {
   /** null on a node that runs no pool. Programs run only when it is time, or `fresh`. */
-  observe(want: { readonly fresh: boolean }): Promise<PoolFacts | null>;
+  observe(want: PoolWant): Promise<PoolFacts | null>;
   /** It died: its pid file is there, and names no living process. A clean stop takes the file away. */
   isDead(): boolean;
 };
@@ -39,8 +42,9 @@ export type PoolObserver = {
  * Each question is a process or a session: asked when the pool's status file says that some row changed, when an
  * operation wants a fresh look, and once in a while.
  */
-const rowsEveryMs = 30_000;
+const rowsEveryMs = 60_000;
 const retryEveryMs = 10_000;
+const confEveryMs = 10_000;
 
 /** Settings that a check or a person looks at; none of them is a secret. */
 const observedSettings = (
@@ -77,9 +81,9 @@ export function createPoolObserver(ports: PoolPorts): PoolObserver {
   let process: LocalProcess | null = null;
   let isDead = false;
 
-  async function observe({ fresh }: { readonly fresh: boolean }): Promise<PoolFacts> {
-    const conf = await readConf();
-    const settings = conf === null ? (last?.settings ?? {}) : visibleSettings(conf);
+  async function observe({ fresh, settings: isEdited = false }: PoolWant): Promise<PoolFacts> {
+    const conf = await readConf(fresh || isEdited);
+    const settings = conf === null ? (last?.settings ?? {}) : conf.visible;
     const isRunning = process !== null && isStillAlive(process);
     const hasJustGone = process !== null && !isRunning;
     const mayAskHelper = fresh || hasJustGone || ports.clock.elapsedMs() - askedAt >= retryEveryMs;
@@ -154,23 +158,39 @@ async function poolRows(ports: PoolPorts, pcp: PcpReader): Promise<readonly Pool
   return (await session.query("show pool_nodes")).map(poolRowOf);
 }
 
-async function leader(conf: PoolConf | null, pcp: PcpReader): Promise<boolean | null> {
-  if (conf === null || !poolSettings(conf).watchdog.enabled) return null;
+async function leader(conf: KnownConf | null, pcp: PcpReader): Promise<boolean | null> {
+  if (conf?.settings.watchdog.enabled !== true) return null;
   const printed = await pcp.watchdog();
   return printed === null ? null : parseIsLeader(printed);
 }
 
-/** Parsed again only when the file is another one. */
-function createConfReader(ports: PoolPorts, path: string): () => Promise<PoolConf | null> {
-  let seen: { readonly signature: FileSignature | null; readonly conf: PoolConf | null } | null =
+type KnownConf = {
+  readonly settings: PoolSettings;
+  readonly visible: Readonly<Record<string, string>>;
+};
+
+/** Read again only when the file is another one; whoever watches it tells that sooner than its next look. */
+function createConfReader(
+  ports: PoolPorts,
+  path: string,
+): (again: boolean) => Promise<KnownConf | null> {
+  let seen: { readonly signature: FileSignature | null; readonly conf: KnownConf | null } | null =
     null;
-  return async () => {
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  return async (again) => {
+    const now = ports.clock.elapsedMs();
+    if (seen !== null && !again && now - lookedAt < confEveryMs) return seen.conf;
+    lookedAt = now;
     const signature = await fileSignature(path);
     if (seen !== null && sameSignature(seen.signature, signature)) return seen.conf;
     const file = await ports.files.read(path).catch(() => null);
-    seen = { signature, conf: file === null ? null : parsePoolConf(file.text, path) };
+    seen = { signature, conf: file === null ? null : knownOf(parsePoolConf(file.text, path)) };
     return seen.conf;
   };
+}
+
+function knownOf(conf: PoolConf): KnownConf {
+  return { settings: poolSettings(conf), visible: visibleSettings(conf) };
 }
 
 function visibleSettings(conf: PoolConf): Record<string, string> {
@@ -189,10 +209,10 @@ function visibleSettings(conf: PoolConf): Record<string, string> {
 
 /** The pool may run as another user: only what every user may see of a process is asked, or root's helper. */
 async function poolProcess(
-  conf: PoolConf | null,
+  conf: KnownConf | null,
   helper: PoolPorts["rootHelper"] | null,
 ): Promise<LocalProcess | null> {
-  const file = conf === null ? null : poolSettings(conf).pidFile;
+  const file = conf?.settings.pidFile ?? null;
   if (file === null) return null;
   const pid = (await pidInFile(file)) ?? (await hiddenPid(file, helper));
   const process = pid === null ? null : liveProcess(pid);
@@ -213,18 +233,18 @@ async function hiddenPid(
 }
 
 /** The pid file is there and tells us nothing: whether the pool runs is then for its control port to say. */
-async function hasHiddenPid(conf: PoolConf | null): Promise<boolean> {
-  const file = conf === null ? null : poolSettings(conf).pidFile;
+async function hasHiddenPid(conf: KnownConf | null): Promise<boolean> {
+  const file = conf?.settings.pidFile ?? null;
   return file !== null && (await fileSignature(file)) !== null && (await pidInFile(file)) === null;
 }
 
 /** A pid file without a pool. Of one that only root may read its helper says so; what it said stands until it is asked again. */
 async function hasStalePid(
-  conf: PoolConf | null,
+  conf: KnownConf | null,
   helper: PoolPorts["rootHelper"] | null,
   before: boolean,
 ): Promise<boolean> {
-  const file = conf === null ? null : poolSettings(conf).pidFile;
+  const file = conf?.settings.pidFile ?? null;
   if (file === null || (await fileSignature(file)) === null) return false;
   // Damaged, or the number of a process that is no pool: poolProcess() has looked.
   if ((await readSmallFile(file)) !== null) return true;
@@ -246,11 +266,11 @@ async function countSessions(port: number): Promise<number> {
 }
 
 /** The pool writes a row's new state there at once (pgpool docs, logdir); the name is the product's. */
-async function statusSignature(conf: PoolConf | null): Promise<string> {
-  const folder = conf === null ? null : poolSettings(conf).logDir;
+async function statusSignature(conf: KnownConf | null): Promise<string> {
+  const folder = conf?.settings.logDir ?? null;
   if (folder === null) return "";
-  const found = await Promise.all(
-    ["pgpool_status", "kingbasecluster_status"].map((name) => fileSignature(`${folder}/${name}`)),
-  );
-  return found.map((file) => `${file?.inode}:${file?.size}:${file?.modifiedNs}`).join();
+  const file =
+    (await fileSignature(`${folder}/pgpool_status`)) ??
+    (await fileSignature(`${folder}/kingbasecluster_status`));
+  return `${file?.inode}:${file?.size}:${file?.modifiedNs}`;
 }

@@ -17,24 +17,30 @@ export type WalDiskObserver = {
 /** A change of less isn't worth a message. */
 const leastNewsBytes = 16 * 1024 * 1024;
 const mostSegments = 50_000;
+/** Links are followed again so often: a stopped server's WAL may be moved. */
+const seekEveryMs = 30_000;
 
 /** The file system that the WAL really lies on, links followed: often another one than the data's. */
 export function createWalDiskObserver(ports: Pick<Ports, "settings" | "clock">): WalDiskObserver {
   let samples: readonly SpaceSample[] = [];
   let seenIn = "";
+  let soughtAt = Number.NEGATIVE_INFINITY;
   let news: WalDisk | null = null;
 
   return {
     shown: () => news,
     look: async () => {
       const { dataDirectory } = ports.settings.paths;
-      const directory = await walDirectory(dataDirectory).catch(() => null);
+      const now = ports.clock.elapsedMs();
+      const isKnown = seenIn !== "" && now - soughtAt < seekEveryMs;
+      const directory = isKnown ? seenIn : await walDirectory(dataDirectory).catch(() => null);
+      if (!isKnown) soughtAt = now;
       const space = directory === null ? null : await spaceAt(directory).catch(() => null);
       if (directory === null || space === null) return null;
       // A move to another file system is no fill.
       if (directory !== seenIn) samples = [];
       seenIn = directory;
-      samples = keepSamples(samples, { at: ports.clock.elapsedMs(), freeBytes: space.freeBytes });
+      samples = keepSamples(samples, { at: now, freeBytes: space.freeBytes });
       const fillBytesPerSecond = fillRate(samples);
       const secondsToFull =
         fillBytesPerSecond === null ? null : Math.round(space.freeBytes / fillBytesPerSecond);

@@ -83,7 +83,7 @@ test("a node that its own agent speaks for is seldom asked, and what it said cou
   say();
   expect(changes()).toBe(before + 1);
   let asked = 0;
-  for (let i = 0; i < 12; i += 1) {
+  for (let i = 0; i < 48; i += 1) {
     asked += (await during(5_000)).standby;
     say();
   }
