@@ -101,6 +101,16 @@ const checks: readonly Check<RebuildSituation>[] = [
     },
   },
   {
+    id: "followers",
+    title: "Nobody streams from the node",
+    wrong: ({ asked, subject }) =>
+      (subject?.facts?.database.replication ?? []).map(({ applicationName }) => ({
+        node: asked,
+        found: `${applicationName} streams from ${asked}`,
+        fix: `The copy has no WAL of before for it: lead it to the primary first.`,
+      })),
+  },
+  {
     id: "synchronous",
     title: "Commits don't wait for the node while it is copied",
     wrong: ({ asked, copy }) => {

@@ -15,11 +15,11 @@ const checks: readonly Check<SubjectSituation>[] = [
   vendorAtRest,
   {
     id: "astray",
-    title: "The node does not stream from the primary",
-    wrong: ({ asked, primaries: [primary] }) => {
-      const row = primary?.facts?.database.replication.find(({ applicationName }) => applicationName === asked); // prettier-ignore
-      if (row?.state !== "streaming") return [];
-      return [{ node: asked, found: `${asked} streams from ${primary?.declared.name ?? ""}`, fix: "There is nothing to bring back: castellan status" }]; // prettier-ignore
+    title: "The node does not stream",
+    wrong: ({ asked, subject }) => {
+      const receiver = subject?.facts?.database.receiver ?? null;
+      if (receiver?.status !== "streaming") return [];
+      return [{ node: asked, found: `${asked} streams: ${receiver.conninfo}`, fix: "There is nothing to bring back: castellan status" }]; // prettier-ignore
     },
   },
   {

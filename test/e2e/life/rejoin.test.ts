@@ -29,7 +29,7 @@ test("a former primary that the guard leaves to a person is rewound when one ask
   );
   const again = await castellan.cli([...rejoin, "--yes"], { reject: false });
   expect(again.exitCode).toBe(3);
-  expect(again.stderr).toContain("srv127 streams from srv129");
+  expect(again.stderr).toContain("srv127 streams: ");
 });
 
 test("where no rewind can help it says so, leaves all as it is, and the rebuild brings the node back: KingbaseES' names on PostgreSQL 10", async () => {

@@ -140,6 +140,11 @@ const cases: readonly Case[] = [
     says: ["slot: slot slot_srv129 is in use by copier"],
   },
   {
+    title: "a standby that streams from it",
+    edit: (world) => changeDatabase(world, "srv129", { replication: (world.facts.get("srv127")?.database.replication ?? []).map((row) => ({ ...row, applicationName: "srv159" })) }), // prettier-ignore
+    says: ["followers: srv159 streams from srv129"],
+  },
+  {
     title: "commits that would wait for the node",
     edit: (world) => changeSettings(world, "srv127", { synchronous_standby_names: "1 (srv129)" }),
     says: ["synchronous: without srv129 commits would wait"],
