@@ -17,11 +17,13 @@ export type WriterWatch = {
 /** A node surely was the primary between two answers that one session gave. */
 type Stretch = { readonly node: string; readonly from: number; until: number };
 
+/** Of all watches: a bed that is taken as the run before has left it still has that one's rows. */
+let next = 2_000_000;
+
 /** Every node is asked every 20 ms; where it is the primary a numbered row is written every 200 ms. */
 export function watchWriters(cluster: TestCluster): WriterWatch {
   const stretches: Stretch[] = [];
   const acknowledged: number[] = [];
-  let next = 2_000_000;
   let isStopped = false;
   const write = async (client: pg.Client): Promise<void> => {
     const id = next++;
