@@ -46,6 +46,18 @@ const checks: readonly Check<RebuildSituation>[] = [
     },
   },
   {
+    id: "wal",
+    title: "The WAL of the node lies in its data directory",
+    wrong: ({ asked, subject }) => {
+      const { dataDirectory } = subject?.declared.paths ?? { dataDirectory: "" };
+      const directory = subject?.facts?.guard.walDisk?.directory ?? dataDirectory;
+      // Links are resolved in it, those above the data directory too.
+      const isInside = directory.split("/").at(-2) === dataDirectory.split("/").at(-1);
+      if (directory === dataDirectory || isInside) return [];
+      return [{ node: asked, found: `the WAL of ${asked} lies in ${directory}`, fix: "The copy has its own in the data directory: what it is linked to is left, to be removed by hand.", isWarning: true }]; // prettier-ignore
+    },
+  },
+  {
     id: "tablespaces",
     title: "All data is in the data directory",
     wrong: ({ asked, copy }) => {

@@ -115,6 +115,11 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    title: "nothing, with WAL on another disk, which is said only",
+    edit: (world) => change(world, "srv129", (facts) => ({ ...facts, guard: { ...facts.guard, walDisk: { directory: "/wal/15", freeBytes: 1, totalBytes: 2, fillBytesPerSecond: null, secondsToFull: null } } })), // prettier-ignore
+    says: ["warning wal: the WAL of srv129 lies in /wal/15. The copy has its own"],
+  },
+  {
     title: "tablespaces",
     edit: (world) => changeDatabase(world, "srv127", { tablespaces: [{ oid: 1, name: "fast", location: "/srv/fast", bytes: 1 }] }), // prettier-ignore
     says: ["tablespaces: the cluster has tablespaces in /srv/fast"],
