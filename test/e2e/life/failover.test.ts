@@ -1,68 +1,56 @@
 import { expect, test } from "vitest";
-import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
-import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
-import { testLab } from "#test/harness/test-lab.ts";
+import type { AlertRecord, OperationRecord } from "#coordinator/store/store.ts";
+import type { LaneOptions } from "#test/harness/postgres.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
-import { enforce } from "#test/e2e/support/guard.ts";
+import {
+  answers,
+  failingOver,
+  isStandby,
+  killPrimary,
+  leaveBehind,
+  rows,
+} from "../support/pool-failover.ts";
 
-const hosts = ["127", "129", "159"].map((id) => ({ name: `srv${id}`, address: `192.168.4.${id}` }));
-test("with the coordinator away nobody is promoted, and the log says why", async () => {
-  await using bed = await failingOver();
-  const { cluster, castellan } = bed;
-  await castellan.killCoordinator();
-  await killPrimary(cluster);
-  expect(await answers(cluster)).toContain("did not answer");
-  expect(await isStandby(cluster, "srv129")).toBe(true);
-  expect(await isStandby(cluster, "srv159")).toBe(true);
-});
+const lanes: readonly (readonly [title: string, lane: LaneOptions])[] = [
+  ["PostgreSQL 15", { product: "postgresql" }],
+  ["KingbaseES' names on PostgreSQL 10", { product: "kingbase-v8r3" }],
+];
 
-type Bed = AsyncDisposable & { readonly cluster: TestCluster; readonly castellan: Castellan };
-
-async function failingOver(): Promise<Bed> {
-  const lab = await testLab({ hosts: [...hosts, { name: "coord", address: "192.168.4.10" }] });
-  const coordinatorHost = lab.host("coord");
-  const { nodePath, projectPath } = lab.host("srv127");
-  const program = `${nodePath} ${projectPath}/dist/castellan-failover.js`;
-  const cluster = await createCluster(lab, {
-    product: "postgresql",
-    nodes: ["srv127", "srv129", "srv159"],
-    pool: true,
-    poolSettings: { failover_command: `'${program} %d %h %p %D %m %H %M %P %r %R'` },
-  });
-  const castellan = await installCastellan(cluster, { coordinatorHost });
-  await castellan.cli(["cluster", "import", cluster.name]);
-  await enforce(castellan, cluster.nodes);
-  return {
-    cluster,
-    castellan,
-    [Symbol.asyncDispose]: async () => {
-      await castellan[Symbol.asyncDispose]();
-      await cluster[Symbol.asyncDispose]();
-    },
-  };
-}
-
-async function killPrimary(cluster: TestCluster): Promise<void> {
-  const { host, paths } = cluster.node("srv127");
-  const [pid = ""] = (await host.readFile(`${paths.dataDir}/postmaster.pid`)).split("\n");
-  await host.exec(["kill", "-9", pid]);
-}
-
-async function isStandby(cluster: TestCluster, node: string): Promise<unknown> {
-  return (await cluster.sql(node, "SELECT pg_is_in_recovery() AS r"))[0]?.["r"];
-}
-
-/** What came of the call for the primary, on whichever pool's host it was; calls for standbys come to nothing. */
-async function answers(cluster: TestCluster): Promise<string> {
-  const said = async (): Promise<string> => {
-    const texts = ["srv127", "srv129"].map(async (node) => {
-      const { host } = cluster.node(node);
-      const file = `${host.root}/var/lib/castellan-agent/failover.log`;
-      return host.exists(file) ? host.readFile(file) : "";
-    });
-    const lines = (await Promise.all(texts)).join("").split("\n");
-    return lines.filter((line) => !line.endsWith("nothing to do")).join("\n").trim(); // prettier-ignore
-  };
-  await waitFor(async () => (await said()) !== "", { timeoutMs: 90_000, what: "the pool's call" });
-  return said();
-}
+test.each(lanes)(
+  "the pool's primary is killed: the standby with most is promoted, not the lowest row: %s",
+  async (_title, lane) => {
+    await using bed = await failingOver(lane);
+    const { cluster, castellan } = bed;
+    await cluster.sql("srv127", "CREATE TABLE kept AS SELECT 1 AS id");
+    await waitFor(async () => (await rows(cluster, "srv129")) === 1, { what: "srv129 to have it" });
+    await leaveBehind(cluster, "srv129");
+    await cluster.sql("srv127", "INSERT INTO kept VALUES (2)");
+    await waitFor(async () => (await rows(cluster, "srv159")) === 2, { what: "srv159 to have it" });
+    await killPrimary(cluster);
+    const called = await answers(cluster);
+    expect(called).toMatch(/ promoted: srv159: /);
+    expect(await isStandby(cluster, "srv159")).toBe(false);
+    expect(await isStandby(cluster, "srv129")).toBe(true);
+    expect(await rows(cluster, "srv159")).toBe(2);
+    const operations = await castellan.json<readonly OperationRecord[]>(["operation", "list"]);
+    expect(operations.filter(({ kind }) => kind === "failover")).toMatchObject([{ subject: "srv159" }]); // prettier-ignore
+    // The guards lead the other one over, and the pools let it serve again.
+    await waitFor(async () => (await rows(cluster, "srv129")) === 2, { timeoutMs: 60_000, what: "srv129 to follow" }); // prettier-ignore
+    for (const { name } of cluster.pools?.nodes ?? []) {
+      await waitFor(
+        async () => {
+          const shown = (await cluster.pools?.show(name)) ?? [];
+          const rowOf = (node: string) => shown.find(({ hostname }) => hostname === cluster.node(node).address); // prettier-ignore
+          const [leader, follower] = [rowOf("srv159"), rowOf("srv129")];
+          return leader?.role === "primary" && leader.status === "up" && follower?.role === "standby" && follower.status === "up"; // prettier-ignore
+        },
+        { timeoutMs: 60_000, what: `the pool of ${name} to have both` },
+      );
+    }
+    // Started by whomever, the former primary is none any more.
+    await waitFor(async () => (await rows(cluster, "srv127")) === 2, { timeoutMs: 60_000, what: "srv127 to answer" }); // prettier-ignore
+    expect(await isStandby(cluster, "srv127")).toBe(true);
+    const alerts = await castellan.json<readonly AlertRecord[]>(["alert", "list"]);
+    expect(alerts.filter(({ cause }) => cause === `failover:${cluster.name}`)).toEqual([]);
+  },
+);

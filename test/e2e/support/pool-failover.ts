@@ -1,0 +1,81 @@
+import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
+import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import type { LaneOptions } from "#test/harness/postgres.ts";
+import { testLab } from "#test/harness/test-lab.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { enforce } from "./guard.ts";
+
+const hosts = ["127", "129", "159"].map((id) => ({ name: `srv${id}`, address: `192.168.4.${id}` }));
+
+type Bed = AsyncDisposable & { readonly cluster: TestCluster; readonly castellan: Castellan };
+
+export async function failingOver(lane: LaneOptions): Promise<Bed> {
+  const lab = await testLab({ hosts: [...hosts, { name: "coord", address: "192.168.4.10" }] });
+  const coordinatorHost = lab.host("coord");
+  const { nodePath, projectPath } = lab.host("srv127");
+  const program = `${nodePath} ${projectPath}/dist/castellan-failover.js`;
+  const cluster = await createCluster(lab, {
+    ...lane,
+    nodes: ["srv127", "srv129", "srv159"],
+    pool: true,
+    poolSettings: { failover_command: `'${program} %d %h %p %D %m %H %M %P %r %R'` },
+  });
+  const castellan = await installCastellan(cluster, { coordinatorHost });
+  await castellan.cli(["cluster", "import", cluster.name]);
+  await enforce(castellan, cluster.nodes);
+  return {
+    cluster,
+    castellan,
+    [Symbol.asyncDispose]: async () => {
+      await castellan[Symbol.asyncDispose]();
+      await cluster[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** It gets no more WAL from the primary. */
+export async function leaveBehind(cluster: TestCluster, node: string): Promise<void> {
+  const { host, paths } = cluster.node("srv127");
+  const { address } = cluster.node(node);
+  const hba = await host.readFile(paths.hbaFile);
+  const options = { owner: cluster.lane.osUser, mode: 0o600 };
+  await host.writeFile(paths.hbaFile, `host replication all ${address}/32 reject\n${hba}`, options);
+  await cluster.sql("srv127", "SELECT pg_reload_conf()");
+  await waitFor(
+    async () => {
+      const left = await cluster.sql("srv127", `SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE client_addr = '${address}'`); // prettier-ignore
+      return left.length === 0;
+    },
+    { what: `${node} to be left behind` },
+  );
+}
+
+export async function killPrimary(cluster: TestCluster): Promise<void> {
+  const { host, paths } = cluster.node("srv127");
+  const [pid = ""] = (await host.readFile(`${paths.dataDir}/postmaster.pid`)).split("\n");
+  await host.exec(["kill", "-9", pid]);
+}
+
+export async function isStandby(cluster: TestCluster, node: string): Promise<unknown> {
+  return (await cluster.sql(node, "SELECT pg_is_in_recovery() AS r"))[0]?.["r"];
+}
+
+export async function rows(cluster: TestCluster, node: string): Promise<unknown> {
+  const [row] = await cluster.sql(node, "SELECT count(*)::int AS n FROM kept").catch(() => []);
+  return row?.["n"];
+}
+
+/** What came of the call for the primary, on whichever pool's host it was; calls for standbys come to nothing. */
+export async function answers(cluster: TestCluster): Promise<string> {
+  const said = async (): Promise<string> => {
+    const texts = ["srv127", "srv129"].map(async (node) => {
+      const { host } = cluster.node(node);
+      const file = `${host.root}/var/lib/castellan-agent/failover.log`;
+      return host.exists(file) ? host.readFile(file) : "";
+    });
+    const lines = (await Promise.all(texts)).join("").split("\n");
+    return lines.filter((line) => !line.endsWith("nothing to do")).join("\n").trim(); // prettier-ignore
+  };
+  await waitFor(async () => (await said()) !== "", { timeoutMs: 90_000, what: "the pool's call" });
+  return said();
+}
