@@ -1,3 +1,5 @@
+import { processesIn } from "../adapters/local-processes.ts";
+import { readSmallFile } from "../adapters/local-system.ts";
 import type { StepContext } from "../ports.ts";
 import { findPostmaster } from "./postmaster.ts";
 import { serverActivity } from "./server-start.ts";
@@ -8,9 +10,16 @@ type StopContext = Pick<
   "settings" | "product" | "programs" | "files" | "clock" | "signal"
 >;
 
+type Stop = {
+  readonly dataDirectory: string;
+  readonly stallMs: number;
+  /** Whoever streams from it follows another one afterwards. */
+  readonly leavesFollowers?: true;
+};
+
 /** Fast, in the site's way: sessions are ended, the data is flushed. Waits as long as there is progress. */
 export async function stopServer(
-  { dataDirectory, stallMs }: { readonly dataDirectory: string; readonly stallMs: number },
+  { dataDirectory, stallMs, leavesFollowers }: Stop,
   context: StopContext,
 ): Promise<void> {
   const { programs, settings, product } = context;
@@ -30,9 +39,23 @@ export async function stopServer(
     async () => {
       const postmaster = await findPostmaster(dataDirectory, context);
       if (postmaster === null) return { state: "done", value: null };
+      if (leavesFollowers === true) await endSenders(dataDirectory);
       const token = await serverActivity(postmaster.pid, null, context.files);
       const said = result.stderr.at(-1) ?? `exit code ${result.exitCode}`;
       return { state: "waiting", token, missing: `pid ${postmaster.pid} is still there (${said})` };
     },
   );
+}
+
+/** A server that stops waits for each follower to have just as much as it was sent: one that is ahead of it, for ever. */
+async function endSenders(dataDirectory: string): Promise<void> {
+  for (const pid of await processesIn(dataDirectory)) {
+    const title = await readSmallFile(`/proc/${pid}/cmdline`, "utf8");
+    if (title === null || !/wal ?sender/.test(title)) continue;
+    try {
+      process.kill(pid, "SIGTERM");
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
 }

@@ -56,7 +56,7 @@ export async function assureStopped(stallMs: number, context: StepContext): Prom
     throw new Failure("REFUSED", `${context.settings.node} is a primary: it is not stopped`);
   }
   crashPoint("step:stopping-standby");
-  await stopServer({ dataDirectory, stallMs }, context);
+  await stopServer({ dataDirectory, stallMs, leavesFollowers: true }, context);
 }
 
 async function isRunning(context: StepContext): Promise<boolean> {

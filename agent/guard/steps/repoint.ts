@@ -47,7 +47,7 @@ export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
     await databases.own.query(dialect.reload);
   } else {
     await context.mark({ restartingSince: context.clock.now() });
-    await stopServer({ dataDirectory, stallMs: stopStallMs }, context);
+    await stopServer({ dataDirectory, stallMs: stopStallMs, leavesFollowers: true }, context);
     crashPoint("guard:stopped-to-repoint");
     await lead();
     crashPoint("guard:upstream-edited");
