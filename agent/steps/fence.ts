@@ -1,7 +1,9 @@
 import { Failure } from "#shared/errors.ts";
 import { processesIn } from "../adapters/local-processes.ts";
+import { seeStopped } from "../guard/rejoin/stopped-server.ts";
 import { fenceDirectory } from "../guard/steps/write-standby-marker.ts";
 import type { StepContext } from "../ports.ts";
+import { asGuardStep } from "./as-guard-step.ts";
 import { evidence } from "./evidence.ts";
 import { standbyMarkerFile, standbyStyleOf } from "./standby-marker.ts";
 import type { SetStep } from "./step.ts";
@@ -20,7 +22,12 @@ export const fence: SetStep<"fence"> = {
       mark: (marks) => context.guardMarks.mark(marks),
     });
     const synchronousStandbyNames = await synchronousNames(context);
-    return { ...evidence([`the database is stopped; ${line}`]), synchronousStandbyNames };
+    const { timeline } = await seeStopped(asGuardStep(context));
+    return {
+      ...evidence([`the database is stopped on timeline ${timeline}; ${line}`]),
+      synchronousStandbyNames,
+      timeline,
+    };
   },
 };
 

@@ -20,7 +20,7 @@ export type FailoverCase = {
   readonly others: readonly string[];
   /** Its own agent has answered `fence`: it is stopped behind a standby marker. Else why there is no such answer. */
   readonly proof:
-    | { readonly synchronousStandbyNames: string }
+    | { readonly synchronousStandbyNames: string; readonly timeline: number }
     | { readonly missing: string; readonly mayCome: boolean };
   /** One after the other, the second one begun when the first one had ended. */
   readonly looks: readonly [readonly NodeLook[], readonly NodeLook[]];
@@ -53,6 +53,13 @@ export function decideFailover({ lost, others, proof, looks }: FailoverCase): Fa
   }
   if ("missing" in proof) return { do: "wait", mayChange: proof.mayCome, because: proof.missing };
   const seen = now.flatMap((look) => candidate(look, before));
+  const ahead = now.filter(({ timeline }) => timeline !== null && timeline > proof.timeline);
+  if (ahead.length > 0) {
+    const found = ahead
+      .map(({ node, timeline }) => `${node} is on timeline ${timeline}`)
+      .join(", ");
+    return { do: "wait", mayChange: false, because: `${found}, ${lost} on ${proof.timeline}: somebody else led after it` }; // prettier-ignore
+  }
   const moving = now.filter(({ node, role }) => role === "standby" && !seen.some((one) => one.node === node)); // prettier-ignore
   if (moving.length > 0) {
     const names = moving.map(({ node }) => node).join(", ");

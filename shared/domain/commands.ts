@@ -448,6 +448,8 @@ export const commands = {
     result: Evidence.extend({
       /** What its own files say that its commits waited for. */
       synchronousStandbyNames: z.string(),
+      /** Its own: who is on a later one follows somebody who led after it. */
+      timeline: z.int(),
     }),
   },
   /**

@@ -17,7 +17,7 @@ const decide = (now: readonly NodeLook[], more: Partial<FailoverCase> = {}) =>
   decideFailover({
     lost: "srv127",
     others: ["srv129", "srv159"],
-    proof: { synchronousStandbyNames: "" },
+    proof: { synchronousStandbyNames: "", timeline: 2 },
     looks: [now, now],
     ...more,
   });
@@ -32,6 +32,15 @@ describe("whom a failover promotes", () => {
   test("a later timeline goes before more WAL of an earlier one", () => {
     const looks = [at("srv129", "0/5000", { timeline: 2 }), at("srv159", "0/6000")];
     expect(decide(looks)).toMatchObject({ successor: { node: "srv129", timeline: 2 } });
+  });
+
+  test("nobody where a standby is on a later timeline than the fenced one: another primary led it there, and may still", () => {
+    const looks = [at("srv129", "0/5000", { timeline: 3 }), at("srv159", "0/6000")];
+    expect(decide(looks)).toEqual({
+      do: "wait",
+      mayChange: false,
+      because: "srv129 is on timeline 3, srv127 on 2: somebody else led after it",
+    });
   });
 
   test("nobody without the proof that the former primary takes no write", () => {
@@ -55,7 +64,7 @@ describe("whom a failover promotes", () => {
     const waits = (names: string, ...seen: readonly string[]) =>
       decide(
         seen.map((node) => at(node, "0/5000")),
-        { proof: { synchronousStandbyNames: names } },
+        { proof: { synchronousStandbyNames: names, timeline: 2 } },
       ).do === "wait";
     expect(waits("1 (srv127, srv129, srv159)", "srv129", "srv159")).toBe(false);
     expect(waits("1 (srv127, srv129, srv159)", "srv129")).toBe(true);
@@ -90,13 +99,14 @@ test("whatever is seen, only a standby at rest that nobody is ahead of is promot
       ),
       fc.oneof(
         fc.constant({ missing: "no answer", mayCome: true }),
-        fc.constantFrom("", "1 (srv129, srv159, srv160)", "2 (srv129, srv159, srv160)", "*").map((names) => ({ synchronousStandbyNames: names })), // prettier-ignore
+        fc.constantFrom("", "1 (srv129, srv159, srv160)", "2 (srv129, srv159, srv160)", "*").map((names) => ({ synchronousStandbyNames: names, timeline: 1 })), // prettier-ignore
       ),
       (looks, proof) => {
         const others = ["srv129", "srv159", "srv160"];
         const decided = decideFailover({ lost: "srv127", others, proof, looks });
         if (decided.do !== "promote") return;
         expect(proof).not.toHaveProperty("missing");
+        expect(decided.successor.timeline).toBe(1);
         const [before, now] = looks;
         expect(now.every(({ role }) => role !== "primary")).toBe(true);
         const place = (seen: readonly NodeLook[], node: string): string | null => {
