@@ -41,7 +41,8 @@ async function run(agent: AgentSettings): Promise<string> {
   if (failed !== oldPrimary) return "it was not the primary: nothing to do";
   const call = { backendId: failed, host, port };
   const { outcome, primary, because } = await askCoordinator(call, agent, answerWithinMs);
-  if (outcome !== "waits") return `${outcome}: ${primary ?? ""}: ${because}`;
+  if (outcome !== "waits")
+    return [outcome, ...(primary === null ? [] : [primary]), because].join(": ");
   throw new Failure("REFUSED", `nobody was promoted: ${because}`, { hint: "castellan status" });
 }
 

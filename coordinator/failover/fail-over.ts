@@ -2,6 +2,7 @@ import type { NodeDeclaration } from "#shared/domain/cluster.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import type { FailoverAnswer, FailoverCall } from "#shared/protocol/messages.ts";
 import type { Events } from "../events.ts";
+import { changesRoles } from "../operations/changes-roles.ts";
 import type { Runner } from "../operations/runner.ts";
 import type { CoordinatorPorts, LoadedCluster } from "../ports.ts";
 import type { OperationRecord } from "../store/store.ts";
@@ -76,14 +77,18 @@ async function decided(
   for (const begun = clock.elapsedMs(); ; await clock.sleep(lookAgainMs)) {
     // Asked anew each time: one that begins meanwhile has the word, too.
     const holder = store.leaseHolder(name);
-    if (holder !== null && changesRoles(holder)) return waits(heldBecause(holder));
+    if (holder !== null && changesRoles(holder)) {
+      const isUnderWay = ["planned", "running", "rolling-back"].includes(holder.state);
+      const because = heldBecause(holder);
+      return isUnderWay ? { outcome: "held", primary: null, because } : waits(because);
+    }
     const decision = decideFailover(await look(cluster, lost, ports));
     if (decision.do === "nothing") {
       return { outcome: "led", primary: decision.primary, because: decision.because };
     }
     if (decision.do === "promote") {
       const { successor, because } = decision;
-      const plan = planFailover(cluster, successor, because);
+      const plan = planFailover(cluster, successor, [because]);
       const operation = runner.start({ kind: "failover", cluster: name, subject: successor.node, requestedBy, plan, onFailure: "rollback" }); // prettier-ignore
       return promoted(operation, because, ports);
     }
@@ -167,11 +172,6 @@ async function promoted(
     }
     await clock.sleep(20);
   }
-}
-
-/** Its own stop of the primary is what the pool may have seen. */
-function changesRoles({ plan, kind }: OperationRecord): boolean {
-  return kind === "failover" || (plan.reserves ?? []).some(({ classes }) => classes.includes("role")); // prettier-ignore
 }
 
 function heldBecause({ id, kind, state, subject }: OperationRecord): string {

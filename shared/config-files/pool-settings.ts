@@ -114,3 +114,8 @@ function watchdogNodes(pool: PoolConf, names: WatchdogNames): readonly WatchdogN
   }
   return nodes.toSorted((a, b) => a.id - b.id);
 }
+
+/** Of a failover_command: ours asks the coordinator, and promotes nobody by itself. */
+export function callsOurExecutor(command: string): boolean {
+  return /(?:^|[\s/])castellan-failover(?:\.js)?(?:\s|$)/.test(command);
+}

@@ -214,9 +214,9 @@ export const FailoverCall = z.strictObject({
   port: z.int(),
 });
 export type FailoverCall = z.infer<typeof FailoverCall>;
-/** promoted, or led by another one already: `primary` takes writes. waits: nobody was promoted. */
+/** promoted, or led by another one already: `primary` takes writes. held: by an operation that says who leads. waits: nobody was promoted. */
 export const FailoverAnswer = z.strictObject({
-  outcome: z.enum(["promoted", "led", "waits"]),
+  outcome: z.enum(["promoted", "led", "held", "waits"]),
   primary: Name.nullable(),
   because: z.string(),
 });

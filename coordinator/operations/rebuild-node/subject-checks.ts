@@ -1,3 +1,4 @@
+import { callsOurExecutor } from "#shared/config-files/pool-settings.ts";
 import type { CommandKind } from "#shared/domain/commands.ts";
 import type { Check, Wrong } from "../checks.ts";
 import { rowOf } from "../switchover/situation.ts";
@@ -90,7 +91,7 @@ export const noForeignFailover: Check<SubjectSituation> = {
     if (!runs || rowOf(subject, situation) === null) return [];
     return nodes.flatMap(({ declared: { name }, facts }): readonly Wrong[] => {
       const command = facts?.pool?.settings["failover_command"] ?? "";
-      if (command === "" || command.includes("castellan-failover")) return [];
+      if (command === "" || callsOurExecutor(command)) return [];
       return [{ node: name, found: `the pool of ${name} runs ${command.split(" ")[0]} when ${subject.declared.name} stops`, fix: "Empty failover_command, or have it call castellan-failover (docs/failover.md)." }]; // prettier-ignore
     });
   },

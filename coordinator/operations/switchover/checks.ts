@@ -1,3 +1,4 @@
+import { callsOurExecutor } from "#shared/config-files/pool-settings.ts";
 import type { CommandKind } from "#shared/domain/commands.ts";
 import { lsnDistance } from "#shared/domain/lsn.ts";
 import { parseSyncList } from "#shared/domain/sync-list.ts";
@@ -164,7 +165,7 @@ const checks: readonly Check<SwitchoverSituation>[] = [
         const follow = settings["follow_primary_command"] ?? settings["follow_master_command"] ?? ""; // prettier-ignore
         const wrong: Wrong[] = [];
         const command = settings["failover_command"] ?? "";
-        if (command !== "") wrong.push({ node: declared.name, found: `the pool of ${declared.name} runs ${command.split(" ")[0]} when the primary stops`, fix: "It would promote somebody while the primary stops: only a pool whose failover_command is empty can be asked for a switchover." }); // prettier-ignore
+        if (command !== "" && !callsOurExecutor(command)) wrong.push({ node: declared.name, found: `the pool of ${declared.name} runs ${command.split(" ")[0]} when the primary stops`, fix: "It would promote somebody while the primary stops: empty failover_command, or have it call castellan-failover (docs/failover.md), and reload." }); // prettier-ignore
         if (follow !== "") wrong.push({ node: declared.name, found: `the pool of ${declared.name} has a follow_primary_command`, fix: "It takes every standby out of the pool at a failover: empty it." }); // prettier-ignore
         return wrong;
       }),

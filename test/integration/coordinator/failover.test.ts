@@ -58,8 +58,12 @@ test("an operation that changes roles says who leads: nobody else is promoted, n
     { onFailure: "pause" },
   );
   const { body } = await call(coordinator, "srv127");
-  expect(body).toMatchObject({ outcome: "waits", because: expect.stringContaining("switchover srv129 (op-abcdefghijkm, planned)") }); // prettier-ignore
+  expect(body).toMatchObject({ outcome: "held", because: expect.stringContaining("switchover srv129 (op-abcdefghijkm, planned)") }); // prettier-ignore
   expect(kinds(srv127)).not.toContain("fence");
+  expect(store.alerts({ open: true })).toEqual([]);
+  // One that rests leaves the cluster without a primary: a person has to know.
+  store.setOperationState("op-abcdefghijkm", "paused", 2);
+  expect((await call(coordinator, "srv127")).body.outcome).toBe("waits");
   expect(store.alerts({ open: true })).toMatchObject([{ cause: "failover:ESHA", severity: "critical", node: "srv127" }]); // prettier-ignore
 });
 
@@ -110,7 +114,7 @@ async function cluster(coordinator: TestCoordinator) {
 
 const evidence = { alreadyDone: false, lines: [], files: [] };
 function obey({ kind }: CommandEnvelope) {
-  if (kind === "fence") return done({ ...evidence, synchronousStandbyNames: "" });
+  if (kind === "fence") return done({ ...evidence, synchronousStandbyNames: "", timeline: 1 });
   return done(kind === "promote" ? { ...evidence, timeline: 2 } : evidence);
 }
 

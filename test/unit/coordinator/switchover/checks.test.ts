@@ -193,6 +193,20 @@ const cases: readonly Case[] = [
     says: ["failover-command: the pool of srv129 is stopped"],
   },
   {
+    title: "a pool that promotes by a script of its own",
+    options: withPool,
+    edit: (world) => changePool(world, "srv127", { settings: { failover_command: "/x/failover_stream.sh %d" } }), // prettier-ignore
+    says: [
+      "failover-command: the pool of srv127 runs /x/failover_stream.sh when the primary stops",
+    ],
+  },
+  {
+    title: "a pool that asks the coordinator, which leaves the switchover alone",
+    options: withPool,
+    edit: (world) => changePool(world, "srv127", { settings: { failover_command: "/usr/bin/node /x/castellan-failover.js %d" } }), // prettier-ignore
+    says: [],
+  },
+  {
     title: "a pool that takes every standby out at a failover",
     options: withPool,
     edit: (world) => changePool(world, "srv127", { settings: { failover_command: "", follow_primary_command: "/x" } }), // prettier-ignore
