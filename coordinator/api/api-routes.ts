@@ -25,8 +25,10 @@ import {
 } from "./contract.ts";
 import { rebuildNode } from "../operations/rebuild-node/request.ts";
 import { rejoinNode } from "../operations/rejoin-node/request.ts";
+import { forceFailover } from "../operations/failover/request.ts";
 import { switchOver } from "../operations/switchover/request.ts";
 import { RebuildRequest } from "./rejoin-contract.ts";
+import { FailoverRequest } from "./failover-contract.ts";
 import { SwitchoverRequest } from "./switchover-contract.ts";
 import { clusterRunRoutes } from "./cluster-run-routes.ts";
 import { guardRoutes } from "./guard-routes.ts";
@@ -106,6 +108,9 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
       switchOver(ports, runner.start, parameters["name"] ?? "", body),
     ),
     ...clusterRunRoutes(ports),
+    post("/api/clusters/:name/failover", FailoverRequest, ({ parameters, body }) =>
+      forceFailover(ports, runner.start, parameters["name"] ?? "", body),
+    ),
     ...guardRoutes(ports),
     ...driftRoutes(ports),
     get("/api/slots", () => slots(ports, clusterFiles.names())),

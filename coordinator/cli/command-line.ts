@@ -7,6 +7,7 @@ import { addClusterCommands } from "./commands/cluster.ts";
 import { addCompletionCommand } from "./commands/completion.ts";
 import { addEventsCommand } from "./commands/events.ts";
 import { addDriftCommands } from "./commands/drift.ts";
+import { addFailoverCommand } from "./commands/failover.ts";
 import { addFileCommands } from "./commands/file.ts";
 import { addGuardCommands } from "./commands/guard.ts";
 import { addNodeCommands } from "./commands/node.ts";
@@ -45,6 +46,7 @@ export function createCommandLine(context: CliContext): Command {
   addFileCommands(program, context);
   addNodeCommands(program, context);
   addSwitchoverCommand(program, context);
+  addFailoverCommand(program, context);
   addOperationCommands(program, context);
   addCompletionCommand(program, context);
   finish(program, "castellan");

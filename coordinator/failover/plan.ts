@@ -6,7 +6,7 @@ import type { Candidate } from "./decide.ts";
 export function planFailover(
   { declaration, hash }: LoadedCluster,
   { node, position, systemIdentifier, timeline }: Candidate,
-  because: string,
+  notes: readonly string[],
 ): Plan {
   const id = `promote/${node}`;
   return {
@@ -27,7 +27,7 @@ export function planFailover(
       },
     ],
     noReturn: id,
-    notes: [because],
+    notes,
   };
 }
 

@@ -130,10 +130,10 @@ function handOver(
 }
 
 /** Clients of a pool wait until it knows. */
-function leadSteps(
+export function leadSteps(
   primary: KnownNode,
   successor: KnownNode,
-  situation: SwitchoverSituation,
+  situation: Pick<SwitchoverSituation, "nodes" | "stallMs">,
 ): readonly PlanStep[] {
   const [from, to] = [rowOf(primary, situation), rowOf(successor, situation)];
   if (from === null || to === null) return [];
@@ -149,9 +149,9 @@ function leadSteps(
   }));
 }
 
-function addressSteps(
+export function addressSteps(
   successor: KnownNode,
-  { declaration }: SwitchoverSituation,
+  { declaration }: Pick<SwitchoverSituation, "declaration">,
 ): readonly PlanStep[] {
   const address = declaration.virtualAddresses.database;
   const { name } = successor.declared;
@@ -170,7 +170,10 @@ function addressSteps(
   ];
 }
 
-function followSteps(successor: KnownNode, present: readonly KnownNode[]): readonly PlanStep[] {
+export function followSteps(
+  successor: KnownNode,
+  present: readonly KnownNode[],
+): readonly PlanStep[] {
   const { name: node, address: host, port } = successor.declared;
   return present
     .filter((one) => one !== successor)

@@ -9,7 +9,10 @@ const hosts = ["127", "129", "159"].map((id) => ({ name: `srv${id}`, address: `1
 
 type Bed = AsyncDisposable & { readonly cluster: TestCluster; readonly castellan: Castellan };
 
-export async function failingOver(lane: LaneOptions): Promise<Bed> {
+export async function failingOver(
+  lane: LaneOptions,
+  { failoverCommand }: { readonly failoverCommand?: "" } = {},
+): Promise<Bed> {
   const lab = await testLab({ hosts: [...hosts, { name: "coord", address: "192.168.4.10" }] });
   const coordinatorHost = lab.host("coord");
   const { nodePath, projectPath } = lab.host("srv127");
@@ -18,7 +21,9 @@ export async function failingOver(lane: LaneOptions): Promise<Bed> {
     ...lane,
     nodes: ["srv127", "srv129", "srv159"],
     pool: true,
-    poolSettings: { failover_command: `'${program} %d %h %p %D %m %H %M %P %r %R'` },
+    poolSettings: {
+      failover_command: `'${failoverCommand ?? `${program} %d %h %p %D %m %H %M %P %r %R`}'`,
+    },
   });
   const castellan = await installCastellan(cluster, { coordinatorHost });
   await castellan.cli(["cluster", "import", cluster.name]);
