@@ -5,6 +5,7 @@ import { confirmPrimary } from "./confirm-primary.ts";
 import { createSlot } from "./create-slot.ts";
 import { demote } from "./demote.ts";
 import { fence } from "./fence.ts";
+import { detachBackend } from "./detach-backend.ts";
 import { follow } from "./follow.ts";
 import { holdDoor } from "./hold-door.ts";
 import { joinRegime } from "./join-regime.ts";
@@ -95,6 +96,7 @@ export const executors: Executors = {
   "start-pool": startPool,
   "stop-database": stopDatabase,
   "start-primary": startPrimary,
+  "detach-backend": detachBackend,
   "restart-database": restartDatabase,
   "take-over-cron": takeOverCron,
   "hand-back-cron": handBackCron,

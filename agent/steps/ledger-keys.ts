@@ -42,6 +42,8 @@ export const ledgerKey = {
   stoppedOnPurpose: "stopped-on-purpose",
   /** A stopped primary was started. */
   startedPrimary: "started-primary",
+  /** A row of the pool was detached. */
+  detached: (id: number): string => `detached:${id}`,
   /** The server that was stopped to be started again. */
   restarted: "restarted",
   regime: (dataDirectory: string): string => `regime:${dataDirectory}`,

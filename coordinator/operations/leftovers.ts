@@ -72,6 +72,8 @@ const leftovers: Leftovers = {
   "start-pool": ({ on }) => `${on}: its pool may run`,
   "stop-database": ({ on }) => `${on}: its database may be stopped: castellan cluster start`,
   "start-primary": ({ on }) => `${on}: may run as the primary: castellan status`,
+  "detach-backend": ({ on, args }) =>
+    `${on}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be detached: run there: pcp_attach_node -n ${args.row.id}`,
   "restart-database": ({ on }) => `${on}: its database may be stopped: castellan cluster start`,
   "attach-pool": ({ args }) =>
     `${args.pools.map((p) => p.node).join(", ")}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be attached: run there: pcp_detach_node -n ${args.row.id}`,

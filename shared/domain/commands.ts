@@ -570,6 +570,12 @@ export const commands = {
     args: z.strictObject({ timeline: z.int().positive(), stallMs: z.int().positive() }),
     result: Evidence,
   },
+  /** At the watchdog's leader, where the row is up; every pool has then closed what it holds open to that server. */
+  "detach-backend": {
+    effect: "change",
+    args: z.strictObject({ row: BackendRow, stallMs: z.int().positive() }),
+    result: Evidence,
+  },
   /** Stopped fast and started in the same role, once in an operation. */
   "restart-database": {
     effect: "change",

@@ -54,6 +54,7 @@ export const reservedClasses: Readonly<Record<CommandKind, readonly RuleClass[]>
   "start-pool": ["pool", "pool-row"],
   "stop-database": ["database", "role", "vip"],
   "start-primary": ["database", "role", "vip"],
+  "detach-backend": ["pool", "pool-row"],
   "restart-database": ["database", "role", "vip"],
   "take-over-cron": [],
   "hand-back-cron": [],

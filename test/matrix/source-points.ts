@@ -60,6 +60,8 @@ export const unreachedPoints: Readonly<Record<string, string>> = {
   "step:copy-taken-out": "no rebuild",
   "step:old-directory-back": "no rebuild",
   "step:dropping-old-directory": "no rebuild",
+  "step:attached-again": "no restart of the cluster",
+  "step:detached-to-restart": "no restart of the cluster",
   "step:database-stopped": "no stop of the cluster",
   "step:pool-started": "no stop of the cluster",
   "step:pool-stopped": "no stop of the cluster",

@@ -1,3 +1,4 @@
+import type { CommandKind } from "#shared/domain/commands.ts";
 import { Failure } from "#shared/errors.ts";
 import type { LoadedCluster } from "../../ports.ts";
 import { noPreconditions } from "../add-node/plan/common.ts";
@@ -12,6 +13,7 @@ import { restartOrder } from "./hot-standby.ts";
 import { isRunning, type ClusterSituation } from "./situation.ts";
 import {
   attachSteps,
+  detachSteps,
   proveStreamingStep,
   reserved,
   startPoolSteps,
@@ -40,6 +42,7 @@ export function planRolling(
   if (primary === undefined || successor === null) throw new Failure("INTERNAL", "preflight has let this pass"); // prettier-ignore
   const standbys = standbysOf(situation, successor);
   const steps = standbys.flatMap((node) => [
+    ...detachSteps(node, situation),
     restartStep(node, "standby", situation),
     proveStreamingStep(node, primary, situation),
     ...attachSteps([node], situation, "restart"),
@@ -73,6 +76,13 @@ export function planRolling(
   };
 }
 
+const verbs: readonly CommandKind[] = [
+  "restart-database",
+  "detach-backend",
+  "stop-pool",
+  "start-pool",
+];
+
 const checks: readonly Check<ClusterSituation>[] = [
   {
     id: "successor",
@@ -95,12 +105,14 @@ const checks: readonly Check<ClusterSituation>[] = [
     },
   },
   {
-    id: "restart-verb",
+    id: "restart-verbs",
     title: "Every agent admits a restart",
     wrong: ({ nodes }) =>
-      nodes
-        .filter(({ facts }) => facts !== null && !facts.agent.verbs.includes("restart-database"))
-        .map(({ declared: { name } }) => ({ node: name, found: `${name} does not admit restart-database`, fix: `On ${name}: add "restart-database" to allow.verbs in agent.yaml, and restart castellan-agent.` })), // prettier-ignore
+      nodes.flatMap(({ declared: { name }, facts }) => {
+        const missing = verbs.filter((verb) => facts?.agent.verbs.includes(verb) === false);
+        if (missing.length === 0) return [];
+        return [{ node: name, found: `${name} does not admit ${missing.join(", ")}`, fix: `On ${name}: add ${missing.map((verb) => `"${verb}"`).join(", ")} to allow.verbs in agent.yaml, and restart castellan-agent.` }]; // prettier-ignore
+      }),
   },
 ];
 

@@ -140,6 +140,22 @@ export function takeAddressSteps(
   ];
 }
 
+/** A pool keeps sessions to a server for its next clients: those to one that was restarted would end them. */
+export function detachSteps(node: KnownNode, situation: ClusterSituation): readonly PlanStep[] {
+  const row = declaredRow(node);
+  if (row === null) return [];
+  return presentManagers(situation).map(({ declared: { name } }) => ({
+    id: `detach-backend/${row.id}/${name}`,
+    phase: "restart",
+    title: `Take ${node.declared.name} (backend ${row.id}) out of the pool of ${name}`,
+    preview: [`pcp_detach_node -n ${row.id} at the leader`],
+    on: name,
+    kind: "detach-backend",
+    args: { row, stallMs: situation.stallMs },
+    preconditions: noPreconditions,
+  }));
+}
+
 /** Also where a pool's status file says that a row was down when it was stopped: it streams by now. */
 export function attachSteps(
   nodes: readonly KnownNode[],

@@ -76,3 +76,14 @@ test("without a standby that streams there is nobody to hand over to", () => {
   changeDatabase(world, "srv127", { replication: [] });
   expect(check(world)).toEqual([expect.stringContaining("no standby streams from the primary")]);
 });
+
+test("with pools each standby is taken out of every pool before its restart, and attached after it", () => {
+  const world = runningWorld();
+  expect(stepsOf(world).slice(0, 5)).toEqual([
+    "detach-backend/1/srv127",
+    "detach-backend/1/srv129",
+    "restart-database/srv129",
+    "prove-streaming/started/srv129",
+    "attach-pool/started/1",
+  ]);
+});
