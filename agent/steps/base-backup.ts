@@ -30,6 +30,7 @@ import { ownFacts } from "./own-entry.ts";
 import { assertStopped } from "./postmaster.ts";
 import { standbyMarkers } from "./standby-marker.ts";
 import type { ChangeStep } from "./step.ts";
+import { assureStopped } from "./stop-standby.ts";
 import { systemIdentifierOf } from "./control-data.ts";
 import { watchProgress } from "./watch-progress.ts";
 
@@ -95,6 +96,8 @@ export const baseBackup: ChangeStep<"base-backup"> = {
 async function start(args: Args, context: StepContext, generation: number): Promise<void> {
   const name = backupJobName(context);
   await assertNotStarted(args, context);
+  // The node's slot holds what the copy needs only while nobody streams through it.
+  if (args.besideOld === true) await assureStopped(args.stallMs, context);
   await assertPlaceIsFree(args, context);
   await context.jobs.remove(name);
   for (const tree of treesOf(args)) await removeCopy(tree, args, context);
