@@ -40,8 +40,13 @@ test.each(lanes)(
       { name: "slot_srv159", restart_lsn: null },
     ]);
 
-    // And nothing of it is left at all: its files come as they were accepted.
+    // And nothing of it is left at all, nor its slot: its files come as they were accepted.
     await cluster.stop("srv129", "immediate");
+    await waitFor(
+      async () =>
+        (await cluster.sql("srv127", "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = 'slot_srv129' AND NOT active")).length === 1, // prettier-ignore
+      { what: "its slot to be dropped" },
+    );
     await host.exec(["rm", "-r", paths.dataDir]);
     expect((await rebuild()).state).toBe("succeeded");
     expect(await bed.upstreamOf("srv129")).toBe("srv127");
