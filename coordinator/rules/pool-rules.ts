@@ -6,7 +6,7 @@ import {
   type PoolConf,
   poolText,
 } from "#shared/config-files/pool-conf.ts";
-import { poolSettings } from "#shared/config-files/pool-settings.ts";
+import { failoverExecutor, poolSettings } from "#shared/config-files/pool-settings.ts";
 import { bareAddress, isSameAddress } from "#shared/domain/addresses.ts";
 import { poolConnections } from "./evaluators.ts";
 import { textFindings } from "./ha-module-rules.ts";
@@ -113,6 +113,29 @@ export const poolRules: readonly Rule[] = [
     check: perFile(conf, (file) =>
       flagFindings(file, ["failover_on_backend_error", "fail_over_on_backend_error"]),
     ),
+  },
+  {
+    id: "failover-executor",
+    sentence: "One executor is in charge of a lost primary, the same on all pools",
+    severity: "critical",
+    needs: ["pool"],
+    wanted:
+      "castellan-failover in failover_command of every pool, or the same other script, or none",
+    fix: "Make failover_command the same everywhere and reload: of two executors each promotes whom it takes for the best.",
+    check: forCluster((view) => {
+      const files = readable(view, ({ poolConf }) => sound(poolConf));
+      const inCharge = files.map(({ node, file }) => ({
+        file,
+        says: `${node.name}: ${failoverExecutor(poolText(file.content, "failover_command"))}`,
+        executor: failoverExecutor(poolText(file.content, "failover_command")),
+      }));
+      const [first, ...others] = inCharge;
+      if (first === undefined || others.length === 0) return null;
+      const other = others.find(({ executor }) => executor !== first.executor);
+      return other === undefined
+        ? []
+        : [{ file: other.file.path, found: inCharge.map(({ says }) => says).join(", ") }];
+    }),
   },
   {
     id: "auto-failback",

@@ -115,6 +115,13 @@ function watchdogNodes(pool: PoolConf, names: WatchdogNames): readonly WatchdogN
   return nodes.toSorted((a, b) => a.id - b.id);
 }
 
+/** Who is in charge of a lost primary, by a failover_command. */
+export function failoverExecutor(command: string | null): string {
+  if (command === null || command.trim() === "") return "nobody";
+  if (callsOurExecutor(command)) return "castellan-failover";
+  return command.trim().split(/\s/)[0]?.split("/").at(-1) ?? "";
+}
+
 /** Of a failover_command: ours asks the coordinator, and promotes nobody by itself. */
 export function callsOurExecutor(command: string): boolean {
   return /(?:^|[\s/])castellan-failover(?:\.js)?(?:\s|$)/.test(command);

@@ -1,6 +1,10 @@
 import { parseIp } from "#shared/config-files/ip-address.ts";
 import { haArray, haText } from "#shared/config-files/ha-module.ts";
-import { poolSettings } from "#shared/config-files/pool-settings.ts";
+import {
+  callsOurExecutor,
+  failoverExecutor,
+  poolSettings,
+} from "#shared/config-files/pool-settings.ts";
 import { poolText } from "#shared/config-files/pool-conf.ts";
 import { bareAddress } from "#shared/domain/addresses.ts";
 import type { ClusterDeclaration, NodeDeclaration } from "#shared/domain/cluster.ts";
@@ -62,6 +66,7 @@ export function importFrom(name: string, nodes: readonly ImportedNode[]): Import
     ),
   };
   warnAboutAbsent(nodes, declaration, warn);
+  warnAboutExecutors(nodes, warn);
   return { declaration, yaml: printClusterYaml(declaration, warnings), warnings };
 }
 
@@ -188,6 +193,16 @@ function trustOf(nodes: readonly ImportedNode[]): string[] {
     ].map((address) => address.trim());
   });
   return [...new Set(found)].filter((address) => Address.safeParse(address).success);
+}
+
+/** Only one may be in charge of a lost primary: whose it is has to be known. */
+function warnAboutExecutors(nodes: readonly ImportedNode[], warn: (message: string) => void): void {
+  for (const { name, facts } of nodes) {
+    const conf = poolConfOf(facts);
+    const command = conf === null ? null : poolSettings(conf).failoverCommand;
+    if (command === null || command.trim() === "" || callsOurExecutor(command)) continue;
+    warn(`${failoverExecutor(command)} is in charge of a lost primary on ${name}: Castellan promotes nobody by itself there, and refuses a switchover (docs/failover.md)`); // prettier-ignore
+  }
 }
 
 /** Hosts that the cluster's own files name and that no agent was imported for. */

@@ -60,6 +60,24 @@ export const poolCases: readonly RuleCase[] = [
     on: "srv129",
   },
   {
+    rule: "failover-executor",
+    breaks: append("srv129", poolConf, "failover_command = '/x/failover_stream.sh %d'\n"),
+    keeps: append("srv129", poolConf, "failover_command = ''\n"),
+    says: /srv127: nobody, srv129: failover_stream\.sh/,
+    on: null,
+  },
+  {
+    rule: "failover-executor",
+    breaks: append(
+      "srv127",
+      poolConf,
+      "failover_command = '/usr/bin/node /x/castellan-failover.js %d'\n",
+    ),
+    keeps: append("srv127", poolConf, "#failover_command = '/x/castellan-failover %d'\n"),
+    says: /srv127: castellan-failover, srv129: nobody/,
+    on: null,
+  },
+  {
     rule: "auto-failback",
     breaks: inFile("srv129", poolConf, "auto_failback = off", "auto_failback = 'true'"),
     keeps: inFile("srv129", poolConf, "auto_failback = off", "#auto_failback = on"),
