@@ -2,13 +2,8 @@ import { expect, test } from "vitest";
 import type { OperationRecord } from "#coordinator/store/store.ts";
 import type { Plan } from "#coordinator/operations/plan.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
-import {
-  failingOver,
-  isStandby,
-  killPrimary,
-  leaveBehind,
-  rows,
-} from "../support/pool-failover.ts";
+import { killPrimary, leaveBehind } from "../support/lost-primary.ts";
+import { failingOver, isStandby, rows } from "../support/pool-failover.ts";
 
 test("a person promotes a standby: refused while the primary answers, its loss shown, and the old primary comes back as a standby", async () => {
   await using bed = await failingOver({ product: "postgresql" }, { failoverCommand: "" });

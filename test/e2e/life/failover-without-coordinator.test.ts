@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { answers, failingOver, isStandby, killPrimary } from "../support/pool-failover.ts";
+import { killPrimary } from "../support/lost-primary.ts";
+import { answers, failingOver, isStandby } from "../support/pool-failover.ts";
 
 test("with the coordinator away nobody is promoted, and the log says why", async () => {
   await using bed = await failingOver({ product: "postgresql" });

@@ -2,14 +2,8 @@ import { expect, test } from "vitest";
 import type { AlertRecord, OperationRecord } from "#coordinator/store/store.ts";
 import type { LaneOptions } from "#test/harness/postgres.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
-import {
-  answers,
-  failingOver,
-  isStandby,
-  killPrimary,
-  leaveBehind,
-  rows,
-} from "../support/pool-failover.ts";
+import { killPrimary, leaveBehind } from "../support/lost-primary.ts";
+import { answers, failingOver, isStandby, rows } from "../support/pool-failover.ts";
 
 const lanes: readonly (readonly [title: string, lane: LaneOptions])[] = [
   ["PostgreSQL 15", { product: "postgresql" }],

@@ -38,29 +38,6 @@ export async function failingOver(
   };
 }
 
-/** It gets no more WAL from the primary. */
-export async function leaveBehind(cluster: TestCluster, node: string): Promise<void> {
-  const { host, paths } = cluster.node("srv127");
-  const { address } = cluster.node(node);
-  const hba = await host.readFile(paths.hbaFile);
-  const options = { owner: cluster.lane.osUser, mode: 0o600 };
-  await host.writeFile(paths.hbaFile, `host replication all ${address}/32 reject\n${hba}`, options);
-  await cluster.sql("srv127", "SELECT pg_reload_conf()");
-  await waitFor(
-    async () => {
-      const left = await cluster.sql("srv127", `SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE client_addr = '${address}'`); // prettier-ignore
-      return left.length === 0;
-    },
-    { what: `${node} to be left behind` },
-  );
-}
-
-export async function killPrimary(cluster: TestCluster): Promise<void> {
-  const { host, paths } = cluster.node("srv127");
-  const [pid = ""] = (await host.readFile(`${paths.dataDir}/postmaster.pid`)).split("\n");
-  await host.exec(["kill", "-9", pid]);
-}
-
 export async function isStandby(cluster: TestCluster, node: string): Promise<unknown> {
   return (await cluster.sql(node, "SELECT pg_is_in_recovery() AS r"))[0]?.["r"];
 }
