@@ -67,6 +67,8 @@ async function main(argv: readonly string[]): Promise<number> {
     const failure = isTold
       ? new Failure("USAGE", error.message.replace(/^error: /, ""))
       : asFailure(error);
+    // Of a call for a monitoring system the command has said how it ends.
+    if (isTold && exitCode !== 0) return exitCode;
     if (isTold && !argv.includes("--json")) return failures.USAGE.exitCode;
     if (argv.includes("--json")) terminal.print([JSON.stringify({ error: toRecord(failure) })]);
     else terminal.printError(renderFailureLines(failure));

@@ -25,6 +25,8 @@ export type AgentView = {
   readonly lastSeenAt: number | null;
   /** What it told last, over whichever connection. */
   readonly facts: NodeFacts | null;
+  /** When it told of a change last: what has not changed is not told again. */
+  readonly factsAt: number | null;
   /** They came over the connection that it has now. */
   readonly factsAreCurrent: boolean;
 };
@@ -33,6 +35,8 @@ export type Fleet = {
   /** null when no agent of that name ever joined. */
   agent(node: string): AgentView | null;
   agents(): readonly AgentView[];
+  /** An agent came, went, or told of a change. */
+  watch(listener: () => void): Disposable;
   /** Every one of these agents looks again and its whole snapshot has arrived. @throws Failure NODE_UNREACHABLE */
   observe(nodes: readonly string[]): Promise<void>;
   /** New baselines are told to the agent, if it is there. */

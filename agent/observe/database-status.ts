@@ -13,6 +13,7 @@ type DatabaseStatus = Pick<
   | "timeline"
   | "position"
   | "receivedPosition"
+  | "replayedAt"
   | "replication"
   | "receiver"
   | "clientSessions"
@@ -164,6 +165,8 @@ function statusOf(rows: Rows): Partial<DatabaseStatus> {
     ...(isStandby === null ? {} : { role: isStandby ? "standby" : "primary" }),
     position: isStandby === true ? replayed : written,
     receivedPosition: isStandby === true ? received : null,
+    replayedAt:
+      isStandby === true && standby !== undefined ? numberOf(standby, "replayed_at") : null,
     ...(rows.replication === undefined ? {} : { replication: rows.replication.map(replicationOf) }),
     ...(rows.slots === undefined
       ? {}

@@ -1,15 +1,11 @@
 import { asFailure, Failure } from "#shared/errors.ts";
-import { version } from "#shared/version.ts";
-import { countAlerts } from "../fleet/severity.ts";
 import { slotLedger } from "../fleet/slot-ledger.ts";
-import { nodeStatuses, unassignedStatus } from "../fleet/status.ts";
 import { addNode, preflightAddNode } from "../operations/add-node/request.ts";
 import type { AddNodeLimits } from "../operations/add-node/situation.ts";
 import { importCluster } from "../operations/import/request.ts";
 import { poolPrepare } from "../operations/pool-prepare/request.ts";
 import { operationEnd } from "../operations/operation-end.ts";
 import type { Runner } from "../operations/runner.ts";
-import { rulePrefix } from "../rules/evaluate.ts";
 import { createJoinToken } from "../trust/tokens.ts";
 import { alertRoutes, type AlertPorts } from "./alert-routes.ts";
 import {
@@ -17,10 +13,8 @@ import {
   ImportRequest,
   PoolPrepareRequest,
   TokenRequest,
-  type ClusterStatus,
   type ShownOperation,
   type SlotsAnswer,
-  type StatusAnswer,
   type TokenAnswer,
 } from "./contract.ts";
 import { rebuildNode } from "../operations/rebuild-node/request.ts";
@@ -36,6 +30,8 @@ import { driftRoutes } from "./drift-routes.ts";
 import { checkRoutes } from "./check-routes.ts";
 import { get, post, postEmpty, watch, type Route } from "./routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
+import { statusAnswer } from "./status-answer.ts";
+import { streamStatus } from "./status-stream.ts";
 import { streamOperation } from "./watch-stream.ts";
 import { why } from "./why.ts";
 
@@ -58,7 +54,10 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     return found;
   };
   return [
-    get("/api/status", () => status(ports)),
+    get("/api/status", ({ query }) => statusAnswer(ports, query.get("cluster"))),
+    watch("/api/status/watch", ({ query }, response) =>
+      streamStatus(ports, query.get("cluster"), response),
+    ),
     post("/api/tokens", TokenRequest, ({ body }): TokenAnswer => {
       const validMs = body.validMinutes * 60_000;
       const { token, expiresAt } = createJoinToken(store, body.node, clock.now(), validMs);
@@ -135,44 +134,6 @@ function momentIn(query: URLSearchParams): number | null {
 /** The newest ones; older ones are found by their id. */
 const listedOperations = 200;
 const listHint = { hint: "castellan operation list" };
-
-function status({ store, fleet, clusterFiles, clock, runner }: ApiPorts): StatusAnswer {
-  const agents = new Map(fleet.agents().map((view) => [view.node, view]));
-  const alerts = store.alerts({ open: true });
-  const named = new Set<string>();
-  const clusters = clusterFiles.names().map((name): ClusterStatus => {
-    const holder = store.leaseHolder(name);
-    const common = {
-      name,
-      operation: holder && { id: holder.id, state: holder.state, subject: holder.subject },
-    };
-    try {
-      const { declaration } = clusterFiles.load(name);
-      const nodes = new Set(declaration.nodes.map((node) => node.name));
-      for (const node of nodes) named.add(node);
-      return {
-        ...common,
-        product: declaration.product,
-        pool: declaration.pool,
-        nodes: nodeStatuses(declaration, agents),
-        problem: holder && runner.troubleOf(holder.id),
-        alerts: countAlerts(
-          alerts.filter(
-            ({ node, cause }) =>
-              (node !== null && nodes.has(node)) || cause.startsWith(rulePrefix(name)),
-          ),
-        ),
-      };
-    } catch (error) {
-      const problem = asFailure(error).message;
-      return { ...common, product: "?", pool: "?", nodes: [], problem, alerts: countAlerts([]) };
-    }
-  });
-  const unassigned = [...agents.values()]
-    .filter((view) => !named.has(view.node))
-    .map(unassignedStatus);
-  return { version, epoch: store.epoch, at: clock.now(), clusters, unassigned };
-}
 
 function slots({ fleet, clusterFiles, clock }: ApiPorts, names: readonly string[]): SlotsAnswer {
   const agents = new Map(fleet.agents().map((view) => [view.node, view]));

@@ -1,13 +1,20 @@
 import * as z from "zod";
 import { VerifyLevel } from "#shared/domain/commands.ts";
 import type { ClusterDeclaration } from "#shared/domain/cluster.ts";
-import type { ArchiverFacts, CheckFacts, NodeFacts, WalDisk } from "#shared/domain/facts.ts";
+import type {
+  ArchiverFacts,
+  CheckFacts,
+  GuardFacts,
+  NodeFacts,
+  WalDisk,
+} from "#shared/domain/facts.ts";
 import { AbsolutePath, Address, Name, Port } from "#shared/domain/names.ts";
 import type { FailureRecord } from "#shared/domain/operation.ts";
 import type { Progress } from "#shared/domain/commands.ts";
 import { PlanDigest } from "../operations/plan-digest.ts";
 import type { GuardMoment } from "./guard-contract.ts";
 import type { AlertCounts } from "../fleet/severity.ts";
+import type { Verdict } from "../fleet/finding.ts";
 import type { OperationEnd } from "../operations/operation-end.ts";
 import type { CheckResult, Forecast, Plan } from "../operations/plan.ts";
 import type { Rule } from "../rules/rule.ts";
@@ -17,7 +24,8 @@ import type { AlertRecord, EventRecord, OperationRecord } from "../store/store.t
  * HTTP+JSON below /api, on the unix socket in the coordinator's state directory. An error answers
  * `{ "error": FailureRecord }` with status 4xx/5xx. `GET …/watch` streams one JSON object a line.
  *
- *  GET  /api/status                          StatusAnswer
+ *  GET  /api/status?cluster=NAME             StatusAnswer, of all clusters where none is named
+ *  GET  /api/status/watch?cluster=NAME       stream of StatusAnswer, whenever it is another
  *  POST /api/tokens                          TokenRequest → TokenAnswer
  *  POST /api/clusters/import                 ImportRequest → ImportAnswer
  *  GET  /api/clusters                        ClusterAnswer[]
@@ -134,12 +142,23 @@ export type NodeStatus = {
   readonly agent: "connected" | "away" | "not-joined";
   readonly agentVersion: string | null;
   readonly lastSeenAt: number | null;
+  /** When it told of a change last: what has not changed is not told again. */
+  readonly factsAt: number | null;
   readonly database: NodeFacts["database"]["status"] | "unknown";
   readonly role: "primary" | "standby" | null;
+  /** As what a start would open it: with a standby marker or without; null where there is no data directory. */
+  readonly roleByFiles: "primary" | "standby" | null;
+  readonly timeline: number | null;
   readonly upstream: string | null;
   readonly replicationState: string | null;
   readonly syncState: string | null;
+  /** WAL comes to it, from wherever. */
+  readonly isReceiving: boolean | null;
   readonly lagBytes: number | null;
+  /** At most: since the last commit that it has replayed; 0 where nothing is left to replay. */
+  readonly lagMs: number | null;
+  /** synchronous_standby_names in force here, and how many standbys it counts as synchronous. */
+  readonly synchronous: { readonly names: string; readonly standbys: number } | null;
   readonly slotActive: boolean | null;
   /** By management node: what that pool says of this node. */
   readonly pools: readonly {
@@ -147,7 +166,20 @@ export type NodeStatus = {
     readonly status: string;
     readonly role: string;
   }[];
-  readonly findings: readonly string[];
+  /** Those on this node. */
+  readonly slots: readonly {
+    readonly name: string;
+    readonly active: boolean;
+    /** null where it reserves no WAL. */
+    readonly retainedBytes: number | null;
+    readonly budgetBytes: number | null;
+  }[];
+  readonly walDisk: WalDisk | null;
+  /** The pool that runs on this node; null where none is to. */
+  readonly ownPool: "running" | "stopped" | "unreachable" | null;
+  readonly guard: Pick<GuardFacts, "mode" | "maintenance" | "findings"> | null;
+  /** In the words of the server, of the pool, and of the node that dropped its slot. */
+  readonly problems: Readonly<Record<"database" | "upstream" | "pool" | "rebuild", string | null>>;
 };
 export type ClusterStatus = {
   readonly name: string;
@@ -161,10 +193,19 @@ export type ClusterStatus = {
     readonly state: string;
     readonly subject: string;
   } | null;
+  readonly virtualAddresses: readonly {
+    readonly of: "database" | "pool";
+    readonly address: string;
+    /** Nodes that are seen to have it. */
+    readonly on: readonly string[];
+  }[];
   /** Those that stand, acknowledged ones too. */
   readonly alerts: AlertCounts;
+  readonly verdict: Verdict;
 };
 export type StatusAnswer = {
+  /** The worst of its clusters'. */
+  readonly state: Verdict["state"];
   readonly version: string;
   readonly epoch: number;
   readonly at: number;

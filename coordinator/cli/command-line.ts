@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { defaultStateDirectory } from "../settings.ts";
 import { version } from "#shared/version.ts";
 import { addAlertCommands } from "./commands/alert.ts";
-import { addCheckCommands } from "./commands/check.ts";
+import { addCheckCommands, answerUsageAsUnknown } from "./commands/check.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addCompletionCommand } from "./commands/completion.ts";
 import { addEventsCommand } from "./commands/events.ts";
@@ -41,7 +41,7 @@ export function createCommandLine(context: CliContext): Command {
   addEventsCommand(program, context);
   addRuleCommands(program, context);
   addSlotCommands(program, context);
-  addCheckCommands(program, context);
+  const plugins = addCheckCommands(program, context);
   addDriftCommands(program, context);
   addFileCommands(program, context);
   addNodeCommands(program, context);
@@ -50,6 +50,7 @@ export function createCommandLine(context: CliContext): Command {
   addOperationCommands(program, context);
   addCompletionCommand(program, context);
   finish(program, "castellan");
+  answerUsageAsUnknown(plugins, context);
   return program;
 }
 

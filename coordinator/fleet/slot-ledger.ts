@@ -2,7 +2,7 @@ import type { ClusterDeclaration } from "#shared/domain/cluster.ts";
 import type { NodeFacts, SlotRow } from "#shared/domain/facts.ts";
 import { productOf } from "#shared/products/product.ts";
 import type { NodeSlots, SlotLine } from "../api/contract.ts";
-import { nodeStatuses, type AgentViews } from "./status.ts";
+import { findUpstream, type AgentViews } from "./status.ts";
 
 type OwnSlot = NodeFacts["agent"]["ownSlots"][number];
 type DroppedSlot = NodeFacts["agent"]["droppedSlots"][number];
@@ -15,7 +15,7 @@ export function slotLedger(
   agents: AgentViews,
 ): readonly NodeSlots[] {
   const upstreams: Upstreams = new Map(
-    nodeStatuses(declaration, agents).map(({ name, upstream }) => [name, upstream]),
+    declaration.nodes.map((node) => [node.name, findUpstream(node, declaration, agents)]),
   );
   return declaration.nodes.map((node): NodeSlots => {
     const view = agents.get(node.name);

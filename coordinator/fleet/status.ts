@@ -1,8 +1,9 @@
+import { bareAddress, isSameAddress } from "#shared/domain/addresses.ts";
 import { parseConninfo } from "#shared/config-files/conninfo.ts";
 import type { ClusterDeclaration, NodeDeclaration } from "#shared/domain/cluster.ts";
-import type { NodeFacts, ReplicationRow } from "#shared/domain/facts.ts";
+import type { DatabaseFacts, NodeFacts, ReplicationRow } from "#shared/domain/facts.ts";
 import { lsnDistance } from "#shared/domain/lsn.ts";
-import type { NodeStatus } from "../api/contract.ts";
+import type { ClusterStatus, NodeStatus } from "../api/contract.ts";
 import type { AgentView } from "../ports.ts";
 
 export type AgentViews = ReadonlyMap<string, AgentView>;
@@ -14,34 +15,56 @@ export type AgentViews = ReadonlyMap<string, AgentView>;
 export function nodeStatuses(
   declaration: ClusterDeclaration,
   agents: AgentViews,
+  now: number,
 ): readonly NodeStatus[] {
-  return declaration.nodes.map((node) => nodeStatus(node, declaration, agents));
+  return declaration.nodes.map((node) => nodeStatus(node, declaration, agents, now));
+}
+
+/** The declared virtual addresses, and who is seen to have them. */
+export function virtualAddresses(
+  { virtualAddresses: { database, pool }, nodes }: ClusterDeclaration,
+  agents: AgentViews,
+): ClusterStatus["virtualAddresses"] {
+  return [
+    { of: "database", declared: database } as const,
+    { of: "pool", declared: pool } as const,
+  ].flatMap(({ of, declared }) => {
+    if (declared === null) return [];
+    const address = bareAddress(declared);
+    const on = nodes.filter(({ name }) =>
+      present(agents.get(name))?.host.addresses.some((one) => isSameAddress(one.address, address)),
+    );
+    return [{ of, address, on: on.map(({ name }) => name) }];
+  });
 }
 
 function nodeStatus(
   node: NodeDeclaration,
   declaration: ClusterDeclaration,
   agents: AgentViews,
+  now: number,
 ): NodeStatus {
   const view = agents.get(node.name);
   const facts = present(view);
   const upstream = findUpstream(node, declaration, agents);
   const sender = upstream === null ? null : present(agents.get(upstream));
   const row = sender === null ? null : replicationRow(node, sender);
+  const lagBytes = lag(facts, sender, row);
+  const senderClockMs = agents.get(upstream ?? "")?.clockOffsetMs ?? 0;
+  const { problems, ...own } = ownColumns(view);
   return {
+    ...own,
     name: node.name,
     address: node.address,
     port: node.port,
-    ...agentColumns(view),
-    database: facts?.database.status ?? "unknown",
-    role: facts?.database.role ?? null,
     upstream,
     replicationState: row?.state ?? null,
     syncState: row?.syncState ?? null,
-    lagBytes: lag(facts, sender, row),
+    lagBytes,
+    lagMs: lagTime(lagBytes, facts?.database.replayedAt ?? null, now + senderClockMs),
     slotActive: sender?.database.slots.find((slot) => slot.name === node.slot)?.active ?? null,
     pools: poolColumns(node, declaration, agents),
-    findings: [...rebuildFindings(node.name, declaration, agents), ...findings(view, facts)],
+    problems: { ...problems, rebuild: whyRebuild(node.name, declaration, agents) },
   };
 }
 
@@ -49,19 +72,17 @@ function nodeStatus(
 export function unassignedStatus(view: AgentView): NodeStatus {
   const facts = present(view);
   return {
+    ...ownColumns(view),
     name: view.node,
     address: facts?.host.addresses.find((a) => a.family === "ipv4")?.address ?? "?",
     port: facts?.agent.databasePort ?? 0,
-    ...agentColumns(view),
-    database: facts?.database.status ?? "unknown",
-    role: facts?.database.role ?? null,
     upstream: null,
     replicationState: null,
     syncState: null,
     lagBytes: null,
+    lagMs: null,
     slotActive: null,
     pools: [],
-    findings: findings(view, facts),
   };
 }
 
@@ -69,18 +90,76 @@ function present(view: AgentView | undefined): NodeFacts | null {
   return view?.connected === true ? view.facts : null;
 }
 
-function agentColumns(
-  view: AgentView | undefined,
-): Pick<NodeStatus, "agent" | "agentVersion" | "lastSeenAt"> {
+type Between =
+  | "name"
+  | "address"
+  | "port"
+  | "upstream"
+  | "replicationState"
+  | "syncState"
+  | "lagBytes"
+  | "lagMs"
+  | "slotActive"
+  | "pools";
+
+/** What a node says of itself. */
+function ownColumns(view: AgentView | undefined): Omit<NodeStatus, Between> {
+  const facts = present(view);
+  const database = facts?.database ?? null;
   return {
     agent: view === undefined ? "not-joined" : view.connected ? "connected" : "away",
     agentVersion: view?.agentVersion ?? null,
     lastSeenAt: view?.lastSeenAt ?? null,
+    factsAt: view?.factsAt ?? null,
+    database: database?.status ?? "unknown",
+    role: database?.role ?? null,
+    roleByFiles:
+      database === null || database.status === "absent"
+        ? null
+        : database.hasStandbyMarker
+          ? "standby"
+          : "primary",
+    timeline: database?.timeline ?? null,
+    isReceiving: database === null ? null : database.receiver?.status === "streaming",
+    synchronous: database === null ? null : synchronousIn(database),
+    slots: (facts?.database.slots ?? []).map(({ name, active, retainedBytes }) => ({
+      name,
+      active,
+      retainedBytes,
+      budgetBytes: facts?.agent.ownSlots.find((own) => own.name === name)?.walBudgetBytes ?? null,
+    })),
+    walDisk: facts?.guard.walDisk ?? null,
+    guard: facts === null ? null : pickGuard(facts.guard),
+    ownPool: facts?.pool === null || facts?.pool === undefined ? null : facts.pool.status,
+    problems: {
+      database: database?.problem ?? null,
+      upstream: database?.upstreamProblem ?? null,
+      pool: facts?.pool?.problem ?? null,
+      rebuild: null,
+    },
   };
 }
 
+function synchronousIn({ settings, replication }: DatabaseFacts): NodeStatus["synchronous"] {
+  const names = settings["synchronous_standby_names"];
+  if (names === undefined) return null;
+  const counted = replication.filter(
+    ({ state, syncState }) =>
+      state === "streaming" && (syncState === "sync" || syncState === "quorum"),
+  );
+  return { names, standbys: counted.length };
+}
+
+function pickGuard({
+  mode,
+  maintenance = null,
+  findings,
+}: NodeFacts["guard"]): NodeStatus["guard"] {
+  return { mode, maintenance, findings };
+}
+
 /** Where the node's receiver says it streams from; while its agent is away, whoever streams to it. */
-function findUpstream(
+export function findUpstream(
   node: NodeDeclaration,
   declaration: ClusterDeclaration,
   agents: AgentViews,
@@ -119,6 +198,15 @@ function lag(
   return distance === null ? null : Math.max(0, distance);
 }
 
+/**
+ * How long ago the last commit was made that it has replayed: at most so far is it behind, as the primary may have
+ * had nothing to do meanwhile.
+ */
+function lagTime(lagBytes: number | null, replayedAt: number | null, now: number): number | null {
+  if (lagBytes === 0) return 0;
+  return lagBytes === null || replayedAt === null ? null : Math.max(0, now - replayedAt);
+}
+
 function poolColumns(
   node: NodeDeclaration,
   declaration: ClusterDeclaration,
@@ -135,31 +223,19 @@ function poolColumns(
     });
 }
 
-function findings(view: AgentView | undefined, facts: NodeFacts | null): readonly string[] {
-  if (view === undefined) return ["no agent has joined"];
-  if (!view.connected) return ["its agent is away: what it says last may be old"];
-  if (facts === null) return ["its agent has not told its facts yet"];
-  const { database, pool, guard } = facts;
-  return [
-    ...(database.problem === null ? [] : [database.problem]),
-    ...(database.upstreamProblem === null ? [] : [`receives no WAL: ${database.upstreamProblem}`]),
-    ...(pool?.problem == null ? [] : [`pool: ${pool.problem}`]),
-    ...guard.findings.map((f) => `${f.rule}: ${f.because}`),
-  ];
-}
-
 /** Told by the nodes that dropped its slot: this node's own agent can only see that nothing comes. */
-function rebuildFindings(
+function whyRebuild(
   node: string,
   declaration: ClusterDeclaration,
   agents: AgentViews,
-): readonly string[] {
-  return declaration.nodes.flatMap(({ name }) =>
+): string | null {
+  const dropped = declaration.nodes.flatMap(({ name }) =>
     (present(agents.get(name))?.agent.droppedSlots ?? [])
       .filter(({ forNode, needsRebuild }) => needsRebuild && forNode === node)
       .map(
         ({ name: slot, rule, reason }) =>
-          `needs a rebuild: its slot ${slot} was dropped on ${name} (${rule}: ${reason}); castellan slot list ${declaration.name}`,
+          `its slot ${slot} was dropped on ${name} (${rule}: ${reason})`,
       ),
   );
+  return dropped.length === 0 ? null : dropped.join("; ");
 }

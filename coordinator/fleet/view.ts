@@ -9,6 +9,7 @@ export type FleetPorts = {
   readonly agents: {
     view(node: string): AgentView | null;
     views(): readonly AgentView[];
+    watch(listener: () => void): Disposable;
     observe(node: string): Promise<void>;
     tellBaselines(node: string): void;
     dispatch(node: string, request: CommandRequest): Dispatch;
@@ -23,6 +24,7 @@ export function createFleet({ agents, clock, askMs, newId }: FleetPorts): Fleet 
   return {
     agent: (node) => agents.view(node),
     agents: () => agents.views(),
+    watch: (listener) => agents.watch(listener),
     observe: async (nodes) => {
       await Promise.all(nodes.map((node) => agents.observe(node)));
     },

@@ -14,6 +14,8 @@ export type AgentState = {
   clock: { readonly atMs: number; readonly elapsedMs: number } | null;
   lastSeenAt: number | null;
   held: HeldFacts | null;
+  /** When it told something of `held` last. */
+  heldAt: number | null;
   /** `held` came over this link, where an agent begins with the whole: deltas may be laid on it. */
   heldIsCurrent: boolean;
   readonly waiters: Set<Waiter>;
@@ -35,6 +37,7 @@ export function newAgentState(node: string): AgentState {
     clock: null,
     lastSeenAt: null,
     held: null,
+    heldAt: null,
     heldIsCurrent: false,
     waiters: new Set(),
   };
@@ -67,6 +70,7 @@ export function viewOf(state: AgentState, ours: Pick<Clock, "now" | "elapsedMs">
     clockOffsetMs: state.clock === null ? null : Math.round(agentTime(state, ours) - now),
     lastSeenAt: state.link === null ? state.lastSeenAt : now,
     facts: state.held?.facts ?? null,
+    factsAt: state.heldAt,
     factsAreCurrent: state.link !== null && state.heldIsCurrent,
   };
 }

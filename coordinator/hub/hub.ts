@@ -42,6 +42,7 @@ export class Hub {
   readonly #commands: CommandBoard;
   readonly #presence: Presence;
   readonly #records: AgentRecords;
+  readonly #watchers = new Set<() => void>();
   #questions = 0;
   #isClosed = false;
   #isHeld = false;
@@ -86,6 +87,12 @@ export class Hub {
       .filter((view) => view !== null);
   }
 
+  /** Told of whatever changes what `view` answers. */
+  watch(watcher: () => void): Disposable {
+    this.#watchers.add(watcher);
+    return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) };
+  }
+
   linkOf(node: string): AgentLink | null {
     return this.#states.get(node)?.link ?? null;
   }
@@ -122,6 +129,7 @@ export class Hub {
     });
     link.send(baselinesMessage(store, hello.node));
     this.#ports.onWelcome(hello.node);
+    this.#tellWatchers();
     this.#commands.resendTo(hello.node);
     link.goLive((message) => {
       try {
@@ -144,6 +152,7 @@ export class Hub {
     this.#ports.events.emit("agent:lost", { node: state.node }, { reason });
     this.#presence.lost(state.node);
     this.#ports.onLost(state.node);
+    this.#tellWatchers();
   }
 
   dispatch(
@@ -217,6 +226,15 @@ export class Hub {
     this.#records.filesSeen(state, { acceptAll: true });
   }
 
+  #factsCame(node: string): void {
+    this.#ports.onFacts(node);
+    this.#tellWatchers();
+  }
+
+  #tellWatchers(): void {
+    for (const tell of this.#watchers) tell();
+  }
+
   #isSeen(node: string): Promise<boolean> {
     return this.observe(node).then(
       () => true,
@@ -271,6 +289,7 @@ export class Hub {
       hello: () => undefined,
       facts: ({ version: v, facts, answers = 0 }) => {
         state.held = { version: v, facts };
+        state.heldAt = clock.now();
         state.heldIsCurrent = true;
         correctClock(state, facts, clock);
         records.filesSeen(state);
@@ -279,19 +298,20 @@ export class Hub {
         for (const { question, settle } of state.waiters) {
           if (question === null || answers >= question) settle(null);
         }
-        this.#ports.onFacts(state.node);
+        this.#factsCame(state.node);
       },
       "facts-changed": (delta) => {
         const outcome = applyDelta(state.heldIsCurrent ? state.held : null, delta);
         if (outcome === "resend") state.link?.send({ type: "resend-facts" });
         if (typeof outcome === "string") return;
         state.held = outcome.held;
+        state.heldAt = clock.now();
         // An unchanged host is not told again: what is held of it says nothing about the clock of now.
         if (delta.sections.host !== undefined) correctClock(state, outcome.held.facts, clock);
         if (delta.sections.files !== undefined) records.filesSeen(state);
         if (delta.sections.agent !== undefined) records.slotsSeen(state.node, outcome.held.facts);
         records.settingsSeen(state.node, outcome.held.facts);
-        this.#ports.onFacts(state.node);
+        this.#factsCame(state.node);
       },
       // Known to be there: only interesting to whoever reads the traffic.
       "command-accepted": () => undefined,

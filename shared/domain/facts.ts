@@ -152,6 +152,8 @@ export const DatabaseFacts = z.strictObject({
   /** Insert position of a primary, replay position of a standby. */
   position: z.string().nullable(),
   receivedPosition: z.string().nullable(),
+  /** Of a standby: when the last commit that it has replayed was made, by its primary's clock; left out by agents of earlier versions. */
+  replayedAt: z.number().nullable().optional(),
   replication: z.array(ReplicationRow),
   slots: z.array(SlotRow),
   receiver: z

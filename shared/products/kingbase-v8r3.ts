@@ -121,7 +121,8 @@ const dialect: Dialect = {
   flushedPosition: "SELECT CAST(sys_current_xlog_flush_location() AS text) AS lsn",
   flushWal: "SELECT CAST(txid_current() AS text) AS id",
   standbyPositions: `SELECT CAST(sys_last_xlog_receive_location() AS text) AS received,
-    CAST(sys_last_xlog_replay_location() AS text) AS replayed`,
+    CAST(sys_last_xlog_replay_location() AS text) AS replayed,
+    CAST(CAST(extract(epoch FROM sys_last_xact_replay_timestamp()) * 1000 AS bigint) AS text) AS replayed_at`,
   replication: `SELECT pid, application_name, host(client_addr) AS client_addr, state, sync_state,
     CAST(sent_location AS text) AS sent, CAST(write_location AS text) AS write,
     CAST(flush_location AS text) AS flush, CAST(replay_location AS text) AS replay

@@ -99,8 +99,8 @@ const dialect: Dialect = {
   currentWalFile: "SELECT pg_walfile_name(pg_current_wal_lsn())::text AS file",
   flushedPosition: "SELECT pg_current_wal_flush_lsn()::text AS lsn",
   flushWal: "SELECT CAST(txid_current() AS text) AS id",
-  standbyPositions:
-    "SELECT pg_last_wal_receive_lsn()::text AS received, pg_last_wal_replay_lsn()::text AS replayed",
+  standbyPositions: `SELECT pg_last_wal_receive_lsn()::text AS received, pg_last_wal_replay_lsn()::text AS replayed,
+      (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000)::bigint::text AS replayed_at`,
   replication: `SELECT pid, application_name, host(client_addr) AS client_addr, state, sync_state,
       sent_lsn::text AS sent, write_lsn::text AS write, flush_lsn::text AS flush, replay_lsn::text AS replay
       FROM pg_stat_replication`,

@@ -98,7 +98,7 @@ export type Dialect = {
   readonly flushedPosition: string;
   /** primary: commits nothing under a transaction id; the WAL writer, asleep for up to 5 s, flushes all of it */
   readonly flushWal: string;
-  /** standby: received, replayed */
+  /** standby: received, replayed, replayed_at (ms, when the last commit replayed was made) */
   readonly standbyPositions: string;
   /** pid, application_name, client_addr, state, sync_state, sent, write, flush, replay */
   readonly replication: string;

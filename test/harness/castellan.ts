@@ -81,11 +81,14 @@ export async function installCastellan(
   const castellan: Castellan = {
     coordinatorHost,
     stateDirectory,
-    cli: (args, { reject = true, timeoutMs = 120_000 } = {}) =>
-      coordinatorHost.exec(
-        [...program(coordinatorHost, "castellan"), "--state-dir", stateDirectory, ...args],
-        { user, reject, timeoutMs },
-      ),
+    cli: async (args, { reject = true, timeoutMs = 120_000 } = {}) => {
+      const argv = [...program(coordinatorHost, "castellan"), "--state-dir", stateDirectory, ...args]; // prettier-ignore
+      if (args[0] !== "status") return coordinatorHost.exec(argv, { user, reject, timeoutMs });
+      // Degraded and down are answers.
+      const answer = await coordinatorHost.exec(argv, { user, reject: false, timeoutMs });
+      if (!reject || [0, 20, 21].includes(answer.exitCode)) return answer;
+      throw new Error(`status ended with ${answer.exitCode}\n${answer.stderr}`);
+    },
     spawnCli: (args) =>
       coordinatorHost.spawn(
         [...program(coordinatorHost, "castellan"), "--state-dir", stateDirectory, ...args],

@@ -1,43 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { createCommandLine } from "#coordinator/cli/command-line.ts";
 import type { ApiClient } from "#coordinator/cli/client.ts";
-import type { CliContext } from "#coordinator/cli/context.ts";
+import { createCommandLine } from "#coordinator/cli/command-line.ts";
 import { followOperation } from "#coordinator/cli/follow-operation.ts";
 import { Failure } from "#shared/errors.ts";
-
-type Said = { readonly out: string[]; readonly err: string[]; exitCode: number };
-
-function createContext(client: Partial<ApiClient>, said: Said): CliContext {
-  const unasked = (): never => {
-    throw new Error("nobody should ask this");
-  };
-  return {
-    client: () => ({ get: unasked, post: unasked, download: unasked, watch: unasked, ...client }),
-    terminal: {
-      isInteractive: false,
-      print: (lines) => said.out.push(...lines),
-      printError: (lines) => said.err.push(...lines),
-      draw: () => undefined,
-      drawDone: () => undefined,
-    },
-    requestedBy: "dba@host",
-    stateDirectory: () => "/nowhere",
-    now: () => Date.now(),
-    elapsedMs: () => performance.now(),
-    interrupted: new AbortController().signal,
-    setExitCode: (code) => {
-      said.exitCode = code;
-    },
-    ask: () => Promise.resolve(null),
-  };
-}
-
-const quiet = (): Said => ({ out: [], err: [], exitCode: 0 });
+import { cliContext, quiet } from "#test/unit/coordinator/cli/cli-context.ts";
 
 async function completionScript(): Promise<string> {
   const said = quiet();
-  const program = createCommandLine(createContext({}, said));
+  const program = createCommandLine(cliContext({}, said));
   await program.parseAsync(["node", "castellan", "completion", "bash"]);
   return said.out.join("\n");
 }
@@ -59,7 +30,7 @@ test("with --json standard output holds nothing but the answer, even where a pla
   const said = quiet();
   const plan = { checks: [], forecast: null, notes: [], steps: [] };
   const post = () => Promise.resolve({ plan, operation: null } as never); // the API's own shape
-  const program = createCommandLine(createContext({ post }, said));
+  const program = createCommandLine(cliContext({ post }, said));
   const asked = ["node", "add", "ESHA", "srv159", "--address", "10.0.0.159", "--json"];
   await expect(program.parseAsync(["node", "castellan", ...asked])).rejects.toThrow(/no terminal/);
   expect(said.out).toEqual([]);
@@ -67,7 +38,7 @@ test("with --json standard output holds nothing but the answer, even where a pla
 });
 
 test("what was typed wrongly is shown beside what would be right", async () => {
-  const program = createCommandLine(createContext({}, quiet()));
+  const program = createCommandLine(cliContext({}, quiet()));
   const asked = ["node", "add", "ESHA", "srv159", "--address", "10.0/159", "--dry-run"];
   await expect(program.parseAsync(["node", "castellan", ...asked])).rejects.toThrow(
     'address is "10.0/159": a host or address.',
@@ -88,7 +59,7 @@ test("a step that had nothing to say for minutes is looked on at over a restart 
     if (calls < 3) throw new Failure("COORDINATOR_UNREACHABLE", "cut");
     yield { type: "operation", operation };
   }
-  const context = createContext({ watch: watch as unknown as ApiClient["watch"] }, quiet()); // updates of the test's own shape
+  const context = cliContext({ watch: watch as unknown as ApiClient["watch"] }, quiet()); // updates of the test's own shape
   let seen = 0;
   const followed = followOperation({ ...context, elapsedMs: () => elapsedMs }, "op-12345678");
   for await (const _ of followed) seen += 1;
@@ -103,7 +74,7 @@ test.each([
   [["--for", "soon"], /a duration such as 30m/],
   [["--until", "tomorrow"], /a time such as/],
 ])("guard maintenance srv159 %j is refused before anybody is asked", async (options, said) => {
-  const program = createCommandLine(createContext({}, quiet()));
+  const program = createCommandLine(cliContext({}, quiet()));
   const argv = ["node", "castellan", "guard", "maintenance", "srv159", ...options];
   for (const command of program.commands.flatMap((one) => [one, ...one.commands])) {
     command.configureOutput({ writeErr: () => undefined });
@@ -118,7 +89,7 @@ test("a person's word that a node is the primary has to be typed, or said with -
     return Promise.resolve({ node: "srv127", lines: ["it opens"] } as never); // the caller names the answer's type
   };
   const say = (typed: string | null, ...more: readonly string[]) => {
-    const context = { ...createContext({ post }, quiet()), ask: () => Promise.resolve(typed) };
+    const context = { ...cliContext({ post }, quiet()), ask: () => Promise.resolve(typed) };
     const argv = ["node", "castellan", "guard", "confirm-primary", "srv127", ...more];
     return createCommandLine(context).parseAsync(argv);
   };
@@ -144,7 +115,7 @@ test("maintenance that reached one node and not the other says so and exits as f
     asked.push([path, body]);
     return Promise.resolve({ nodes } as never); // the caller names the answer's type
   };
-  const program = createCommandLine(createContext({ post }, said));
+  const program = createCommandLine(cliContext({ post }, said));
   await program.parseAsync(["node", "castellan", "guard", "maintenance", "ESHA", "--end"]);
   expect(asked).toEqual([
     ["/guard/maintenance", { what: "ESHA", forMs: null, note: null, requestedBy: "dba@host" }],

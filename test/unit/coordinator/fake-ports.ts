@@ -68,6 +68,7 @@ export function createFakePorts(world: World): FakePorts {
         }
       }
     },
+    watch: () => ({ [Symbol.dispose]: () => undefined }),
     tellBaselines: () => undefined,
     ask: async <K extends CommandKind>(node: string, kind: K, args: CommandArgs<K>) => {
       asked.push({ node, kind, args });

@@ -181,6 +181,7 @@ function agentOf(node: string, facts: NodeFacts): AgentView {
     clockOffsetMs: 12,
     lastSeenAt: 0,
     facts,
+    factsAt: 0,
     factsAreCurrent: true,
   };
 }

@@ -1,10 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { NodeStatus, StatusAnswer } from "#coordinator/api/contract.ts";
 import { renderChecks } from "#coordinator/cli/render/checks.ts";
 import { renderCompletion } from "#coordinator/cli/render/completion.ts";
 import { renderProgress } from "#coordinator/cli/render/operation-tree.ts";
-import { renderStatus } from "#coordinator/cli/render/status.ts";
 import { renderTable } from "#coordinator/cli/render/table.ts";
 import { parseSize, renderBytes, renderDuration } from "#coordinator/cli/render/units.ts";
 
@@ -66,64 +64,6 @@ test("progress shows share, rate and the time that is left", () => {
   expect(renderProgress({ ...progress, note: "copying" })).toBe(
     "50%  512 KiB of 1.0 MiB, 256 KiB/s, 2.0 s left  copying",
   );
-});
-
-const added = {
-  name: "srv159",
-  address: "192.168.4.159",
-  port: 54_321,
-  agent: "connected",
-  agentVersion: "0.1.0",
-  lastSeenAt: 0,
-  database: "running",
-  role: "standby",
-  upstream: "srv127",
-  replicationState: "streaming",
-  syncState: "async",
-  lagBytes: 0,
-  slotActive: true,
-  pools: [
-    { on: "srv127", status: "up", role: "standby" },
-    { on: "srv129", status: "down", role: "standby" },
-  ],
-  findings: [],
-} as const satisfies NodeStatus;
-
-function statusWith(node: NodeStatus): StatusAnswer {
-  return {
-    version: "0.1.0",
-    epoch: 3,
-    at: 0,
-    unassigned: [],
-    clusters: [
-      {
-        name: "ESHA",
-        product: "kingbase-v8r3",
-        pool: "kingbasecluster",
-        nodes: [node],
-        problem: null,
-        operation: null,
-        alerts: { critical: 1, warning: 0, info: 2 },
-      },
-    ],
-  };
-}
-
-test("a cluster says how many alerts stand, and how bad they are", () => {
-  expect(renderStatus(statusWith(added))).toContain(
-    "  3 alerts: 1 critical, 2 info: castellan alert list",
-  );
-});
-
-test("a node that the pools see differently shows each pool's view", () => {
-  expect(renderStatus(statusWith(added)).join("\n")).toContain("srv127:up srv129:down");
-});
-
-test("an agent of another version than the coordinator's says which", () => {
-  const shown = (agentVersion: string) =>
-    renderStatus(statusWith({ ...added, agentVersion })).join("\n");
-  expect(shown("0.1.0")).not.toContain("(0.1.0)");
-  expect(shown("0.2.0")).toContain("connected (0.2.0)");
 });
 
 test("the completion script offers subcommands and options by their place in the tree", () => {

@@ -49,24 +49,24 @@ test("a standby whose slot was dropped is told to need a rebuild, by the node th
   const lost = facts({ role: "standby", receiver: null });
   const views = { srv127: { ...primary, agent }, srv129: lost };
   const [first, second] = statuses(views);
-  expect(first?.findings).toEqual([]);
-  expect(second?.findings).toEqual([
-    "needs a rebuild: its slot slot_srv129 was dropped on srv127 (slot-over-budget: it holds back 2 of 1 bytes of WAL); castellan slot list ESHA",
-  ]);
+  expect(first?.problems.rebuild).toBeNull();
+  expect(second?.problems.rebuild).toBe(
+    "its slot slot_srv129 was dropped on srv127 (slot-over-budget: it holds back 2 of 1 bytes of WAL)",
+  );
   const spare = { ...agent, droppedSlots: [{ ...dropped, needsRebuild: false }] };
-  expect(statuses({ ...views, srv127: { ...primary, agent: spare } })[1]?.findings).toEqual([]);
+  expect(statuses({ ...views, srv127: { ...primary, agent: spare } })[1]?.problems.rebuild).toBeNull(); // prettier-ignore
 });
 
 function statuses(views: Readonly<Record<string, NodeFacts | null>>, away: readonly string[] = []) {
   const agents = new Map(
     Object.entries(views).map(([node, f]) => [node, view(node, f, !away.includes(node))]),
   );
-  return nodeStatuses(someCluster, agents);
+  return nodeStatuses(someCluster, agents, 10_000);
 }
 
 function view(node: string, f: NodeFacts | null, connected = true): AgentView {
   const common = { node, connected, agentVersion: "0.1.0", clockOffsetMs: 0, lastSeenAt: 5 };
-  return { ...common, facts: f, factsAreCurrent: connected };
+  return { ...common, facts: f, factsAt: 4, factsAreCurrent: connected };
 }
 
 test("a standby's upstream, state, lag and slot come from both ends", () => {
@@ -94,9 +94,9 @@ test("a node whose agent is away is unknown, but its sender still tells of it", 
   });
 });
 
-test("a node without an agent, and one whose facts have not come yet, say so", () => {
+test("of a node without an agent, and of one whose facts have not come yet, nothing is known", () => {
   const [first, second] = statuses({ srv127: null });
-  expect(first?.findings[0]).toContain("not told its facts");
+  expect(first).toMatchObject({ agent: "connected", database: "unknown" });
   expect(second).toMatchObject({ agent: "not-joined", database: "unknown" });
 });
 
@@ -112,14 +112,35 @@ test("lag is never negative: two hosts' facts are not of one moment", () => {
   expect(second?.lagBytes).toBe(0);
 });
 
-test("findings are the database's and the pool's problems and the guard's rules", () => {
+test("what is wrong is told in the words of the server, of the pool and of the guard", () => {
   const finding = { rule: "database-dead", because: "the postmaster is gone", severity: "critical" as const, since: 1, would: [], evidence: "" } satisfies GuardFinding; // prettier-ignore
   const broken = facts(
     { status: "unreachable", problem: "too many clients" },
     { guard: { mode: "observe", walDisk: null, findings: [finding], checks: [] } },
   );
   const [first] = statuses({ srv127: broken });
-  expect(first?.findings).toEqual(["too many clients", "database-dead: the postmaster is gone"]);
+  expect(first?.problems.database).toBe("too many clients");
+  expect(first?.guard?.findings).toEqual([finding]);
+});
+
+test("a standby is at most as late as the last commit it has replayed, by its primary's clock, and not at all with nothing left to replay", () => {
+  const at = (replayedAt: number) => ({
+    ...standby,
+    database: { ...standby.database, replayedAt },
+  });
+  expect(statuses({ srv127: primary, srv129: at(4_000) })[1]?.lagMs).toBe(6_000);
+  expect(statuses({ srv127: primary, srv129: standby })[1]?.lagMs).toBeNull();
+  const through = facts({ ...primary.database, replication: [{ ...row, replayLsn: "0/3000100" }] });
+  expect(statuses({ srv127: through, srv129: at(4_000) })[1]).toMatchObject({ lagBytes: 0, lagMs: 0 }); // prettier-ignore
+});
+
+test("files say as what a start would open the database, and synchronous standbys are counted as the primary does", () => {
+  const marked = facts({ ...standby.database, hasStandbyMarker: true });
+  const settings = { synchronous_standby_names: "1 (srv129)" };
+  const waiting = facts({ ...primary.database, hasStandbyMarker: false, settings });
+  const [first, second] = statuses({ srv127: waiting, srv129: marked });
+  expect(first).toMatchObject({ roleByFiles: "primary", synchronous: { names: "1 (srv129)", standbys: 0 } }); // prettier-ignore
+  expect(second).toMatchObject({ roleByFiles: "standby", isReceiving: true });
 });
 
 test("what every management node's pool says of a node is shown, absent rows and silent pools too", () => {
@@ -128,7 +149,7 @@ test("what every management node's pool says of a node is shown, absent rows and
   const poolRow = { id: 0, hostname: "10.0.0.127", port: 5432, status: "up", role: "primary", weight: 1 }; // prettier-ignore
   const running = { kind: "pgpool" as const, status: "running" as const, problem: null, pid: 1, version: null, rows: [poolRow], isLeader: true, clientSessions: 0, settings: {} }; // prettier-ignore
   const agents = new Map([["srv127", view("srv127", { ...primary, pool: running })]]);
-  const [first, second] = nodeStatuses(declaration, agents);
+  const [first, second] = nodeStatuses(declaration, agents, 0);
   expect(first?.pools).toEqual([
     { on: "srv127", status: "up", role: "primary" },
     { on: "srv129", status: "unknown", role: "" },
