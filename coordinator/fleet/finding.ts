@@ -1,17 +1,6 @@
 /** What a finding is about, and what `castellan check` can be asked for. */
-export const areas = [
-  "node",
-  "agents",
-  "lag",
-  "slots",
-  "sync",
-  "pool",
-  "vip",
-  "guard",
-  "alerts",
-  "operation",
-] as const;
-export type Area = (typeof areas)[number];
+export type Area =
+  "node" | "agents" | "lag" | "slots" | "sync" | "pool" | "vip" | "guard" | "alerts" | "operation";
 
 /** Something of a cluster that is not as it should be, or that nobody can see. */
 export type Finding = {

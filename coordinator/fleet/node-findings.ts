@@ -46,10 +46,9 @@ export const nodeFindings: readonly FindingRule[] = [
       const { name, nodes } = cluster;
       const seen = nodes.filter(({ database }) => database !== "unknown");
       if (seen.length === 0 || primariesIn(cluster).length > 0 || mayStillWrite(cluster)) return [];
-      const former = seen.find((node) => node.roleByFiles === "primary");
       return ofCluster(
         `no node is seen that accepts writes: ${nodes.map(roleText).join(", ")}`,
-        former === undefined ? `castellan guard status ${name}` : `castellan why ${former.name}`,
+        nextWithoutPrimary(name, seen),
       );
     },
   },
@@ -127,6 +126,17 @@ export const nodeFindings: readonly FindingRule[] = [
     ),
   },
 ];
+
+/** Of a primary that is only stopped why so; where it is gone, who could take its place. */
+function nextWithoutPrimary(cluster: string, seen: readonly NodeStatus[]): string {
+  const running = seen.filter(({ database }) => database === "running");
+  const former = seen.find(({ roleByFiles }) => roleByFiles === "primary");
+  const [newest] = running.toSorted((a, b) => (b.timeline ?? 0) - (a.timeline ?? 0));
+  if (newest === undefined) return `castellan cluster start ${cluster} --dry-run`;
+  return former === undefined
+    ? `castellan failover ${cluster} --to ${newest.name} --force --dry-run`
+    : `castellan why ${former.name}`;
+}
 
 /** A node that nobody can ask, and from which a standby receives WAL. */
 function mayStillWrite({ nodes }: JudgedCluster): boolean {

@@ -3,7 +3,7 @@ import type { NodeStatus, StatusAnswer } from "#coordinator/api/contract.ts";
 import { judgeCluster } from "#coordinator/fleet/verdict.ts";
 
 /** The primary of a healthy cluster, with what differs. */
-export function somePrimary(name: string, change: Partial<NodeStatus> = {}): NodeStatus {
+function somePrimary(name: string, change: Partial<NodeStatus> = {}): NodeStatus {
   return {
     name,
     address: `192.168.4.${name.slice(3)}`,
@@ -34,11 +34,7 @@ export function somePrimary(name: string, change: Partial<NodeStatus> = {}): Nod
   };
 }
 
-export function someStandby(
-  name: string,
-  upstream: string,
-  change: Partial<NodeStatus> = {},
-): NodeStatus {
+function someStandby(name: string, upstream: string, change: Partial<NodeStatus> = {}): NodeStatus {
   return somePrimary(name, {
     role: "standby",
     roleByFiles: "standby",

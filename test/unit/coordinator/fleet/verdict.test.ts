@@ -216,6 +216,14 @@ test("what a guard has found is said in its own words, unless the table says the
   expect(findings[1]).toMatchObject({ area: "guard", found: "b: seen", next: "do it" });
 });
 
+test.each<readonly [string, JudgedCluster, string]>([
+  ["it is only stopped", someStatusCluster({}, at("srv127", stopped)), "castellan why srv127"],
+  ["all are stopped", someStatusCluster({}, (node) => ({ ...node, ...stopped })), "castellan cluster start ESHA --dry-run"], // prettier-ignore
+  ["its host is gone", someStatusCluster({}, atAll(away("srv127"), at("srv129", { isReceiving: false }), at("srv159", { isReceiving: false, timeline: 4 }))), "castellan failover ESHA --to srv159 --force --dry-run"], // prettier-ignore
+])("without a primary, what to type next: %s", (_title, cluster, next) => {
+  expect(judgeCluster(cluster).findings[0]).toMatchObject({ rule: "no-primary", next });
+});
+
 test("every rule has an id of its own", () => {
   const ids = findingRules.map(({ rule }) => rule);
   expect(new Set(ids).size).toBe(ids.length);
