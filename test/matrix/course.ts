@@ -4,7 +4,13 @@ import type { Product, Recording, Strike } from "./strike.ts";
 
 /** An operation that is struck: what every run of the matrix does, and where. */
 export type Course = {
-  readonly operation: "add-node" | "revert-file" | "switchover" | "guard-takeover" | "rebuild-node";
+  readonly operation:
+    | "add-node"
+    | "revert-file"
+    | "switchover"
+    | "guard-takeover"
+    | "rebuild-node"
+    | "cluster-restart";
   /** The one that is struck in full; PostgreSQL where none is named. */
   readonly mainProduct?: Product;
   readonly hasPools: boolean;

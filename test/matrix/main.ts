@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { addNode } from "./add-node.ts";
 import { everyNth, spread } from "./choose.ts";
 import type { Course } from "./course.ts";
+import { clusterRestart } from "./cluster-restart.ts";
 import { guardTakeover } from "./guard-takeover.ts";
 import { isGood, renderResult, renderSummary, renderTable, summary, type Part } from "./report.ts";
 import { rebuildNode } from "./rebuild-node.ts";
@@ -31,6 +32,7 @@ const courses: Readonly<Record<Course["operation"], Course>> = {
   "add-node": addNode,
   "revert-file": revertFile,
   switchover,
+  "cluster-restart": clusterRestart,
   "guard-takeover": guardTakeover,
   "rebuild-node": rebuildNode,
 };
