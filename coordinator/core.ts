@@ -16,9 +16,12 @@ import { startHubServer } from "./hub/server.ts";
 import { createLifetimes } from "./lifetimes.ts";
 import { standingAlerts } from "./operations/add-node/standing-alerts.ts";
 import { attachPool } from "./operations/local-steps/attach-pool.ts";
+import { forgetNode } from "./operations/remove-node/forget-node.ts";
 import { handOver } from "./operations/local-steps/hand-over.ts";
 import { stopDatabases } from "./operations/local-steps/stop-databases.ts";
 import { declareNode } from "./operations/local-steps/declare-node.ts";
+import { detachPool } from "./operations/local-steps/detach-pool.ts";
+import { undeclareNode } from "./operations/local-steps/undeclare-node.ts";
 import { forecastError } from "./operations/forecast-error.ts";
 import { Runner } from "./operations/runner.ts";
 import { createShownPlans } from "./operations/shown-plans.ts";
@@ -113,8 +116,10 @@ export async function startCore(
         localSteps: {
           "attach-pool": attachPool,
           "declare-node": declareNode,
+          "detach-pool": detachPool,
           "hand-over": handOver,
           "stop-databases": stopDatabases,
+          "undeclare-node": undeclareNode,
         },
         random: Math.random,
         newOperationId,
@@ -126,6 +131,10 @@ export async function startCore(
           const looks = nodesTouchedBy(operation).map((node) => hub.observe(node));
           await Promise.race([Promise.allSettled(looks), clock.sleep(shownWithinMs, signal)]).catch(() => undefined); // prettier-ignore
           return () => {
+            if (operation.kind === "remove-node" && outcome === "succeeded") {
+              forgetNode(operation.subject, store, clock.now());
+              hub.tellBaselines(operation.subject);
+            }
             for (const alert of standingAlerts({ ...operation, state: "succeeded" })) {
               if (outcome === "succeeded") store.raiseAlert(alert, clock.now());
               // Killed between the alert and the success, then aborted: what it stood for is gone.

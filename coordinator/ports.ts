@@ -69,4 +69,8 @@ export type ClusterFiles = {
   addNode(name: string, node: NodeDeclaration): LoadedCluster;
   /** Takes out exactly what addNode put in; `edited`: a person has changed the entry since, it stays. */
   takeNode(name: string, node: NodeDeclaration): "taken" | "absent" | "edited";
+  /** Takes the entry out, whoever wrote it. @throws Failure CONFIG_INVALID where it can't be told apart */
+  removeNode(name: string, node: string): LoadedCluster;
+  /** The bytes of before, if nobody has edited the file since the node was removed; else its entry alone. */
+  putNodeBack(name: string, node: NodeDeclaration, yaml: string): LoadedCluster;
 };

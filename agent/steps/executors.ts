@@ -3,7 +3,9 @@ import { attachBackend } from "./attach-backend.ts";
 import { baseBackup } from "./base-backup.ts";
 import { confirmPrimary } from "./confirm-primary.ts";
 import { createSlot } from "./create-slot.ts";
+import { deleteData } from "./delete-data.ts";
 import { demote } from "./demote.ts";
+import { dropSlots } from "./drop-slots.ts";
 import { fence } from "./fence.ts";
 import { detachBackend } from "./detach-backend.ts";
 import { follow } from "./follow.ts";
@@ -44,6 +46,7 @@ import { writeNodeFiles } from "./write-node-files.ts";
 import { dropOldDirectory } from "./drop-old-directory.ts";
 import { keepOwnFiles } from "./keep-own-files.ts";
 import { remakeSlots } from "./remake-slots.ts";
+import { removeEntries } from "./remove-entries.ts";
 import { renewSlot } from "./renew-slot.ts";
 import { stopStandby } from "./stop-standby.ts";
 import { swapDataDirectory } from "./swap-data-directory.ts";
@@ -89,6 +92,9 @@ export const executors: Executors = {
   "swap-data-directory": swapDataDirectory,
   "remake-slots": remakeSlots,
   "drop-old-directory": dropOldDirectory,
+  "remove-entries": removeEntries,
+  "drop-slots": dropSlots,
+  "delete-data": deleteData,
   "lead-pool": leadPool,
   "take-address": takeAddress,
   "read-control": readControl,

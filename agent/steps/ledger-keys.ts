@@ -34,6 +34,12 @@ export const ledgerKey = {
   stopped: "stopped",
   /** A data directory that is set aside, and what was known of it. */
   swapped: (dataDirectory: string): string => `swapped:${dataDirectory}`,
+  /** A shared file that another node was taken out of. */
+  withoutNode: (path: string): string => `without-node:${path}`,
+  /** A slot that went with its node. */
+  dropped: (slot: string): string => `dropped:${slot}`,
+  /** A data directory that is being deleted. */
+  deleted: (dataDirectory: string): string => `deleted:${dataDirectory}`,
   /** A primary gave its role up. */
   demoted: "demoted",
   /** The pool was stopped, or started. */

@@ -23,6 +23,8 @@ import { forceFailover } from "../operations/failover/request.ts";
 import { switchOver } from "../operations/switchover/request.ts";
 import { RebuildRequest } from "./rejoin-contract.ts";
 import { FailoverRequest } from "./failover-contract.ts";
+import { removeNode } from "../operations/remove-node/request.ts";
+import { RemoveRequest } from "./remove-contract.ts";
 import { SwitchoverRequest } from "./switchover-contract.ts";
 import { clusterRunRoutes } from "./cluster-run-routes.ts";
 import { guardRoutes } from "./guard-routes.ts";
@@ -102,6 +104,9 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     ),
     post("/api/clusters/:name/rejoin", RebuildRequest, ({ parameters, body }) =>
       rejoinNode(ports, runner.start, parameters["name"] ?? "", body),
+    ),
+    post("/api/clusters/:name/remove", RemoveRequest, ({ parameters, body }) =>
+      removeNode(ports, runner.start, parameters["name"] ?? "", body),
     ),
     post("/api/clusters/:name/switchover", SwitchoverRequest, ({ parameters, body }) =>
       switchOver(ports, runner.start, parameters["name"] ?? "", body),

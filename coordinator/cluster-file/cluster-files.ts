@@ -8,6 +8,7 @@ import type { ClusterFiles, LoadedCluster } from "../ports.ts";
 import { syncDirectory, writeSynced } from "../store/replace-file.ts";
 import { addNodeToYaml } from "./add-node-to-yaml.ts";
 import { parseClusterFile } from "./parse.ts";
+import { removeNodeFromYaml } from "./remove-node-from-yaml.ts";
 import { takeNodeFromYaml } from "./take-node-from-yaml.ts";
 
 const suffix = ".yaml";
@@ -100,6 +101,17 @@ export function createClusterFiles(
     addNode: (name, node) => {
       const before = load(name);
       const text = addNodeToYaml(before.file, before.yaml, node);
+      return text === before.yaml ? before : replace(name, before, text);
+    },
+    removeNode: (name, node) => {
+      const before = load(name);
+      const text = removeNodeFromYaml(before.file, before.yaml, node);
+      return text === before.yaml ? before : replace(name, before, text);
+    },
+    putNodeBack: (name, node, yaml) => {
+      const before = load(name);
+      const isAsLeft = removeNodeFromYaml(before.file, yaml, node.name) === before.yaml;
+      const text = isAsLeft ? yaml : addNodeToYaml(before.file, before.yaml, node);
       return text === before.yaml ? before : replace(name, before, text);
     },
     takeNode: (name, node) => {

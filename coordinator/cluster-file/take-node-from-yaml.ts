@@ -31,10 +31,10 @@ function isInverse(file: string, taken: string, text: string, node: NodeDeclarat
   }
 }
 
-function cut(text: string, from: number, to: number): string {
+export function cut(text: string, from: number, to: number): string {
   return text.slice(0, from) + text.slice(to);
 }
 
-function lineOf(text: string, at: number): number {
+export function lineOf(text: string, at: number): number {
   return text.lastIndexOf("\n", at - 1) + 1;
 }

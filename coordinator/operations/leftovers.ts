@@ -66,6 +66,12 @@ const leftovers: Leftovers = {
   "remake-slots": ({ on }) => `${on}: nothing: its slots go with the copy`,
   "drop-old-directory": ({ on }) =>
     `${on}: the data directory of before, named .castellan-old: remove it once ${on} streams`,
+  "remove-entries": ({ on, args }) =>
+    `${on}: its lines in ${args.entries.map(({ file }) => file).join(", ")} may be gone: what stood there before is below previous/ in the agent's state directory`,
+  "drop-slots": ({ on, args }) =>
+    `${on}: replication slots ${args.slots.join(", ")} may be gone: castellan node rebuild makes what the node needs`,
+  "delete-data": ({ on, args }) =>
+    `${on}: what is left of ${args.dataDirectory}, also under the name .castellan-old: remove it`,
   "lead-pool": ({ on, args }) => `${on}: backend ${args.from.id} of its pool may be detached`,
   "take-address": ({ on }) => `${on}: may have the virtual address`,
   "stop-pool": ({ on }) => `${on}: its pool may be stopped: castellan cluster start`,
@@ -81,6 +87,10 @@ const leftovers: Leftovers = {
     `${args.from}: may be stopped behind a standby marker, and ${args.to} may be the primary: castellan status; if ${args.to} is none: castellan guard confirm-primary ${args.from}`,
   "stop-databases": ({ args }) =>
     `${[...(args.primary === null ? [] : [args.primary]), ...args.followers, ...args.others].join(", ")}: may be stopped: castellan cluster start`,
+  "detach-pool": ({ args }) =>
+    `${args.pools.map((p) => p.node).join(", ")}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be detached: run there: pcp_attach_node -n ${args.row.id}`,
+  "undeclare-node": ({ args }) =>
+    `the declaration of ${args.node.name} may be missing in the cluster's file: write it back`,
   "declare-node": ({ args }) =>
     `the declaration of ${args.node.name} in the cluster's file: delete it`,
 };

@@ -180,6 +180,8 @@ function successOf({ kind, subject, cluster, steps }: OperationRecord): string {
       return `What could be started of ${cluster} runs.`;
     case "cluster-restart":
       return `Every database of ${cluster} was started anew.`;
+    case "remove-node":
+      return `${subject} is no node of ${cluster} any more.`;
     case "revert-file":
       return `${[`The file on ${subject} is as accepted`, ...afterRevert(steps[0])].join("; ")}.`;
   }

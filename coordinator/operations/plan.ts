@@ -80,6 +80,9 @@ export const phases = [
   "mode",
   "hand-over",
   "follow",
+  "detach",
+  "withdraw",
+  "delete",
 ] as const;
 export type PhaseId = (typeof phases)[number];
 
@@ -93,18 +96,26 @@ export type AgentStep = {
   };
 }[CommandKind];
 
+type PoolAttachment = {
+  readonly row: BackendRow;
+  /** Management nodes with the port of each one's pool. */
+  readonly pools: readonly { readonly node: string; readonly port: number }[];
+  readonly holdDoor: boolean;
+  readonly holdMs: number;
+};
+
 /** What needs several agents at one moment, or the coordinator's own files. */
 export type CoordinatorStep =
   | {
       readonly on: null;
       readonly kind: "attach-pool";
-      readonly args: {
-        readonly row: BackendRow;
-        /** Management nodes with the port of each one's pool. */
-        readonly pools: readonly { readonly node: string; readonly port: number }[];
-        readonly holdDoor: boolean;
-        readonly holdMs: number;
-      };
+      readonly args: PoolAttachment;
+    }
+  | {
+      readonly on: null;
+      readonly kind: "detach-pool";
+      /** As its undo attaches it again. */
+      readonly args: PoolAttachment;
     }
   | {
       readonly on: null;
@@ -133,6 +144,12 @@ export type CoordinatorStep =
       readonly on: null;
       readonly kind: "declare-node";
       readonly args: { readonly node: NodeDeclaration };
+    }
+  | {
+      readonly on: null;
+      readonly kind: "undeclare-node";
+      /** The file as it was planned with: an undo brings its bytes back. */
+      readonly args: { readonly node: NodeDeclaration; readonly yaml: string };
     };
 
 export type CoordinatorStepKind = CoordinatorStep["kind"];

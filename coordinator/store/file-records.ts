@@ -5,7 +5,7 @@ import type { BaselineRecord, FileVersionRecord, Store } from "./store.ts";
 
 type FileRecords = Pick<
   Store,
-  "setBaseline" | "baselines" | "noteFile" | "newestFiles" | "fileVersions"
+  "setBaseline" | "baselines" | "forgetFiles" | "noteFile" | "newestFiles" | "fileVersions"
 >;
 
 export type KeptFileVersions = {
@@ -61,6 +61,11 @@ export function fileRecords(db: Connection, kept: KeptFileVersions): FileRecords
 
   return {
     baselines,
+    forgetFiles: (node) =>
+      db.transaction(() => {
+        db.run("DELETE FROM baseline WHERE node = ?", [node]);
+        db.run("DELETE FROM file_version WHERE node = ?", [node]);
+      }),
     setBaseline: (baseline, now) =>
       db.transaction(() => {
         const { node, path, hash, mode, owner, maskedText, acceptedBy } = baseline;

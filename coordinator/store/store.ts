@@ -72,6 +72,8 @@ export type Store = Disposable & {
   /** The newest version of these bytes counts as accepted, too. */
   setBaseline(baseline: Omit<BaselineRecord, "acceptedAt">, now: number): void;
   baselines(node: string): readonly BaselineRecord[];
+  /** It is no node any more: its baselines and the versions of its files are dropped. */
+  forgetFiles(node: string): void;
   /** A new version, where it differs from the newest one. */
   noteFile(node: string, file: FileFacts, now: number): boolean;
   /** Of each file of the node. */

@@ -75,6 +75,26 @@ export const BackendRow = z.strictObject({
 });
 export type BackendRow = z.infer<typeof BackendRow>;
 
+/** What names one node in a shared file of another. */
+export const NodeEntry = z.discriminatedUnion("of", [
+  z.strictObject({
+    of: z.literal("hba"),
+    file: AbsolutePath,
+    /** Lines for exactly this client and no other role than these. */
+    address: z.string().regex(/^[0-9A-Fa-f.:]+\/\d{1,3}$/),
+    users: z.array(z.string()).min(1),
+  }),
+  z.strictObject({ of: z.literal("ha-lists"), file: AbsolutePath, node: Name, address: Address }),
+  z.strictObject({
+    of: z.literal("pool"),
+    file: AbsolutePath,
+    row: BackendRow,
+    /** A higher number is in use: the row stays, and a comment says that it is a spare. */
+    isSpare: z.boolean(),
+  }),
+]);
+export type NodeEntry = z.infer<typeof NodeEntry>;
+
 /** HAmodule.conf from the model: a value is text or the name of a secret (written base64). */
 export const HaModuleModel = z.strictObject({
   scalars: z.array(
@@ -525,6 +545,24 @@ export const commands = {
   rejoin: {
     effect: "change",
     args: z.strictObject({ node: Name, host: Address, port: Port }),
+    result: Evidence,
+  },
+  /** What names another node in shared files of this one; what reads a file is told to. Undo brings the bytes back. */
+  "remove-entries": {
+    effect: "change",
+    args: z.strictObject({ entries: z.array(NodeEntry).min(1), planned: PlannedFiles }),
+    result: Evidence,
+  },
+  /** Slots that nobody is to stream through any more; whoever does is cut off. */
+  "drop-slots": {
+    effect: "change",
+    args: z.strictObject({ slots: z.array(SlotName).min(1), stallMs: z.int().positive() }),
+    result: Evidence,
+  },
+  /** The data directory of a stopped standby that is no node any more. Nobody takes that back. */
+  "delete-data": {
+    effect: "change",
+    args: z.strictObject({ dataDirectory: AbsolutePath }),
     result: Evidence,
   },
   /** This host's pool takes another backend for the primary. */

@@ -109,6 +109,7 @@ export const OperationKind = z.enum([
   "cluster-stop",
   "cluster-start",
   "cluster-restart",
+  "remove-node",
 ]);
 export type OperationKind = z.infer<typeof OperationKind>;
 

@@ -36,6 +36,16 @@ export function addToSyncList(value: string, name: string): string {
   return `${list.head}${names}${list.tail}`;
 }
 
+/** Takes the name out; empty where nobody is left. */
+export function removeFromSyncList(value: string, name: string): string {
+  const list = parseSyncList(value);
+  if (list.kind !== "list" || !hasSyncName(list, name)) return value;
+  const left = list.names.filter((other) => other.toLowerCase() !== name.toLowerCase());
+  if (left.length === 0) return "";
+  const separator = /,\s/.test(value) ? ", " : ",";
+  return `${list.head}${left.map(printName).join(separator)}${list.tail}`;
+}
+
 /** Names are compared without regard to case, as the server does. */
 export function hasSyncName(list: SyncList, name: string): boolean {
   if (list.kind === "any") return true;

@@ -73,6 +73,12 @@ export const unreachedPoints: Readonly<Record<string, string>> = {
   "step:stop-marked": "no stop of the cluster",
   "step:stop-undone": "no stop of the cluster",
   "step:stopped-to-restart": "no restart of the cluster",
+  "step:undeclared": "no removal",
+  "step:declared-again": "no removal",
+  "step:deleting-data": "no removal",
+  "step:entries-back": "no removal",
+  "step:node-slot-dropped": "no removal",
+  "step:node-slot-back": "no removal",
   "step:setting-written": "only the PostgreSQL cluster is synchronous",
   "store:journal-made": "the journal was made when the coordinator was installed",
 };

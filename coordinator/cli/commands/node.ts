@@ -2,6 +2,7 @@ import { Option, type Command } from "commander";
 import { failures } from "#shared/errors.ts";
 import { AddNodeRequest, PoolPrepareRequest, type PreflightAnswer } from "../../api/contract.ts";
 import { addRejoinCommands } from "./rejoin.ts";
+import { addRemoveCommand } from "./remove.ts";
 import { printResult, type CliContext } from "../context.ts";
 import { planAndRun, planHelp } from "../plan-and-run.ts";
 import { parseRequest, portOption, sizeOption, withJson } from "../options.ts";
@@ -29,6 +30,7 @@ type NodeOptions = {
 export function addNodeCommands(program: Command, context: CliContext): void {
   const node = program.command("node").description("data nodes of a cluster");
   addRejoinCommands(node, context);
+  addRemoveCommand(node, context);
   withJson(
     nodeOptions(
       node

@@ -22,6 +22,9 @@ const phaseTitles: Readonly<Record<PhaseId, string>> = {
   cron: "the vendor's cron lines",
   "hand-over": "Hand over",
   follow: "Follow the new primary",
+  detach: "Take it out of the pools",
+  withdraw: "Take it out of the others' files and slots",
+  delete: "Delete its data",
   mode: "the guards' mode",
 };
 

@@ -77,7 +77,9 @@ function rulesFor(
 }
 
 /** Our own role, and that of the vendor's scripts. */
-function ownUsers(situation: Situation): readonly string[] {
+export function ownUsers(
+  situation: Pick<Situation, "declaration" | "product" | "like">,
+): readonly string[] {
   const users = [situation.declaration.database.maintenanceUser];
   const { vendor } = situation.product;
   if (vendor !== null && situation.like !== null) {

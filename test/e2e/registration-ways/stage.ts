@@ -144,6 +144,8 @@ const noClusterFiles: LocalStepContext["clusterFiles"] = {
   create: () => unused(),
   addNode: () => unused(),
   takeNode: () => unused(),
+  removeNode: () => unused(),
+  putNodeBack: () => unused(),
 };
 
 function unused(): never {

@@ -39,8 +39,10 @@ test("the signals of two rollbacks come from no common one, which would keep a n
     localSteps: {
       "declare-node": declareNode,
       "attach-pool": { run: refuse, undo: refuse },
+      "detach-pool": { run: refuse, undo: refuse },
       "hand-over": { run: refuse, undo: refuse },
       "stop-databases": { run: refuse, undo: refuse },
+      "undeclare-node": { run: refuse, undo: refuse },
     },
     limits: settings.limits,
     random: () => 0,

@@ -57,6 +57,8 @@ export function createFakePorts(world: World): FakePorts {
     },
     addNode: (name) => loaded(name, yaml),
     takeNode: () => "absent",
+    removeNode: (name) => loaded(name, yaml),
+    putNodeBack: (name) => loaded(name, yaml),
   };
   const fleet: Fleet = {
     agent: (node) => world.agents.get(node) ?? null,

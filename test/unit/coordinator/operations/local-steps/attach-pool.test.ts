@@ -192,7 +192,7 @@ function agents({
       sleep: (ms) => Promise.resolve(void said.push(`wait ${ms} ms`)),
     },
     log: createLog("test", "silent"),
-    clusterFiles: { names: () => [], load: unused, create: unused, addNode: unused, takeNode: unused }, // prettier-ignore
+    clusterFiles: { names: () => [], load: unused, create: unused, addNode: unused, takeNode: unused, removeNode: unused, putNodeBack: unused }, // prettier-ignore
     progress: () => undefined,
     command: async (node, kind, _args, phase = "run") => {
       const result = answer(node, kind, phase);

@@ -46,6 +46,8 @@ function contextOf(outcome: "taken" | "absent" | "edited", wasDone: boolean): Lo
       create: never,
       addNode: never,
       takeNode: () => outcome,
+      removeNode: never,
+      putNodeBack: never,
     },
     progress: never,
     command: never,
