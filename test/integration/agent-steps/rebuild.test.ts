@@ -146,6 +146,10 @@ describe.each(lanes)("%s", (_title, lane) => {
     await startDatabase.undo(start, standby);
     await expect(swapDataDirectory.undo({}, cutAfter(1, standby))).rejects.toThrow("cut off");
     expect([await inode(data), await inode(old), await inode(copy)]).toEqual([null, before, made]);
+    await expect(swapDataDirectory.undo({}, cutAfter(1, standby))).rejects.toThrow("cut off");
+    expect(await inode(data)).toBe(before);
+    // A former primary may be back, and nothing else may keep it from opening.
+    expect(standby.guardMarks.current()).toMatchObject({ needsRebuild });
     await swapDataDirectory.undo({}, standby);
     await swapDataDirectory.undo({}, standby);
     await keepOwnFiles.undo(own, standby);
