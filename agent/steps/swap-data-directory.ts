@@ -80,15 +80,16 @@ export const swapDataDirectory: ChangeStep<"swap-data-directory"> = {
       await files.rename(data, copy);
       crashPoint("step:copy-taken-out");
     }
+    // Before it is back: that it was a primary is what keeps it from opening as one.
+    for (const { key } of await ledger.list(ledgerKey.slot(""))) await ledger.delete(key);
+    for (const { key, entry } of facts.entries) await ledger.put(key, entry);
+    const { diverged, fencedAt, needsRebuild, rejoiningSince, wasPrimary } = facts.marks;
+    await guardMarks.mark({ diverged, fencedAt, needsRebuild, rejoiningSince, wasPrimary });
     if (facts.old !== null && !(await isAt(data, facts.old, context))) {
       await assertFree(data, context);
       await files.rename(old, data);
       crashPoint("step:old-directory-back");
     }
-    for (const { key } of await ledger.list(ledgerKey.slot(""))) await ledger.delete(key);
-    for (const { key, entry } of facts.entries) await ledger.put(key, entry);
-    const { diverged, fencedAt, needsRebuild, rejoiningSince, wasPrimary } = facts.marks;
-    await guardMarks.mark({ diverged, fencedAt, needsRebuild, rejoiningSince, wasPrimary });
     await ledger.delete(keyOf(context));
     const line = facts.old === null ? `${data} is gone, as before` : `${data} is the one that it was`; // prettier-ignore
     return evidence([line]);
