@@ -1,20 +1,13 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { apiRoutes } from "#coordinator/api/api-routes.ts";
-import { startApiServer } from "#coordinator/api/server.ts";
 import type { SlotsAnswer, StatusAnswer } from "#coordinator/api/contract.ts";
-import { createApiClient } from "#coordinator/cli/client.ts";
-import { printClusterYaml } from "#coordinator/cluster-file/print-cluster.ts";
-import { startCore } from "#coordinator/core.ts";
 import type { AlertRecord } from "#coordinator/store/store.ts";
 import type { NodeFacts } from "#shared/domain/facts.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { someSlot } from "#test/unit/database-facts.ts";
+import { startApiLab } from "./api-lab.ts";
 import { ScriptedAgent } from "./scripted-agent.ts";
 import { someFacts } from "#test/unit/some-facts.ts";
-import { someCluster } from "./some-plan.ts";
-import { joinAgent, makeStateFolder, quickSettings, quietLog } from "./test-coordinator.ts";
+import { joinAgent } from "./test-coordinator.ts";
 
 const dropped = {
   name: "slot_srv129",
@@ -36,36 +29,8 @@ function facts(droppedSlots: NodeFacts["agent"]["droppedSlots"]): NodeFacts {
   };
 }
 
-async function startLab() {
-  const folder = await makeStateFolder();
-  writeFileSync(join(folder.path, "clusters", "ESHA.yaml"), printClusterYaml(someCluster));
-  const settings = quickSettings(folder.path);
-  const core = await startCore(settings, quietLog);
-  const socketPath = join(folder.path, "api.sock");
-  const routes = apiRoutes({
-    ...core.ports,
-    runner: core.runner,
-    alerting: core.alerting,
-    sendBufferBytes: settings.limits.sendBufferBytes,
-    addNodeLimits: settings.addNode,
-    joinLine: () => "",
-    backup: () => Buffer.alloc(0),
-  });
-  const api = await startApiServer({ socketPath, maxBodyBytes: 1_000, log: quietLog, routes });
-  return {
-    folder,
-    core,
-    client: createApiClient(socketPath),
-    [Symbol.asyncDispose]: async () => {
-      await api[Symbol.asyncDispose]();
-      await core[Symbol.asyncDispose]();
-      folder[Symbol.dispose]();
-    },
-  };
-}
-
 test("a drop that nobody listened to is an alert as soon as its agent is back, shown until the node streams again", async () => {
-  await using lab = await startLab();
+  await using lab = await startApiLab();
   const { folder, core, client } = lab;
   using agent = new ScriptedAgent({
     port: core.agentPort,
@@ -118,7 +83,7 @@ test("a drop that nobody listened to is an alert as soon as its agent is back, s
 });
 
 test("an alert that ends by itself is not closed by hand", async () => {
-  await using lab = await startLab();
+  await using lab = await startApiLab();
   const { core, client } = lab;
   const { store } = core.ports;
   const common = { severity: "warning", node: "srv129", detail: "" } as const;
