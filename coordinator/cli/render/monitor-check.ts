@@ -34,9 +34,9 @@ type Judged = {
 /** What can be asked for, beside `node`. */
 export const monitorVerbs: Readonly<Record<string, MonitorVerb>> = {
   cluster: {
-    description: "everything that `castellan status` finds",
+    description: "what makes it degraded or down",
     judge: (cluster) => ({
-      readings: cluster.verdict.findings,
+      readings: cluster.verdict.findings.filter(({ makes }) => makes !== null),
       fine: `${cluster.nodes.length} nodes, the primary is ${namesOf(primariesIn(cluster))}`,
       perfdata: [
         `nodes=${cluster.nodes.length}`,

@@ -36,6 +36,7 @@ const wal = (retainedBytes: number): JudgedCluster =>
 
 test.each<readonly [string, JudgedCluster, number, string]>([
   ["cluster ESHA", healthy, 0, "CASTELLAN OK - ESHA: 3 nodes, the primary is srv127 | nodes=3 findings=0;;;0"], // prettier-ignore
+  ["cluster ESHA", { ...healthy, alerts: { critical: 0, warning: 3, info: 0 } }, 0, "CASTELLAN OK - ESHA: 3 nodes, the primary is srv127 | nodes=3 findings=1;;;0"], // prettier-ignore
   ["cluster ESHA", edited("srv127", stopped), 2, "CASTELLAN CRITICAL - ESHA: no node is seen that accepts writes: srv127 is stopped, srv129 is a standby, srv159 is a standby; srv127: its database is stopped | nodes=3 findings=2;;;0"], // prettier-ignore
   ["cluster ESHA", away("srv159"), 3, "CASTELLAN UNKNOWN - ESHA: srv159: unknown since 1970-01-01 00:00:10Z, as its agent is away; srv127 says that its replication is streaming | nodes=3 findings=1;;;0"], // prettier-ignore
   ["node ESHA srv129", healthy, 0, "CASTELLAN OK - ESHA srv129: running, standby, timeline 3 | lag=0B;;;0"], // prettier-ignore
