@@ -28,14 +28,14 @@ const checks: readonly Check<RebuildSituation>[] = [
   {
     id: "place",
     title: "The data directory can be set aside, and a copy be made beside it",
-    wrong: ({ copy }) => {
+    wrong: ({ copy, declaration }) => {
       const { name, paths } = copy?.newcomer.declared ?? { name: "", paths: { dataDirectory: "" } };
       const { dataDirectory } = paths;
       const { answer = null, problem = null } = copy?.probes.target ?? {};
       const wrong = (found: string, fix: string): readonly Wrong[] => [{ node: name, found, fix }];
       if (answer === null) return wrong(`${name} can't be asked about its directories: ${problem ?? "no answer"}`, `Look at castellan-agent on ${name}.`); // prettier-ignore
       const { isMountPoint, parentWritable, state } = answer.dataDirectory;
-      if (isMountPoint) return wrong(`${dataDirectory} is a mount point`, `Nothing can be renamed over it, and there is no room for the old data beside the new: take ${name} out, empty the directory and add ${name} again.`); // prettier-ignore
+      if (isMountPoint) return wrong(`${dataDirectory} is a mount point`, `Nothing can be renamed over it, and there is no room for the old data beside the new: castellan node remove ${declaration.name} ${name}, then castellan node add.`); // prettier-ignore
       if (state === "not-a-directory") return wrong(`${dataDirectory} is a link or a file`, `Name the directory itself in agent.yaml and in the declaration.`); // prettier-ignore
       if (!parentWritable) return wrong(`nothing can be made beside ${dataDirectory}`, `Let the agent's user write there, and name the place in allow.paths of agent.yaml.`); // prettier-ignore
       const old = answer.directories.find(({ path }) => path === oldDirectoryFor(dataDirectory));
@@ -60,10 +60,10 @@ const checks: readonly Check<RebuildSituation>[] = [
   {
     id: "tablespaces",
     title: "All data is in the data directory",
-    wrong: ({ asked, copy }) => {
+    wrong: ({ asked, copy, declaration }) => {
       const places = copy?.primary?.facts?.database.tablespaces.map(({ location }) => location) ?? []; // prettier-ignore
       if (places.length === 0) return [];
-      return [{ node: asked, found: `the cluster has tablespaces in ${places.join(", ")}`, fix: `Two copies of them can't be kept: take ${asked} out, empty them and add ${asked} again.` }]; // prettier-ignore
+      return [{ node: asked, found: `the cluster has tablespaces in ${places.join(", ")}`, fix: `Two copies of them can't be kept: castellan node remove ${declaration.name} ${asked}, then castellan node add.` }]; // prettier-ignore
     },
   },
   {
