@@ -127,14 +127,16 @@ export async function startCore(
           const patienceMs = outcome === "succeeded" ? limits.agentWaitMs : undoneFilesWithinMs;
           if (operation.kind === "add-node")
             await hub.acceptAllFiles(operation.subject, { patienceMs, signal });
+          if (operation.kind === "remove-node" && outcome === "succeeded") {
+            forgetNode(operation.subject, store, clock.now());
+            // As the agent of any host that is none of a cluster's: its first look makes the baselines.
+            if (hub.view(operation.subject)?.connected === true)
+              await hub.acceptAllFiles(operation.subject, { patienceMs: undoneFilesWithinMs, signal }); // prettier-ignore
+          }
           // Whoever asks for the status next is to see what it did.
           const looks = nodesTouchedBy(operation).map((node) => hub.observe(node));
           await Promise.race([Promise.allSettled(looks), clock.sleep(shownWithinMs, signal)]).catch(() => undefined); // prettier-ignore
           return () => {
-            if (operation.kind === "remove-node" && outcome === "succeeded") {
-              forgetNode(operation.subject, store, clock.now());
-              hub.tellBaselines(operation.subject);
-            }
             for (const alert of standingAlerts({ ...operation, state: "succeeded" })) {
               if (outcome === "succeeded") store.raiseAlert(alert, clock.now());
               // Killed between the alert and the success, then aborted: what it stood for is gone.
