@@ -1,4 +1,5 @@
 import { isNode, isSeq } from "yaml";
+import type { NodeDeclaration } from "#shared/domain/cluster.ts";
 import { Failure } from "#shared/errors.ts";
 import { lastValueEnd, lineAfter } from "./add-node-to-yaml.ts";
 import { parseClusterFile } from "./parse.ts";
@@ -11,9 +12,10 @@ export function removeNodeFromYaml(file: string, text: string, name: string): st
   const index = nodes.findIndex((node) => node.name === name);
   if (index === -1) return text;
   const taken = withoutItem(file, text, index);
-  if (taken !== null && isRest(file, taken, nodes.map((node) => node.name), name)) return taken; // prettier-ignore
+  const left = nodes.filter((node) => node.name !== name);
+  if (taken !== null && declares(file, taken, left)) return taken;
   throw new Failure("CONFIG_INVALID", `${name} can't be taken out of ${file} as it is written.`, {
-    hint: "Write the list of nodes as block or flow items without anchors; or take the entry out by hand, and resume.",
+    hint: "Write out what the other nodes take from their place in the list (backendId), use no anchors, and try again.",
   });
 }
 
@@ -31,10 +33,10 @@ function withoutItem(file: string, text: string, index: number): string | null {
   return isNode(next) && next.range ? cut(text, item.range[0], next.range[0]) : null;
 }
 
-function isRest(file: string, text: string, before: readonly string[], name: string): boolean {
+/** The others as they were, also in what follows from their place in the list. */
+function declares(file: string, text: string, nodes: readonly NodeDeclaration[]): boolean {
   try {
-    const left = parseClusterFile(file, text).nodes.map((node) => node.name);
-    return left.join() === before.filter((other) => other !== name).join();
+    return JSON.stringify(parseClusterFile(file, text).nodes) === JSON.stringify(nodes);
   } catch {
     return false;
   }

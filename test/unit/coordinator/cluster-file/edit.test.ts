@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import fc from "fast-check";
 import type { NodeDeclaration } from "#shared/domain/cluster.ts";
 import { addNodeToYaml } from "#coordinator/cluster-file/add-node-to-yaml.ts";
+import { removeNodeFromYaml } from "#coordinator/cluster-file/remove-node-from-yaml.ts";
 import { takeNodeFromYaml } from "#coordinator/cluster-file/take-node-from-yaml.ts";
 import { parseClusterFile } from "#coordinator/cluster-file/parse.ts";
 import { printClusterYaml } from "#coordinator/cluster-file/print-cluster.ts";
@@ -167,4 +168,20 @@ test("an entry that a person has edited since is not taken out", () => {
     "address: 10.0.0.3 # rack 3",
   );
   expect(takeNodeFromYaml("PG.yaml", edited, node())).toBeNull();
+});
+
+test("an entry is removed whoever wrote it, and the others stay what they are", () => {
+  const last = removeNodeFromYaml("PG.yaml", text, "b");
+  expect(parseClusterFile("PG.yaml", last).nodes.map(({ name }) => name)).toEqual(["a"]);
+  expect(text.startsWith(last.slice(0, last.indexOf("# the old primary")))).toBe(true);
+  const edited = addNodeToYaml("PG.yaml", text, node()).replace("10.0.0.3", "10.0.0.3 # rack 3");
+  expect(removeNodeFromYaml("PG.yaml", edited, "c")).toBe(text);
+  expect(removeNodeFromYaml("PG.yaml", text, "c")).toBe(text);
+});
+
+test("a removal that would give another node another number is refused", () => {
+  const [first] = parseClusterFile("PG.yaml", text).nodes;
+  const shifts = () => removeNodeFromYaml("PG.yaml", text, "a");
+  expect(first?.backendId).toBe(0);
+  expect(shifts).toThrow("a can't be taken out of PG.yaml as it is written.");
 });

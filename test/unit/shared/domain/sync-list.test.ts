@@ -4,6 +4,7 @@ import {
   askingFor,
   hasSyncName,
   parseSyncList,
+  removeFromSyncList,
   requiredStandbys,
   syncListOf,
 } from "#shared/domain/sync-list.ts";
@@ -44,4 +45,12 @@ test("a list says how many standbys a commit waits for, and can ask for fewer", 
   expect(askingFor("any 3(a,b,c)", 2)).toBe("any 2(a,b,c)");
   expect(askingFor("a, b", 0)).toBe("");
   expect(syncListOf(1, ["srv127", "srv-129"])).toBe('1 (srv127, "srv-129")');
+});
+
+test("a name is taken out, and the rest stays as it is written", () => {
+  expect(removeFromSyncList("1 (srv127, srv129)", "SRV129")).toBe("1 (srv127)");
+  expect(removeFromSyncList("ANY 1 (a,b,c)", "b")).toBe("ANY 1 (a,c)");
+  expect(removeFromSyncList("a, b", "c")).toBe("a, b");
+  expect(removeFromSyncList("1 (a)", "a")).toBe("");
+  expect(removeFromSyncList("*", "a")).toBe("*");
 });
