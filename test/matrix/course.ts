@@ -10,7 +10,8 @@ export type Course = {
     | "switchover"
     | "guard-takeover"
     | "rebuild-node"
-    | "cluster-restart";
+    | "cluster-restart"
+    | "remove-node";
   /** The one that is struck in full; PostgreSQL where none is named. */
   readonly mainProduct?: Product;
   readonly hasPools: boolean;
