@@ -42,10 +42,13 @@ program
 
 program
   .command("cycles")
-  .description("memory, descriptors and journal over many additions that are aborted")
+  .description(
+    "memory, descriptors and journal over many additions that are aborted, or removed again",
+  )
   .option("--cycles <n>", "additions that count", positive, 30)
   .option("--warm-up <n>", "additions before the first one that counts", count, 30)
   .option("--settle-seconds <n>", "pause before each look", positive, 1)
+  .option("--remove", "let each addition end, and remove the node again, while clients write")
   .option("--json", "print the figures as the last line")
   .action(async (options: Output & Omit<CyclesBenchOptions, "say">) => {
     print(options, await benchCycles({ ...options, say: sayTo(options) }));

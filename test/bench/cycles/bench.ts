@@ -4,6 +4,8 @@ import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
 import { createLab } from "#test/harness/lab.ts";
 import { describeMachine, renderMachine, type Machine } from "../machine.ts";
 import { renderSpread, spread, type Spread } from "../spread.ts";
+import { writeThroughPool } from "#test/e2e/support/pool-writer.ts";
+import { addAndRemove, tracesOn, type Traces } from "./add-and-remove.ts";
 import { addAndAbort } from "./cycle.ts";
 import { processSize, sizeOnDisk, type ProcessSize } from "./process-size.ts";
 import { isFlat, slopeOf, type Slope } from "./slope.ts";
@@ -13,6 +15,8 @@ export type CyclesBenchOptions = {
   /** Before the first one that counts: an agent keeps its newest commands, and has to have as many first. */
   readonly warmUp: number;
   readonly settleSeconds: number;
+  /** Each addition goes to its end and is taken out again, while clients write; else it is aborted. */
+  readonly remove?: boolean;
   readonly say: (line: string) => void;
 };
 
@@ -35,6 +39,8 @@ export type CyclesResult = {
   /** The coordinator's journal with its WAL, and the state of the new node's agent. */
   readonly journalMb: Series;
   readonly agentStateMb: Series;
+  /** On the nodes that stay, before the first cycle and after the last; of removals only. */
+  readonly traces: readonly [before: Traces, after: Traces] | null;
 };
 
 /** A rise of less than this a cycle is not told from none. The record of one operation, if it were kept, makes 0.07. */
@@ -42,7 +48,7 @@ const leastMb = 0.005;
 const agents = ["srv127", "srv129", "srv159"];
 
 export async function benchCycles(options: CyclesBenchOptions): Promise<CyclesResult> {
-  const { cycles, warmUp, settleSeconds, say } = options;
+  const { cycles, warmUp, settleSeconds, remove = false, say } = options;
   const machine = await describeMachine();
   say(renderMachine(machine));
   await using lab = await createLab({
@@ -60,10 +66,16 @@ export async function benchCycles(options: CyclesBenchOptions): Promise<CyclesRe
   await using castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
   await castellan.cli(["cluster", "import", cluster.name]);
   await restartForBench(cluster, castellan);
+  const writer = remove ? writeThroughPool(cluster) : null;
+  let before: Traces | null = null;
   const looks: Look[] = [];
   const abortedAt: string[] = [];
   for (let turn = 0; turn < warmUp + cycles; turn += 1) {
-    const step = await addAndAbort(cluster, castellan, turn);
+    const step = remove
+      ? await addAndRemove(cluster, castellan)
+      : await addAndAbort(cluster, castellan, turn);
+    // A running pool keeps the row of the first cycle, down, and takes it up again.
+    if (remove) before ??= await tracesOn(cluster);
     // What the cycle itself needed must be over: what is asked is what it leaves.
     await sleep(settleSeconds * 1000);
     for (const program of [
@@ -85,8 +97,12 @@ export async function benchCycles(options: CyclesBenchOptions): Promise<CyclesRe
   const agentStateMb = seriesOf(looks.map((look) => look.agentStateMb));
   say(`journal: ${renderSeries(journalMb, "MB", 3)}`);
   say(`state of srv159's agent: ${renderSeries(agentStateMb, "MB", 3)}`);
-  const ok = programs.every((program) => program.isFlat);
-  return { ok, machine, cycles, abortedAt, programs, journalMb, agentStateMb };
+  await writer?.stop();
+  const traces = before === null ? null : ([before, await tracesOn(cluster)] as const);
+  if (traces !== null) say(`on the nodes that stay: ${traces.map((each) => JSON.stringify(each)).join(" → ")}`); // prettier-ignore
+  const grew = traces !== null && JSON.stringify(traces[0]) !== JSON.stringify(traces[1]);
+  const ok = !grew && programs.every((program) => program.isFlat);
+  return { ok, machine, cycles, abortedAt, programs, journalMb, agentStateMb, traces };
 }
 
 /**
@@ -195,7 +211,7 @@ function renderLook(turn: string, step: string, { sizes, journalMb }: Look): str
     ([name, { heldMb, rssMb, descriptors }]) =>
       `${name} ${heldMb.toFixed(3)} of ${rssMb.toFixed(1)} MB ${descriptors} fds`,
   );
-  return `${turn}: aborted at ${step}; ${each.join(", ")}; journal ${journalMb.toFixed(2)} MB`;
+  return `${turn}: ${step === "removed" ? step : `aborted at ${step}`}; ${each.join(", ")}; journal ${journalMb.toFixed(2)} MB`;
 }
 
 function renderProgram({
