@@ -1,19 +1,30 @@
 import { isFenceOver } from "./still-primary.ts";
 import type { GuardMarks, GuardView } from "./view.ts";
 
-/** What a look at a database that runs has to leave behind; null where it is there already. */
+/** What a look has to leave behind; null where it is there already. */
 export function marksAfter(view: GuardView): Partial<GuardMarks> | null {
   const { database, host } = view.facts;
-  const { fencedAt, ranInBoot, stopped } = view.marks;
-  if (database.status !== "running") return null;
+  const { fencedAt, ranInBoot } = view.marks;
+  const started = isStartedAgain(view) ? { stopped: null } : null;
+  if (database.status !== "running") return started;
   const isFreed = fencedAt !== null && isFenceOver(view);
-  const isNewBoot = ranInBoot !== host.bootId;
-  // The one that is about to be stopped may be seen once more.
-  const isStarted = stopped !== null && (isNewBoot || database.postmasterPid !== stopped.pid);
-  if (!isFreed && !isNewBoot && !isStarted) return null;
+  if (!isFreed && started === null && ranInBoot === host.bootId) return null;
   return {
+    ...started,
     ranInBoot: host.bootId,
     ...(isFreed ? { fencedAt: null, confirmedAt: null } : {}),
-    ...(isStarted ? { stopped: null } : {}),
   };
+}
+
+/**
+ * A stop on purpose is over when another server runs here than the one that was stopped, or when this host itself has seen
+ * a primary since: the cluster runs again, and whoever was off then belongs to it.
+ */
+function isStartedAgain({ facts: { database, host }, marks, peers }: GuardView): boolean {
+  const { ranInBoot, stopped } = marks;
+  if (stopped === null) return false;
+  if (database.status === "running") {
+    return ranInBoot !== host.bootId || database.postmasterPid !== stopped.pid;
+  }
+  return peers.some(({ at, database: seen, from }) => seen === "primary" && from === "own-look" && at > stopped.at); // prettier-ignore
 }

@@ -41,7 +41,7 @@ export function lastPrimary(situation: ClusterSituation): LastPrimary {
   const [last, ...others] = could;
   const away = unseen.length === 0 ? "" : `; nothing is known of ${namesOf(unseen)}`;
   if (last === undefined) {
-    return { is: "missing", because: `of the nodes that are seen none was the primary on timeline ${newest}${away}`, fix: `Bring ${unseen.length === 0 ? "the host of the last primary" : namesOf(unseen)} back, then castellan cluster start again; if it is gone for good, a standby takes its place: castellan failover.` }; // prettier-ignore
+    return { is: "missing", because: `of the nodes that are seen none was the primary on timeline ${newest}${away}`, fix: `Bring ${unseen.length === 0 ? "the last primary" : namesOf(unseen)} back, then castellan cluster start again; if it is gone for good, a standby takes its place: castellan failover. One that its fence holds back is opened by castellan guard confirm-primary.` }; // prettier-ignore
   }
   if (others.length > 0) {
     const all = could.map(({ node, control }) => `${node.declared.name} (${control?.state ?? ""} at ${control?.checkpoint ?? ""})`); // prettier-ignore

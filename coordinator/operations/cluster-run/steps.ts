@@ -35,7 +35,7 @@ export function startPoolSteps(situation: ClusterSituation): readonly PlanStep[]
 export function stopDatabasesStep(situation: ClusterSituation): PlanStep {
   const { nodes, primaries, stallMs } = situation;
   const [primary = null] = primaries;
-  const rest = nodes.filter((node) => isPresent(node) && node !== primary);
+  const rest = nodes.filter((node) => hasDatabase(node) && node !== primary);
   const followers = rest.filter((node) => isRunning(node) && isFollower(node, situation));
   const others = rest.filter((node) => !followers.includes(node));
   const names = (some: readonly KnownNode[]) => some.map(({ declared }) => declared.name);
@@ -195,4 +195,9 @@ export function reserved({ nodes }: ClusterSituation): Plan["reserves"] {
 
 function presentManagers(situation: ClusterSituation): readonly KnownNode[] {
   return managersOf(situation).filter(isPresent);
+}
+
+/** One that is stopped is told all the same: it is to stay so. */
+function hasDatabase({ facts }: KnownNode): boolean {
+  return facts !== null && facts.database.status !== "absent";
 }
