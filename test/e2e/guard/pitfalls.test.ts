@@ -135,7 +135,7 @@ test("F2: an arping that can't ask is named, and the address is added nowhere wi
   await waitFor(has, { ...limit, what: `${address} to be back` });
 });
 
-test("F12: a gateway that is silent to all hosts is told of, and stops no database", async () => {
+test("F12: a gateway that is silent to all hosts is told of, S5: and stops no database", async () => {
   const running = () =>
     Promise.all(cluster.nodes.map(({ host, paths }) => host.readFile(paths.pidFile)));
   const before = await running();

@@ -10,7 +10,7 @@ const lanes: readonly (readonly [title: string, lane: LaneOptions, isRestarted: 
 ];
 
 test.each(lanes)(
-  "after a failover the other standby follows the new primary: %s",
+  "S9: after a failover the other standby follows the new primary without a rewind: %s",
   async (_title, lane, isRestarted) => {
     // prettier-ignore
     await using bed = await failoverBed(lane);
@@ -28,7 +28,7 @@ test.each(lanes)(
   },
 );
 
-test("a standby that streams under a wrong name is told of, and neither stopped nor led elsewhere", async () => {
+test("S4: a standby that streams under a wrong name is told of, and neither stopped nor led elsewhere", async () => {
   await using bed = await failoverBed({ product: "postgresql" });
   const { cluster, castellan } = bed;
   const { host, paths } = cluster.node("srv159");
