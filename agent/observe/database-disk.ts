@@ -65,7 +65,7 @@ async function postmasterOf(
 }
 
 /** Pids are used again: a postmaster has its program's name and works in its data directory. */
-async function isServerOf(
+export async function isServerOf(
   product: Product,
   dataDirectory: string,
   process: LocalProcess,

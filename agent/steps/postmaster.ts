@@ -1,6 +1,6 @@
 import { Failure } from "#shared/errors.ts";
 import { liveProcess } from "../adapters/local-processes.ts";
-import { resolvedPath } from "../adapters/local-system.ts";
+import { isServerOf } from "../observe/database-disk.ts";
 import type { StepContext } from "../ports.ts";
 
 export type Postmaster = {
@@ -21,10 +21,7 @@ export async function findPostmaster(
     if (!Number.isInteger(pid) || pid <= 1) continue;
     const process = liveProcess(pid);
     // A pid file outlives its server; another process may have the number by now.
-    if (process === null) continue;
-    // A server's working directory is its data directory; where we may not look it counts as ours.
-    const place = process.workingDirectory;
-    if (place !== null && place !== (await resolvedPath(dataDirectory))) continue;
+    if (process === null || !(await isServerOf(product, dataDirectory, process))) continue;
     return { pid, status: lines[7]?.trim() || null };
   }
   return null;

@@ -29,10 +29,12 @@ export async function stopServer(
     start.mode === "unit"
       ? await programs.run("/usr/bin/systemctl", ["--no-ask-password", "stop", start.unit])
       : null;
-  // One that somebody started by hand is none of the unit's.
-  if (result === null || (await findPostmaster(dataDirectory, context)) !== null) {
+  // One that somebody started by hand is none of the unit's; and the control program signals whomever a pid file names.
+  if ((await findPostmaster(dataDirectory, context)) !== null) {
     result = await programs.run(ctl, ["-D", dataDirectory, "-m", "fast", "-W", "stop"]);
   }
+  if (result === null) return;
+  const said = result.stderr.at(-1) ?? `exit code ${result.exitCode}`;
   await watchProgress(
     context,
     { stallMs, everyMs: 20, what: "the stop of the server" },
@@ -41,7 +43,6 @@ export async function stopServer(
       if (postmaster === null) return { state: "done", value: null };
       if (leavesFollowers === true) await endSenders(dataDirectory);
       const token = await serverActivity(postmaster.pid, null, context.files);
-      const said = result.stderr.at(-1) ?? `exit code ${result.exitCode}`;
       return { state: "waiting", token, missing: `pid ${postmaster.pid} is still there (${said})` };
     },
   );

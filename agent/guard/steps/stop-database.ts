@@ -1,8 +1,7 @@
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
-import { liveProcess } from "../../adapters/local-processes.ts";
 import { ownDialect } from "../../steps/own-dialect.ts";
-import { findPostmaster, type Postmaster } from "../../steps/postmaster.ts";
+import { findPostmaster } from "../../steps/postmaster.ts";
 import { flag, text } from "../../steps/row-values.ts";
 import { stopServer } from "../../steps/server-stop.ts";
 import type { GuardExecutor, GuardStepContext } from "./step.ts";
@@ -15,7 +14,6 @@ export const stopDatabase: GuardExecutor<"stop-database"> = async (_step, contex
   const postmaster = await findPostmaster(dataDirectory, context);
   if (postmaster === null) return "no server runs";
   await assertNotStreaming(context);
-  assertServer(postmaster, context);
   await stopServer({ dataDirectory, stallMs }, context);
   crashPoint("guard:database-stopped");
   return `the server (pid ${postmaster.pid}) is stopped`;
@@ -34,14 +32,5 @@ async function assertNotStreaming(context: GuardStepContext): Promise<void> {
   if (!(await isStreaming().catch(() => false))) return;
   throw new Failure("REFUSED", "this standby streams: it is not stopped", {
     hint: "If it has to be stopped for another reason, stop it by hand.",
-  });
-}
-
-/** The very process: by its directory (the pid file may be another's) and by its program. */
-function assertServer({ pid }: Postmaster, { product }: GuardStepContext): void {
-  const name = liveProcess(pid)?.name ?? "";
-  if ([product.programs.server.slice(0, 15), "postgres", "postmaster"].includes(name)) return;
-  throw new Failure("REFUSED", `process ${pid} is ${name === "" ? "gone" : name}, not the server`, {
-    retryable: true,
   });
 }
