@@ -17,6 +17,7 @@ import { createLifetimes } from "./lifetimes.ts";
 import { standingAlerts } from "./operations/add-node/standing-alerts.ts";
 import { attachPool } from "./operations/local-steps/attach-pool.ts";
 import { forgetNode } from "./operations/remove-node/forget-node.ts";
+import { drill } from "./operations/local-steps/drill.ts";
 import { handOver } from "./operations/local-steps/hand-over.ts";
 import { stopDatabases } from "./operations/local-steps/stop-databases.ts";
 import { declareNode } from "./operations/local-steps/declare-node.ts";
@@ -120,6 +121,7 @@ export async function startCore(
           "hand-over": handOver,
           "stop-databases": stopDatabases,
           "undeclare-node": undeclareNode,
+          drill,
         },
         random: Math.random,
         newOperationId,

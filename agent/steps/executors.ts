@@ -44,6 +44,8 @@ import { takeOverCron } from "./take-over-cron.ts";
 import { verifyData } from "./verify-data.ts";
 import { writeNodeFiles } from "./write-node-files.ts";
 import { dropOldDirectory } from "./drop-old-directory.ts";
+import { killStandby } from "./kill-standby.ts";
+import { runLoad } from "./run-load.ts";
 import { keepOwnFiles } from "./keep-own-files.ts";
 import { remakeSlots } from "./remake-slots.ts";
 import { removeEntries } from "./remove-entries.ts";
@@ -88,6 +90,8 @@ export const executors: Executors = {
   rejoin,
   "renew-slot": renewSlot,
   "stop-standby": stopStandby,
+  "kill-standby": killStandby,
+  "run-load": runLoad,
   "keep-own-files": keepOwnFiles,
   "swap-data-directory": swapDataDirectory,
   "remake-slots": remakeSlots,

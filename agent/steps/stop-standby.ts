@@ -23,9 +23,7 @@ export const stopStandby: ChangeStep<"stop-standby"> = {
     return known === null || (await isRunning(context)) ? null : stopped(known);
   },
   apply: async ({ stallMs }, context) => {
-    if ((await ownFacts(context, ledgerKey.stopped, StoppedFacts)) === null) {
-      await noteOwn(context, ledgerKey.stopped, { wasRunning: await isRunning(context) });
-    }
+    await noteStop(context);
     await assureStopped(stallMs, context);
   },
   verify: async (_args, context) => {
@@ -47,16 +45,26 @@ export const stopStandby: ChangeStep<"stop-standby"> = {
 export async function assureStopped(stallMs: number, context: StepContext): Promise<void> {
   const { dataDirectory } = context.settings.paths;
   if (!(await isRunning(context))) return;
+  await assertNotPrimary(context);
+  crashPoint("step:stopping-standby");
+  await stopServer({ dataDirectory, stallMs, leavesFollowers: true }, context);
+}
+
+export async function assertNotPrimary(context: StepContext): Promise<void> {
   // One that gives no session says nothing of itself: its directory does.
-  await assertStandby(dataDirectory, context);
+  await assertStandby(context.settings.paths.dataDirectory, context);
   const [row] = await context.databases.own
     .query((await ownDialect(context)).isInRecovery)
     .catch(() => []);
   if (row !== undefined && !flag(row, "standby")) {
     throw new Failure("REFUSED", `${context.settings.node} is a primary: it is not stopped`);
   }
-  crashPoint("step:stopping-standby");
-  await stopServer({ dataDirectory, stallMs, leavesFollowers: true }, context);
+}
+
+/** Before the effect, and once: what it was before. */
+export async function noteStop(context: StepContext): Promise<void> {
+  if ((await ownFacts(context, ledgerKey.stopped, StoppedFacts)) !== null) return;
+  await noteOwn(context, ledgerKey.stopped, { wasRunning: await isRunning(context) });
 }
 
 async function isRunning(context: StepContext): Promise<boolean> {

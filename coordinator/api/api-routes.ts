@@ -21,6 +21,8 @@ import { rebuildNode } from "../operations/rebuild-node/request.ts";
 import { rejoinNode } from "../operations/rejoin-node/request.ts";
 import { forceFailover } from "../operations/failover/request.ts";
 import { switchOver } from "../operations/switchover/request.ts";
+import { runDrill } from "../operations/drill/request.ts";
+import { DrillRequest } from "./drill-contract.ts";
 import { RebuildRequest } from "./rejoin-contract.ts";
 import { FailoverRequest } from "./failover-contract.ts";
 import { removeNode } from "../operations/remove-node/request.ts";
@@ -107,6 +109,9 @@ export function apiRoutes(ports: ApiPorts): readonly Route[] {
     ),
     post("/api/clusters/:name/remove", RemoveRequest, ({ parameters, body }) =>
       removeNode(ports, runner.start, parameters["name"] ?? "", body),
+    ),
+    post("/api/clusters/:name/drill", DrillRequest, ({ parameters, body }) =>
+      runDrill(ports, runner.start, parameters["name"] ?? "", body),
     ),
     post("/api/clusters/:name/switchover", SwitchoverRequest, ({ parameters, body }) =>
       switchOver(ports, runner.start, parameters["name"] ?? "", body),

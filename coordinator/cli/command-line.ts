@@ -14,6 +14,7 @@ import { addNodeCommands } from "./commands/node.ts";
 import { addOperationCommands } from "./commands/operation.ts";
 import { addRuleCommands } from "./commands/rules.ts";
 import { addSlotCommands } from "./commands/slot.ts";
+import { addDrillCommands } from "./commands/drill.ts";
 import { addSwitchoverCommand } from "./commands/switchover.ts";
 import { addStatusCommands } from "./commands/status.ts";
 import { addTokenCommands } from "./commands/token.ts";
@@ -46,6 +47,7 @@ export function createCommandLine(context: CliContext): Command {
   addFileCommands(program, context);
   addNodeCommands(program, context);
   addSwitchoverCommand(program, context);
+  addDrillCommands(program, context);
   addFailoverCommand(program, context);
   addOperationCommands(program, context);
   addCompletionCommand(program, context);

@@ -59,6 +59,8 @@ const leftovers: Leftovers = {
   "renew-slot": ({ on, args }) =>
     `${on}: slot ${args.slot} of ${args.forNode} may hold WAL back: drop it if ${args.forNode} does not stream`,
   "stop-standby": ({ on }) => `${on}: its database may be stopped: castellan status`,
+  "kill-standby": ({ on }) => `${on}: its database may be stopped: castellan status`,
+  "run-load": ({ on }) => `${on}: nothing here; a table castellan_drill_* may be left: drop it`,
   "keep-own-files": ({ on }) =>
     `${on}: recovery.done may lead to another primary: castellan drift list`,
   "swap-data-directory": ({ on }) =>
@@ -91,6 +93,8 @@ const leftovers: Leftovers = {
     `${args.pools.map((p) => p.node).join(", ")}: backend ${args.row.id} (${args.row.hostname}:${args.row.port}) may be detached: run there: pcp_attach_node -n ${args.row.id}`,
   "undeclare-node": ({ args }) =>
     `the declaration of ${args.node.name} may be missing in the cluster's file: write it back`,
+  drill: ({ args }) =>
+    `${args.node}: may be stopped: castellan cluster start; a table castellan_drill_* may be left: drop it`,
   "declare-node": ({ args }) =>
     `the declaration of ${args.node.name} in the cluster's file: delete it`,
 };

@@ -182,6 +182,8 @@ function successOf({ kind, subject, cluster, steps }: OperationRecord): string {
       return `Every database of ${cluster} was started anew.`;
     case "remove-node":
       return `${subject} is no node of ${cluster} any more.`;
+    case "drill":
+      return `The drill of ${subject} is over: castellan drill show.`;
     case "revert-file":
       return `${[`The file on ${subject} is as accepted`, ...afterRevert(steps[0])].join("; ")}.`;
   }

@@ -61,6 +61,7 @@ type PlanStepBase = {
 };
 
 export const phases = [
+  "drill",
   "restart",
   "stop",
   "hba",
@@ -137,6 +138,22 @@ export type CoordinatorStep =
         /** They wait for the primary's last record. */
         readonly followers: readonly string[];
         readonly others: readonly string[];
+        readonly stallMs: number;
+      };
+    }
+  | {
+      readonly on: null;
+      readonly kind: "drill";
+      readonly args: {
+        readonly node: string;
+        readonly fault: "stop-standby" | "kill-standby";
+        /** Whose agent is the client. */
+        readonly client: string;
+        readonly pool: CommandArgs<"run-load">["pool"];
+        /** Asked right before the fault. */
+        readonly streams: CommandArgs<"prove-streaming">;
+        readonly beforeMs: number;
+        readonly afterMs: number;
         readonly stallMs: number;
       };
     }

@@ -120,6 +120,13 @@ export const Evidence = z.strictObject({
 });
 export type Evidence = z.infer<typeof Evidence>;
 
+/** What a client felt: `longestGapMs` is the longest time from an answer to the next, or to the end. */
+const Felt = z.strictObject({
+  answered: z.int(),
+  failed: z.int(),
+  longestGapMs: z.number().nonnegative(),
+});
+
 export const commands = {
   /** On the new host, before anything is touched: directories, ports, programs, libraries, limits. */
   "probe-target": {
@@ -521,6 +528,27 @@ export const commands = {
     effect: "change",
     args: z.strictObject({ stallMs: z.int().positive() }),
     result: Evidence,
+  },
+  /** As stop-standby, by SIGKILL of the postmaster: for a drill. */
+  "kill-standby": {
+    effect: "change",
+    args: z.strictObject({ stallMs: z.int().positive() }),
+    result: Evidence,
+  },
+  /** Numbered rows into a table of the drill's own, and reads, through a pool; its undo drops the table. */
+  "run-load": {
+    effect: "change",
+    args: z.strictObject({ pool: Upstream.omit({ node: true }), forMs: z.int().positive() }),
+    result: Evidence.extend({
+      writes: Felt,
+      reads: Felt,
+      /** Rows that were acknowledged, and are not there at the end. */
+      lost: z.int().nonnegative(),
+      /** Who has the rows at the end, as it names itself: `address:port`. */
+      primary: z.string(),
+      /** From the first acknowledged row until this was told. */
+      sinceFirstRowMs: z.number().nonnegative(),
+    }),
   },
   /** The finished copy beside this node's data directory gets this node's own files, and is made a standby. */
   "keep-own-files": {

@@ -110,6 +110,7 @@ export const OperationKind = z.enum([
   "cluster-start",
   "cluster-restart",
   "remove-node",
+  "drill",
 ]);
 export type OperationKind = z.infer<typeof OperationKind>;
 

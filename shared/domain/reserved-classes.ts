@@ -43,6 +43,8 @@ export const reservedClasses: Readonly<Record<CommandKind, readonly RuleClass[]>
   rejoin: ["database", "role"],
   "renew-slot": ["disk"],
   "stop-standby": ["database", "role"],
+  "kill-standby": ["database", "role"],
+  "run-load": [],
   "keep-own-files": ["database", "role"],
   "swap-data-directory": ["database", "role"],
   "remake-slots": ["database", "role", "disk"],

@@ -4,6 +4,7 @@ import type { OperationRecord, StepRecord } from "../../store/store.ts";
 import { renderBytes, renderDuration } from "./units.ts";
 
 const phaseTitles: Readonly<Record<PhaseId, string>> = {
+  drill: "fault under load",
   restart: "restart one by one",
   stop: "stop",
   pools: "pools",

@@ -1,8 +1,8 @@
-import { parseSyncList, hasSyncName, requiredStandbys } from "#shared/domain/sync-list.ts";
 import { oldDirectoryFor } from "#shared/domain/names.ts";
-import { setting, settingNumber } from "../add-node/situation.ts";
+import { settingNumber } from "../add-node/situation.ts";
 import { runChecks, type Check, type Wrong } from "../checks.ts";
 import type { CheckResult } from "../plan.ts";
+import { waitingWithout } from "../waiting-commits.ts";
 import type { RebuildSituation } from "./situation.ts";
 import { agentsThere, isStandbyToBe, noForeignFailover, onePrimary, poolsRun, vendorAtRest } from "./subject-checks.ts"; // prettier-ignore
 
@@ -126,17 +126,8 @@ const checks: readonly Check<RebuildSituation>[] = [
     id: "synchronous",
     title: "Commits don't wait for the node while it is copied",
     wrong: ({ asked, copy }) => {
-      const value = setting(copy?.primary ?? null, "synchronous_standby_names") ?? "";
-      const list = parseSyncList(value);
-      const streaming = (copy?.primary?.facts?.database.replication ?? [])
-        .filter(
-          ({ state, applicationName }) =>
-            state === "streaming" && hasSyncName(list, applicationName),
-        ) // prettier-ignore
-        .map(({ applicationName }) => applicationName);
-      const left = streaming.filter((name) => name !== asked).length;
-      if (!streaming.includes(asked) || left >= (requiredStandbys(value) ?? 0)) return [];
-      return [{ node: asked, found: `without ${asked} commits would wait: synchronous_standby_names = '${value}', ${left} other of it streams`, fix: "Ask for fewer standbys first, for as long as the copy takes." }]; // prettier-ignore
+      const found = waitingWithout(asked, copy?.primary ?? null);
+      return found === null ? [] : [{ node: asked, found, fix: "Ask for fewer standbys first, for as long as the copy takes." }]; // prettier-ignore
     },
   },
   poolsRun,
