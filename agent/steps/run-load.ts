@@ -46,7 +46,10 @@ export const runLoad: ChangeStep<"run-load"> = {
       askForAWhile(write, { connect, untilMs, perSession: Infinity }, context),
       askForAWhile((session) => session.query("SELECT 1"), { connect, untilMs, perSession: readsPerSession }, context), // prettier-ignore
     ]);
-    const kept = await throughPool(args, context, (session) =>
+    const kept = await throughPool(
+      args,
+      context,
+      (session) =>
       // Locked rows are read from the primary alone, however a pool balances.
       session.query(`SELECT id, host(inet_server_addr()) AS address, CAST(inet_server_port() AS text) AS port FROM ${table} FOR SHARE`), // prettier-ignore
     );

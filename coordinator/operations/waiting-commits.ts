@@ -6,7 +6,9 @@ export function waitingWithout(standby: string, primary: KnownNode | null): stri
   const value = setting(primary, "synchronous_standby_names") ?? "";
   const list = parseSyncList(value);
   const streaming = (primary?.facts?.database.replication ?? [])
-    .filter(({ state, applicationName }) => state === "streaming" && hasSyncName(list, applicationName)) // prettier-ignore
+    .filter(
+      ({ state, applicationName }) => state === "streaming" && hasSyncName(list, applicationName),
+    ) // prettier-ignore
     .map(({ applicationName }) => applicationName);
   const left = streaming.filter((name) => name !== standby).length;
   if (!streaming.includes(standby) || left >= (requiredStandbys(value) ?? 0)) return null;

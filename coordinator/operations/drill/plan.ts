@@ -7,7 +7,7 @@ import { attachSteps } from "../switchover/plan.ts";
 import type { DrillSituation } from "./checks.ts";
 
 const beforeMs = 3_000;
-/** A pool's health check has seen it by then, with the settings that the vendor ships. */
+/** Sessions tell a pool at once; one that only learns of it by a patient health check may fail over later: docs/life.md. */
 const afterMs = 20_000;
 /** Under load a standby is never at zero: what is under way on a fast network. */
 const caughtUpBytes = 1024 * 1024;

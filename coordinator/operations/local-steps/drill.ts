@@ -14,7 +14,7 @@ export const drill: LocalStep<"drill"> = {
       context.signal.throwIfAborted();
       const { code, message, hint, evidence } = asFailure(error);
       throw new Failure(code, message, {
-        ...(hint === null ? {} : { hint }),
+        ...(hint === undefined ? {} : { hint }),
         evidence,
         retryable: false,
       });
