@@ -28,8 +28,15 @@ test.each(lanes)(
     expect(await rows(cluster, "srv159")).toBe(2);
     const operations = await castellan.json<readonly OperationRecord[]>(["operation", "list"]);
     expect(operations.filter(({ kind }) => kind === "failover")).toMatchObject([{ subject: "srv159" }]); // prettier-ignore
-    // The guards lead the other one over, and the pools let it serve again.
-    await waitFor(async () => (await rows(cluster, "srv129")) === 2, { timeoutMs: 60_000, what: "srv129 to follow" }); // prettier-ignore
+    // The guards lead the others over, not one behind the other, and the pools let them serve again.
+    await waitFor(
+      async () => {
+        const senders = await cluster.sql("srv159", "SELECT application_name::text AS name FROM pg_stat_replication WHERE state = 'streaming' ORDER BY 1"); // prettier-ignore
+        return senders.map(({ name }) => name).join() === "srv127,srv129";
+      },
+      { timeoutMs: 60_000, what: "both to follow srv159" },
+    );
+    expect(await rows(cluster, "srv129")).toBe(2);
     for (const { name } of cluster.pools?.nodes ?? []) {
       await waitFor(
         async () => {

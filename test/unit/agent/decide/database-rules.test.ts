@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { decide, guardStateWith } from "#agent/decide/decide.ts";
 import { rules } from "#agent/decide/rules/table.ts";
 import { noMarks, type GuardMarks, type GuardView } from "#agent/decide/view.ts";
-import { primary, view } from "./view-builder.ts";
+import { peer, primary, threeNodes, view } from "./view-builder.ts";
 
 const standby = view(primary({ role: "standby", hasStandbyMarker: true }));
 const dead = view(
@@ -13,10 +13,11 @@ const dead = view(
 /** Looks at these seconds: what is found of a dead database at the last one, and would be done. */
 function tell(looks: readonly (readonly [second: number, seen: GuardView])[]) {
   let state = guardStateWith([]);
+  let last: GuardView = standby;
   for (const [second, seen] of looks) {
-    state = decide(state, { ...seen, elapsedMs: second * 1_000 }, second * 1_000).state;
+    last = { ...seen, elapsedMs: second * 1_000 };
+    state = decide(state, last, second * 1_000).state;
   }
-  const last = looks.at(-1)?.[1] ?? standby;
   const row = rules.find(({ id }) => id === "database-dead");
   return {
     isFlapping: (state.rules["database-flapping"]?.finding ?? null) !== null,
@@ -27,6 +28,19 @@ function tell(looks: readonly (readonly [second: number, seen: GuardView])[]) {
 test("a dead standby is started again, also when it dies a second time", () => {
   const again = [[0, standby], [1, dead], [3, standby], [10, dead]] as const; // prettier-ignore
   expect(tell(again)).toEqual({ isFlapping: false, steps: ["start-database"] });
+});
+
+test("a primary that a failover has fenced since it died is started once another one leads, and no sooner", () => {
+  const marks: GuardMarks = { ...noMarks, wasPrimary: { at: 0, timeline: 1 }, fencedAt: 2_000 };
+  const leads = peer("srv129", { database: "primary", timeline: 2 });
+  const fenced = { ...dead, marks, cluster: threeNodes() };
+  const running = view(primary());
+  expect(tell([[0, running], [3, fenced]]).steps).toEqual([]); // prettier-ignore
+  expect(tell([[0, running], [3, { ...fenced, peers: [leads] }]]).steps).toEqual(["start-database"]); // prettier-ignore
+  // A failover that promoted nobody leaves a cluster that needs it.
+  expect(tell([[0, running], [3, fenced], [70, fenced]]).steps).toEqual(["start-database"]); // prettier-ignore
+  // Fenced at a boot, it has run as a standby since.
+  expect(tell([[0, running], [3, standby], [4, fenced]]).steps).toEqual(["start-database"]); // prettier-ignore
 });
 
 const flapping = [[0, standby], [1, dead], [3, standby], [10, dead], [12, standby], [20, dead]] as const; // prettier-ignore
