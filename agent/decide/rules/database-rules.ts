@@ -1,5 +1,6 @@
 import type { GuardStep } from "#shared/domain/guard.ts";
 import type { GuardMemory, GuardView } from "../view.ts";
+import { successor } from "../whom-to-follow.ts";
 import type { Rule } from "./rule.ts";
 
 /** Two starts that did not last: a third would not either. */
@@ -122,11 +123,21 @@ export const databaseRules: readonly Rule[] = [
 ];
 
 /** A former primary that nobody has fenced is left to whoever fails over from it. */
-function restart(
-  { facts: { database }, policy }: GuardView,
-  { deaths }: GuardMemory,
-): readonly GuardStep[] {
-  if ((deaths?.count ?? 0) >= mostDeaths || policy.restart === "never") return [];
+function restart(view: GuardView, memory: GuardMemory): readonly GuardStep[] {
+  const { facts: { database }, policy } = view; // prettier-ignore
+  if ((memory.deaths?.count ?? 0) >= mostDeaths || policy.restart === "never") return [];
+  if (policy.restart === "standbys" && isBeingReplaced(view, memory)) return [];
   if (database.hasStandbyMarker) return [{ do: "start-database" }];
   return policy.restart === "all" ? [{ do: "write-standby-marker" }, { do: "start-database" }] : [];
+}
+
+/** A failover promotes somebody within it, or nobody at all. */
+const failoverMs = 60_000;
+
+/** Fenced since it died as a primary: back before another one leads, it would have its standbys stream from it again. */
+function isBeingReplaced(view: GuardView, { deaths, ranAt }: GuardMemory): boolean {
+  const { fencedAt } = view.marks;
+  const isFenced = fencedAt !== null && fencedAt >= (ranAt ?? 0);
+  const isRecent = deaths !== null && view.elapsedMs - deaths.lastMs < failoverMs;
+  return isFenced && isRecent && successor(view) === null;
 }
