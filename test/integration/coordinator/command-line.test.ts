@@ -15,7 +15,7 @@ async function completionScript(): Promise<string> {
 
 test.each([
   ["castellan no", "node"],
-  ["castellan node ", "rebuild rejoin add --help"],
+  ["castellan node ", "rebuild rejoin remove add --help"],
   ["castellan operation show op-1 --j", "--json"],
   ["castellan node add ESHA srv159 --like srv129 --ver", "--verify"],
   ["castellan --socket /run/x.sock op", "operation"],
