@@ -1,3 +1,5 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fence } from "#agent/fence.ts";
 import { openAsPrimary } from "#agent/guard/steps/open-as-primary.ts";
@@ -77,6 +79,19 @@ describe.each(lanes)("%s", (_title, lane) => {
     await expect(fence(host.settings)).rejects.toThrow("it is a copy that was never finished");
     await place.exec(["rm", `${cluster.node("srv127").paths.dataDir}/${incompleteMarker}`]);
     expect(place.exists(marker())).toBe(false);
+  });
+
+  test("where it is not known any more who is in charge, a former primary is fenced too", async () => {
+    const { settings, guardMarks } = await bed.host("srv127");
+    await guardMarks.mark({ restartingSince: null });
+    const mode = join(settings.stateDirectory, "guard-mode.json");
+    const said = await readFile(mode);
+    await writeFile(mode, said.subarray(0, 10));
+    const answer = await fence(settings);
+    await writeFile(mode, said);
+    expect(answer).toContain("it was a primary");
+    await bed.cluster.node("srv127").host.exec(["rm", marker()]);
+    await (await bed.host("srv127")).guardMarks.mark({ fencedAt: null });
   });
 
   test("a former primary that was killed comes up read-only whoever starts it, with maintenance over enforce too", async () => {
