@@ -72,7 +72,8 @@ async function lookBeforeStart(ports: FencePorts): Promise<FenceInput> {
     (await files.stat(`${dataDirectory}/${standbyMarkerFile(await standbyStyleOf(dataDirectory, ports))}`)) !== null; // prettier-ignore
   return {
     wasPrimary: wasPrimary !== null || guardMarks.trouble() !== null,
-    isInCharge: guardModes.lasting() === "enforce",
+    // Not known any more: a former primary that waits for a person is better than a second one.
+    isInCharge: guardModes.lasting() === "enforce" || guardModes.trouble() !== null,
     directory,
     serverPid: (await findPostmaster(dataDirectory, ports))?.pid ?? null,
     hasStandbyMarker: directory === "database" && (await marker()),
