@@ -131,7 +131,7 @@ test("a base backup that is killed twice is begun anew in a directory of its own
 /** The same agent of another version, as an upgrade puts it on a host. */
 async function installNextAgent({ host }: ClusterNode): Promise<string> {
   const { stdout: text } = await host.exec(["cat", `${host.projectPath}/dist/castellan-agent.js`]);
-  const next = text.replace(`version = "${version}"`, `version = "${nextVersion}"`);
+  const next = text.replace(`version="${version}"`, `version="${nextVersion}"`);
   expect(next).not.toBe(text);
   await host.makeDirectory("/opt/next");
   await host.writeFile("/opt/next/castellan-agent.mjs", next, { mode: 0o644 });
