@@ -95,6 +95,11 @@ test("on KingbaseES every rule that is broken on real files is an alert, and ove
     pool("wd_hostname = '192.168.4.129'", "wd_hostname = '192.168.4.127'"),
     {
       node: "srv129",
+      file: `${poolEtc}/kingbasecluster.conf`,
+      change: "failover_command = '/x/castellan-failover.js %d'\n",
+    },
+    {
+      node: "srv129",
       file: "/etc/cron.d/KINGBASECRON",
       change: `#*/1 * * * * kingbase  ${root}/db/bin/network_rewind.sh\n`,
     },
@@ -140,6 +145,7 @@ test("on KingbaseES every rule that is broken on real files is an alert, and ove
     ["ha-module-last-line", "srv127"],
     ["node-order", null],
     ["backend-rows-equal", null],
+    ["failover-executor", null],
     ["pool-users", null],
   ]);
   const localIp = alerts.find(({ cause }) => cause.startsWith("rule:ESHA:kb-localhost-ip:srv129"));
