@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Every process of a suite runs as a fork: a harness's children die with the thread that spawned them. */
@@ -39,7 +40,7 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           // Each has hosts of its own, and most of the time they wait.
-          maxWorkers: 2,
+          maxWorkers: availableParallelism() < 4 ? 2 : 3,
           globalSetup: "test/e2e/require-root.ts",
           sequence: { groupOrder: 2 },
         },
