@@ -25,8 +25,11 @@ test("without pools commits wait for a standby that left until the coordinator h
   const writer = await writeNumbers(cluster, "srv127", 1);
   await castellan.killCoordinator();
   await cluster.stop("srv129", "fast");
-  const held = await bed.decided("srv127", "synchronous-without-standby", "held");
-  expect(held.why).toBe("the coordinator has to record first who may not be promoted, and is away");
+  // Before it, until it has looked at the database that left, nobody else sees it.
+  const unrecorded = "the coordinator has to record first who may not be promoted, and is away";
+  const isHeld = async () =>
+    (await bed.decisions("srv127")).some(({ rule, outcome, why }) => rule === "synchronous-without-standby" && outcome === "held" && why === unrecorded); // prettier-ignore
+  await waitFor(isHeld, { ...limit, what: unrecorded });
   const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
   expect(await cluster.sql("srv127", waiting)).toHaveLength(1);
   await becomes(list);

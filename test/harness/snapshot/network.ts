@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Host } from "#test/harness/host.ts";
+import { labFolder } from "#test/harness/lab-registry.ts";
 
 /** What a host listens on, its addresses, its packet filter and its mounts. Nothing while it is off. */
 export async function networkEntries(host: Host): Promise<Record<string, string>> {
@@ -25,8 +26,9 @@ export async function networkEntries(host: Host): Promise<Record<string, string>
     ...Object.fromEntries(
       mounts.flatMap((line) => {
         const [device = "", place = "", type = "", options = ""] = line.split(" ");
-        // Every lab of the machine has its network namespaces there.
-        const isOther = place === "" || place.startsWith("/run/netns/");
+        // Every lab of the machine has its network namespaces and its own disks there.
+        const isOther =
+          place === "" || place.startsWith("/run/netns/") || place.startsWith(labFolder(""));
         return isOther ? [] : [[`mount ${place}`, `${device} ${type} ${options}`]];
       }),
     ),
