@@ -3,6 +3,7 @@ import type { ClusterView, PeerSight, PoolSight } from "#shared/domain/cluster-v
 import type { CheckFacts } from "#shared/domain/facts.ts";
 import type { GuardPolicy } from "./policy.ts";
 import { isolatedSince } from "./isolation.ts";
+import { upstreamIn } from "./still-primary.ts";
 import type { SlotLimits } from "./slot-limits.ts";
 import { synchronousSince, type SynchronousSince } from "./synchronous-since.ts";
 
@@ -93,6 +94,8 @@ export type GuardMemory = {
   /** The pool of this host has run. */
   readonly hadPool: boolean;
   readonly archiver: { readonly failedCount: number; readonly grewAt: number | null } | null;
+  /** The primary that this standby streamed from last. */
+  readonly ledBy: string | null;
   /** A primary that reaches no majority and no trust address. */
   readonly isolated: { readonly sinceMs: number; readonly seenMs: number } | null;
   /** Deaths in a row, each soon after a start; null once it lived for longer. */
@@ -110,6 +113,7 @@ export const emptyMemory: GuardMemory = {
   hadStandby: false,
   hadPool: false,
   archiver: null,
+  ledBy: null,
   isolated: null,
   deaths: null,
   synchronous: null,
@@ -137,10 +141,19 @@ export function remember(memory: GuardMemory, view: GuardView, now: number): Gua
       failedCount === null
         ? memory.archiver
         : { failedCount, grewAt: grew ? now : (memory.archiver?.grewAt ?? null) },
+    ledBy: ledBy(memory.ledBy, view),
     isolated: isolatedSince(memory.isolated, view),
     deaths: deathsOf(memory.deaths, view),
     synchronous: synchronousSince(memory.synchronous, view),
   };
+}
+
+function ledBy(before: GuardMemory["ledBy"], view: GuardView): GuardMemory["ledBy"] {
+  const { receiver, role } = view.facts.database;
+  const upstream = upstreamIn(receiver, view);
+  const isLed = view.peers.some(({ node, database }) => node === upstream && database === "primary"); // prettier-ignore
+  if (isLed) return upstream;
+  return role === "primary" ? null : before;
 }
 
 /** One that lives for so long after a start did not die of it. */

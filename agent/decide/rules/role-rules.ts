@@ -1,7 +1,7 @@
 import type { PeerSight, PoolSight } from "#shared/domain/cluster-view.ts";
 import type { GuardStep } from "#shared/domain/guard.ts";
-import { isUp } from "../still-primary.ts";
-import type { GuardView } from "../view.ts";
+import { isUp, upstreamIn } from "../still-primary.ts";
+import type { GuardMemory, GuardView } from "../view.ts";
 import {
   followedNode,
   onlyPrimary,
@@ -128,17 +128,17 @@ export const roleRules: readonly Rule[] = [
     // The step looks at everything again before it changes anything, and until it does nothing is read here.
     looks: 1,
     class: "role",
-    when: (view) => {
-      const change = changedUpstream(view);
+    when: (view, memory) => {
+      const change = changedUpstream(view, memory);
       return change === null ? null : `${primaryText(change.to)}; followed is ${change.from}`;
     },
-    steps: (view) => {
-      const change = changedUpstream(view);
+    steps: (view, memory) => {
+      const change = changedUpstream(view, memory);
       const place = change === null ? null : placeOf(view, change.to);
       return place === null ? [] : [{ do: "repoint", ...place }];
     },
-    witness: (view) => {
-      const change = changedUpstream(view);
+    witness: (view, memory) => {
+      const change = changedUpstream(view, memory);
       return change === null ? null : `${change.to.node} itself (${change.to.from}), and ${change.from}`; // prettier-ignore
     },
     nearly: (view) => {
@@ -253,13 +253,14 @@ function namedBy({ rows }: PoolSight, { cluster }: GuardView): readonly string[]
  */
 function changedUpstream(
   view: GuardView,
+  memory: GuardMemory,
 ): { readonly to: PeerSight; readonly from: string } | null {
   const { database } = view.facts;
   if (database.status !== "running") return null;
   const followed = followedNode(view);
   const [to, ...others] = primaries(view);
   if (to === undefined || followed === to.node) return null;
-  if (!isIdleStandby(view) && !isLeftBehind(view, to)) return null;
+  if (!isIdleStandby(view) && !isLeftBehind(view, to) && !isAstray(view, memory)) return null;
   const isOutdated = (other: PeerSight): boolean =>
     other.node === followed &&
     (other.timeline ?? Number.POSITIVE_INFINITY) < (to.timeline ?? 0) &&
@@ -290,6 +291,18 @@ function isLeftBehind(view: GuardView, { timeline }: PeerSight): boolean {
     silentUpstream(view) !== null &&
     (timeline ?? 0) > (database.timeline ?? 0)
   );
+}
+
+/**
+ * Behind a standby, which no file says of it: whom it streams from was the primary until a moment ago; or it was itself,
+ * died, and came up behind whom it had followed before.
+ */
+function isAstray(view: GuardView, { deaths, ledBy }: GuardMemory): boolean {
+  const { facts, marks, peers } = view;
+  const upstream = upstreamIn(facts.database.receiver, view);
+  const isBehindStandby = peers.some(({ node, database }) => node === upstream && database === "standby"); // prettier-ignore
+  if (!isBehindStandby || marks.rejoiningSince !== null) return false;
+  return ledBy === upstream || (deaths !== null && marks.wasPrimary !== null);
 }
 
 /** It may have followed another one since, on a later timeline: then it is a standby like any other. */

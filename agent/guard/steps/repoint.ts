@@ -28,15 +28,14 @@ export const repoint: GuardExecutor<"repoint"> = async (step, context) => {
   const before = await standbySettings(context);
   if ((await receiverProblem(step, context)) === null) return streams(step);
   const from = await sender(dialect, context);
-  assertQuiet(from);
-  if (from !== null) await assertSilent(from, context);
+  const isBehindStandby = from !== null && (await mayLeave(from, context)) === "standby";
   await using primary = await seePrimary(step, context);
   const byReload = product.followsByReload(databases.own.versionNumber ?? 0);
   // It takes its time, and a fast stop has then little left to write.
   if (!byReload) await databases.own.query("CHECKPOINT");
   await assertFollowable(step, primary, context);
   // A cut may have healed meanwhile.
-  assertQuiet(await sender(dialect, context));
+  if (!isBehindStandby) assertQuiet(await sender(dialect, context));
   await assureSlot(before === null ? ownSlot(context) : before.slot, primary, context);
   const { dataDirectory } = settings.paths;
   const lead = (): Promise<void> =>
@@ -89,14 +88,17 @@ function assertQuiet(from: Sender | null): void {
   throw new Failure("REFUSED", `this standby streams from ${from.host}:${from.port}`);
 }
 
-/** An idle stream is as quiet as a dead one: whoever answers is alive. */
-async function assertSilent({ host, port }: Sender, context: GuardStepContext): Promise<void> {
+/** An idle stream is as quiet as a dead one: whoever answers is alive. @throws Failure REFUSED but for a standby */
+async function mayLeave(from: Sender, context: GuardStepContext): Promise<"standby" | "silent"> {
+  const { host, port } = from;
   const { cluster } = context.view;
   const node = cluster?.nodes.find(
     (one) => [one.address, one.name].includes(host) && one.port === port,
   );
   const sight = cluster && node && (await lookAtPeer(context, cluster, node));
-  if (sight?.database === "silent") return;
+  if (sight?.database === "standby") return "standby";
+  assertQuiet(from);
+  if (sight?.database === "silent") return "silent";
   throw new Failure("REFUSED", `this standby streams from ${host}:${port}, which is ${sight?.database ?? "no declared node"}`); // prettier-ignore
 }
 

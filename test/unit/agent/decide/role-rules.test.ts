@@ -1,19 +1,23 @@
 import { expect, test } from "vitest";
 import { roleRules } from "#agent/decide/rules/role-rules.ts";
-import { emptyMemory, noMarks, type GuardView } from "#agent/decide/view.ts";
+import {
+  emptyMemory,
+  noMarks,
+  remember,
+  type GuardMemory,
+  type GuardView,
+} from "#agent/decide/view.ts";
 import { stepText } from "#shared/domain/guard.ts";
 import { onSrv127, onSrv159, promoted } from "./acts/role-acts.ts";
 import { peer, primary, view } from "./view-builder.ts";
 
 /** `rule: steps (witness)` of every row that applies and is no mere sign of the others. */
-function told(seen: GuardView): readonly string[] {
+function told(seen: GuardView, memory: GuardMemory = emptyMemory): readonly string[] {
   return roleRules
-    .filter(
-      (rule) => rule.id !== "standby-not-streaming" && rule.when(seen, emptyMemory, 0) !== null,
-    )
+    .filter((rule) => rule.id !== "standby-not-streaming" && rule.when(seen, memory, 0) !== null)
     .map(({ id, steps, witness }) => {
-      const words = (steps?.(seen, emptyMemory) ?? []).map(stepText).join(", ");
-      const who = witness?.(seen, emptyMemory) ?? null;
+      const words = (steps?.(seen, memory) ?? []).map(stepText).join(", ");
+      const who = witness?.(seen, memory) ?? null;
       return `${id}: ${words === "" ? "tells" : words}${who === null ? "" : ` (${who})`}`;
     });
 }
@@ -74,6 +78,24 @@ test("a stream is left for nobody while its upstream may live, or while nobody w
   })) {
     expect([what, told(view).filter((row) => row.startsWith("upstream-changed"))]).toEqual([what, []]); // prettier-ignore
   }
+});
+
+test("a standby whose primary became one, and a former primary that came up behind one, follow the new primary; a cascade stays", () => {
+  const receiver = { status: "streaming", slot: null, conninfo: "host=192.168.4.127 port=54321 application_name=srv159", timeline: 2 }; // prettier-ignore
+  const { facts } = onSrv159();
+  const peers = [peer("srv127", { timeline: 2 }), newPrimary];
+  const behind = onSrv159({ peers }, { ...facts.database, timeline: 2, receiver });
+  const follows = "upstream-changed: follow srv129 (192.168.4.129:54321) (srv129 itself (own-look), and srv127, which is a standby)"; // prettier-ignore
+  const before = { ...behind, peers: [peer("srv127", { database: "primary" }), peer("srv129")] };
+  const led = remember(remember(emptyMemory, before, 0), behind, 1);
+  expect(told(behind, led)).toEqual([follows]);
+  const died: GuardMemory = { ...emptyMemory, deaths: { count: 1, lastMs: 0, isDead: false } };
+  const marks = { ...noMarks, wasPrimary: { at: 1, timeline: 1 } };
+  expect(told({ ...behind, marks }, died)).toEqual([follows]);
+
+  expect(told(behind, remember(emptyMemory, behind, 0))).toEqual([]);
+  expect(told({ ...behind, marks })).toEqual([]);
+  expect(told(behind, died)).toEqual([]);
 });
 
 test("nobody is followed while two primaries are seen, none is, it is another cluster's, or its timeline is older", () => {
