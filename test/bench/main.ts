@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { benchAddNode, type AddNodeBenchOptions } from "./add-node/bench.ts";
 import { benchCycles, type CyclesBenchOptions } from "./cycles/bench.ts";
 import { benchDrift, type DriftBenchOptions } from "./drift/bench.ts";
+import { benchFailover, type FailoverBenchOptions } from "./failover/bench.ts";
 import { benchGuard, guardRows, type GuardBenchOptions, type GuardRow } from "./guard/bench.ts";
 import { benchIdle } from "./idle/bench.ts";
 import { benchSwitchover, type SwitchoverBenchOptions } from "./switchover/bench.ts";
@@ -82,6 +83,22 @@ program
   .option("--json", "print the figures as the last line")
   .action(async (options: Output & Omit<SwitchoverBenchOptions, "say">) => {
     print(options, await benchSwitchover({ ...options, say: sayTo(options) }));
+  });
+
+program
+  .command("failover")
+  .description(
+    "from the kill of the primary until the pool takes writes again, and until all is redundant",
+  )
+  .option(
+    "--rounds <n>",
+    "killed primaries, with asynchronous and with synchronous commits",
+    positive,
+    20,
+  )
+  .option("--json", "print the figures as the last line")
+  .action(async (options: Output & Omit<FailoverBenchOptions, "say">) => {
+    print(options, await benchFailover({ ...options, say: sayTo(options) }));
   });
 
 await program.parseAsync();

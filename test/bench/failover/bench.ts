@@ -1,0 +1,159 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { enforce } from "#test/e2e/support/guard.ts";
+import { killPrimary, leaveBehind } from "#test/e2e/support/lost-primary.ts";
+import { writeThroughPool, type PoolWriter } from "#test/e2e/support/pool-writer.ts";
+import { installCastellan } from "#test/harness/castellan.ts";
+import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
+import { createLab } from "#test/harness/lab.ts";
+import { waitFor } from "#test/harness/wait-for.ts";
+import { describeMachine, renderMachine, type Machine } from "../machine.ts";
+
+export type FailoverBenchOptions = {
+  /** With asynchronous commits, and as many with synchronous ones. */
+  readonly rounds: number;
+  readonly say: (line: string) => void;
+};
+
+type Times = { readonly p50: number; readonly p99: number };
+type Row = {
+  /** From the last row that was acknowledged to the next. */
+  readonly writableMs: Times;
+  /** From the kill until both others stream, and both pools have all rows up. */
+  readonly redundancyMs: Times;
+  readonly lostAcknowledged: number;
+};
+
+type FailoverResult = Omit<Row, "lostAcknowledged"> & {
+  readonly rounds: number;
+  readonly lostAcknowledged: { readonly async: number; readonly sync: number };
+  readonly sync: Omit<Row, "lostAcknowledged">;
+  readonly ok: boolean;
+  readonly machine: Machine;
+};
+
+const restMs = 6_000;
+const names = ["srv127", "srv129", "srv159"];
+const hosts = [...names, "coord"].map((name) => ({
+  name,
+  address: `192.168.4.${name === "coord" ? "10" : name.slice(3)}`,
+}));
+
+/** PostgreSQL 15, through the pool; ends with an error where anybody but the most advanced standby is promoted. */
+export async function benchFailover({
+  rounds,
+  say,
+}: FailoverBenchOptions): Promise<FailoverResult> {
+  const machine = await describeMachine();
+  say(renderMachine(machine));
+  const { lostAcknowledged: async, ...times } = await measure("async", rounds, say);
+  const { lostAcknowledged: sync, ...syncTimes } = await measure("sync", rounds, say);
+  return { rounds, ...times, lostAcknowledged: { async, sync }, sync: syncTimes, ok: sync === 0, machine }; // prettier-ignore
+}
+
+async function measure(
+  commits: "async" | "sync",
+  rounds: number,
+  say: (line: string) => void,
+): Promise<Row> {
+  await using lab = await createLab({ hosts });
+  const { nodePath, projectPath } = lab.host("srv127");
+  const program = `${nodePath} ${projectPath}/dist/castellan-failover.js`;
+  await using cluster = await createCluster(lab, {
+    product: "postgresql",
+    version: 15,
+    nodes: names,
+    pool: true,
+    poolSettings: { failover_command: `'${program} %d %h %p %D %m %H %M %P %r %R'` },
+  });
+  await using castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
+  for (const { name, host } of cluster.nodes) {
+    const file = "/etc/castellan/agent.yaml";
+    const yaml = await host.readFile(file);
+    await host.writeFile(file, yaml.replace('rejoin: "standbys"', 'rejoin: "all"'), { mode: 0o644 }); // prettier-ignore
+    await castellan.killAgent(name);
+    await castellan.startAgent(name);
+  }
+  await waitFor(
+    async () =>
+      (await castellan.cli(["cluster", "import", cluster.name, "--node", ...names])).exitCode === 0,
+    { what: "all agents to be back" },
+  );
+  await enforce(castellan, cluster.nodes);
+  if (commits === "sync") {
+    for (const name of names) {
+      await cluster.sql(name, `ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (${names.join(", ")})'`); // prettier-ignore
+      await cluster.sql(name, "SELECT pg_reload_conf()");
+    }
+  }
+  const writer = writeThroughPool(cluster);
+  const writable: number[] = [];
+  const redundant: number[] = [];
+  let primary = "srv127";
+  for (let round = 1; round <= rounds; round += 1) {
+    const seen = await oneRound(cluster, primary, writer);
+    writable.push(seen.writableMs);
+    redundant.push(seen.redundancyMs);
+    say(`${commits} ${round}: ${primary} killed, ${seen.leader} promoted, ${seen.behind} was ${seen.behindBytes} bytes behind; nobody could write for ${seen.writableMs} ms, all redundant after ${seen.redundancyMs} ms`); // prettier-ignore
+    primary = seen.leader;
+    // A rule of the guard rests for 5 s: failovers are rarer than that.
+    await sleep(restMs);
+  }
+  const acknowledged = await writer.stop();
+  const kept = await cluster.sql(primary, "SELECT id::int AS id FROM ledger WHERE note = 'pooled'");
+  const ids = new Set(kept.map(({ id }) => id));
+  return {
+    writableMs: times(writable),
+    redundancyMs: times(redundant),
+    lostAcknowledged: acknowledged.filter((id) => !ids.has(id)).length,
+  };
+}
+
+/** The standby with the lower row is left behind: the one that a pool would have taken. */
+async function oneRound(cluster: TestCluster, primary: string, writer: PoolWriter) {
+  const [behind = "", most = ""] = names.filter((name) => name !== primary);
+  const heal = await leaveBehind(cluster, behind, primary);
+  const behindBytes = await waitFor(
+    async () => {
+      const [row] = await cluster.sql(primary, "SELECT pg_current_wal_lsn()::text AS lsn");
+      const [other] = await cluster.sql(behind, `SELECT '${String(row?.["lsn"])}'::pg_lsn - pg_last_wal_receive_lsn() AS bytes`); // prettier-ignore
+      const bytes = Number(other?.["bytes"] ?? 0);
+      return bytes > 50_000 ? bytes : null;
+    },
+    { what: `${behind} to be behind` },
+  );
+  writer.longestGap();
+  const begun = performance.now();
+  await killPrimary(cluster, primary);
+  await heal();
+  await waitFor(() => isRedundant(cluster, most), { timeoutMs: 240_000, what: `all to follow ${most}` }); // prettier-ignore
+  const redundancyMs = Math.round(performance.now() - begun);
+  return { leader: most, behind, behindBytes, writableMs: writer.longestGap(), redundancyMs };
+}
+
+async function isRedundant(cluster: TestCluster, leader: string): Promise<boolean> {
+  for (const name of names.filter((one) => one !== leader)) {
+    const [role] = await cluster.sql(name, "SELECT pg_is_in_recovery() AS standby").catch(() => []);
+    if (role?.["standby"] === false) throw new Error(`${name} is a primary, though ${leader} had most`); // prettier-ignore
+  }
+  const senders = await cluster
+    .sql(leader, "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'")
+    .catch(() => []);
+  if (senders.length < names.length - 1) return false;
+  const { pools } = cluster;
+  if (pools === null) throw new Error("no pools");
+  const shown = await Promise.all(pools.nodes.map(({ name }) => pools.show(name).catch(() => [])));
+  return shown.every(
+    (rows) =>
+      rows.length === names.length &&
+      rows.every(
+        ({ status, role, hostname }) =>
+          status === "up" && (role === "primary") === (hostname === cluster.node(leader).address),
+      ),
+  );
+}
+
+function times(values: readonly number[]): Times {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.ceil(share * sorted.length) - 1] ?? 0;
+  return { p50: at(0.5), p99: at(0.99) };
+}
