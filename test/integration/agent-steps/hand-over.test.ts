@@ -64,6 +64,24 @@ describe.each(lanes)("%s", (_title, lane) => {
     await expect(runStep(promote, args, await agent("srv127"))).rejects.toThrow("srv127 is the primary of timeline 1 already"); // prettier-ignore
   });
 
+  test("a promotion that was asked for is not taken back, whether it has come yet or not", async () => {
+    await allStreamFrom("srv127", "srv129");
+    const args = { timeline: 1, replayed: null, stallMs };
+    const standby = await agent("srv129");
+    expect((await promote.undo(args, standby)).lines).toEqual(["it is a standby, as before"]);
+    const ended = {
+      exitCode: 0,
+      signal: null,
+      stdout: "",
+      stderr: [],
+      durationMs: 1,
+      timedOut: false,
+    };
+    const unheard = { ...standby, programs: { ...standby.programs, run: () => Promise.resolve(ended) } }; // prettier-ignore
+    await promote.apply(args, unheard);
+    await expect(promote.undo(args, standby)).rejects.toMatchObject({ code: "PAST_RETURN" });
+  });
+
   test("the successor has the very last record, and everybody follows it, the former primary without a rewind", async () => {
     await allStreamFrom("srv127", "srv129", "srv159");
     const old = await agent("srv127");
@@ -72,7 +90,7 @@ describe.each(lanes)("%s", (_title, lane) => {
     const args = { timeline: shutdown.timeline, replayed: shutdown.checkpoint, stallMs };
     expect(await runStep(promote, args, successor)).toMatchObject({ timeline: 2 });
     expect(await runStep(promote, args, successor)).toMatchObject({ alreadyDone: true });
-    await expect(promote.undo(args, successor)).rejects.toThrow("srv129 is the primary since");
+    await expect(promote.undo(args, successor)).rejects.toThrow("srv129 was told to lead");
     await bed.cluster.sql("srv129", "INSERT INTO handed_over VALUES (3)");
 
     await runStep(follow, to("srv129"), await agent("srv159"));

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { operationEnd } from "#coordinator/operations/operation-end.ts";
-import type { Plan } from "#coordinator/operations/plan.ts";
+import type { Plan, PlanStep } from "#coordinator/operations/plan.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { done, failed, type ScriptedAgent } from "./scripted-agent.ts";
 import { settled, told } from "./settled.ts";
@@ -51,6 +51,73 @@ test("before its step of no return everything is taken back", async () => {
   );
   const ended = await settled(coordinator, id, "rolled-back");
   expect(ended.steps.map(({ state }) => state)).toEqual(["undone", "undone", "pending"]);
+});
+
+function promotionPlan(): Plan {
+  const promotion: PlanStep = {
+    id: "promote/srv127",
+    phase: "hand-over",
+    title: "promote srv127",
+    preview: [],
+    on: "srv127",
+    kind: "promote",
+    args: { timeline: 1, replayed: null, stallMs: 1_000 },
+    preconditions: { systemIdentifier: null, role: null, timeline: null },
+  };
+  return { ...somePlan(slotStep("srv127"), promotion, slotStep("srv127", "slot_after")), noReturn: promotion.id }; // prettier-ignore
+}
+
+test("an abort that comes after the promotion goes forward, and nothing is taken back from the new primary", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { runner } = coordinator.core;
+  let isPromoted = false;
+  const agent = coordinator.agent("srv127", {
+    script: ({ kind, phase }) => {
+      if (kind !== "promote") return done();
+      if (phase === "undo") return failed({ code: "PAST_RETURN", message: "it was promoted" });
+      return isPromoted ? done() : null;
+    },
+  });
+  const { id } = runner.start(someOperation(promotionPlan(), { onFailure: "rollback" }));
+  await waitFor(() => agent.commands.length === 2);
+  runner.abort(id);
+  isPromoted = true;
+  agent.end(`${id}/1/run/1`, failed({ code: "INTERRUPTED" }));
+  const ended = await settled(coordinator, id, "succeeded");
+  expect(ended.failure).toBeNull();
+  expect(told(agent)).toEqual(["create-slot/srv127 run", "promote/srv127 run", "promote/srv127 undo", "promote/srv127 run", "create-slot/srv127 run"]); // prettier-ignore
+});
+
+test("one that was promoted and fails on its way forward pauses, and is not taken back again", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { runner } = coordinator.core;
+  const agent = coordinator.agent("srv127", {
+    script: ({ kind, phase }) =>
+      kind === "promote" ? failed({ code: phase === "undo" ? "PAST_RETURN" : "PROGRAM_FAILED" }) : done(), // prettier-ignore
+  });
+  const { id } = runner.start(someOperation(promotionPlan(), { onFailure: "rollback" }));
+  await settled(coordinator, id, "paused");
+  expect(told(agent)).toEqual(["create-slot/srv127 run", "promote/srv127 run", "promote/srv127 undo", "promote/srv127 run"]); // prettier-ignore
+  expect(() => runner.abort(id)).toThrow(/can't be taken back any more/);
+});
+
+test("where nobody can say whether it was promoted, what is before it stays until that is known", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { runner } = coordinator.core;
+  let isSilent = true;
+  const agent = coordinator.agent("srv127", {
+    script: ({ kind, phase }) => {
+      if (kind !== "promote") return done();
+      return phase === "run" || isSilent ? failed({ code: "NODE_UNREACHABLE" }) : done();
+    },
+  });
+  const { id } = runner.start(someOperation(promotionPlan(), { onFailure: "rollback" }));
+  await settled(coordinator, id, "needs-attention");
+  expect(told(agent)).not.toContain("create-slot/srv127 undo");
+  isSilent = false;
+  runner.abort(id);
+  await settled(coordinator, id, "rolled-back");
+  expect(told(agent)).toContain("create-slot/srv127 undo");
 });
 
 test("what an operation reserves it holds from its start to its end, whatever its steps give back", async () => {

@@ -196,7 +196,7 @@ export function done(
 }
 
 export function failed(
-  failure: { readonly code?: "REFUSED" | "PROGRAM_FAILED" | "INTERRUPTED" | "NODE_UNREACHABLE"; readonly message?: string; readonly retryable?: boolean } = {}, // prettier-ignore
+  failure: { readonly code?: "REFUSED" | "PROGRAM_FAILED" | "INTERRUPTED" | "NODE_UNREACHABLE" | "PAST_RETURN"; readonly message?: string; readonly retryable?: boolean } = {}, // prettier-ignore
   outcome: "failed" | "refused" | "interrupted" = "failed",
 ): Ended {
   return {
