@@ -44,6 +44,8 @@ export const ledgerKey = {
   deleted: (dataDirectory: string): string => `deleted:${dataDirectory}`,
   /** A primary gave its role up. */
   demoted: "demoted",
+  /** A standby was told to lead: it may do so at any moment. */
+  promoted: "promoted",
   /** The pool was stopped, or started. */
   pool: "pool",
   /** The database was stopped with its whole cluster. */

@@ -1,3 +1,4 @@
+import * as z from "zod";
 import type { CommandArgs, CommandResult } from "#shared/domain/commands.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { lsnDistance } from "#shared/domain/lsn.ts";
@@ -5,7 +6,9 @@ import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
 import { noteEdit, notedEdits } from "./noted-edits.ts";
+import { ledgerKey } from "./ledger-keys.ts";
 import { ownDialect } from "./own-dialect.ts";
+import { noteOwn, ownFacts } from "./own-entry.ts";
 import { flag, text } from "./row-values.ts";
 import { standbyMarkerFile, standbyStyleOf } from "./standby-marker.ts";
 import type { ChangeStep } from "./step.ts";
@@ -26,6 +29,7 @@ export const promote: ChangeStep<"promote"> = {
     const { programs, product, settings } = context;
     const { binDirectory, dataDirectory } = settings.paths;
     await noteMarkerGoes(context);
+    await noteOwn(context, ledgerKey.promoted, {});
     crashPoint("step:promoting");
     const program = `${binDirectory}/${product.programs.ctl}`;
     const result = await programs.run(program, ["-D", dataDirectory, "-W", "promote"]);
@@ -45,8 +49,13 @@ export const promote: ChangeStep<"promote"> = {
     return report(await currentTimeline(context), context);
   },
   undo: async (_args, context) => {
+    const { node } = context.settings;
+    // Asked for, it comes when what was received is replayed: that it is a standby now says nothing.
+    if ((await ownFacts(context, ledgerKey.promoted, z.object({}))) !== null) {
+      throw new Failure("PAST_RETURN", `${node} was told to lead: nobody takes that back`);
+    }
     if (await isStandby(context)) return evidence(["it is a standby, as before"]);
-    throw new Failure("REFUSED", `${context.settings.node} is the primary since: nobody takes that back`, {
+    throw new Failure("REFUSED", `${node} is the primary since, and not by this operation`, {
       hint: "castellan status says who follows whom; the operation is ended as it is with abort --leave.",
     }); // prettier-ignore
   },

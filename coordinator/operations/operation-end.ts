@@ -75,10 +75,10 @@ export function mayBeInUse({
   return restores > 0 && (state === "planned" || state === "running" || state === "paused");
 }
 
-/** Its step of no return is done: there is nothing to go back to. */
+/** Its step of no return is done, or was found done by the undo: there is nothing to go back to. */
 export function isPastReturn({ plan, steps }: Pick<OperationRecord, "plan" | "steps">): boolean {
   const index = plan.steps.findIndex(({ id }) => id === plan.noReturn);
-  return steps[index]?.state === "done";
+  return (steps[index]?.evidence ?? null) !== null;
 }
 
 /** What can be typed now. */

@@ -24,7 +24,7 @@ import { executeStep, type StepSignals } from "./step-execution.ts";
 export class OperationRun implements Disposable {
   readonly #ports: RunPorts;
   readonly #id: string;
-  readonly #cancel = new AbortController();
+  #cancel = new AbortController();
   readonly #stopped: Follower;
   readonly #stop: AbortSignal;
   #isOver = false;
@@ -117,6 +117,11 @@ export class OperationRun implements Disposable {
 
   async #back(): Promise<void> {
     const left = await runUndo(this.#ports, this.#record(), this.#signals());
+    if (left?.code === "PAST_RETURN") {
+      this.#cancel = new AbortController();
+      this.#move("past-return");
+      return;
+    }
     if (left !== null) {
       this.#move("undo-failed", left);
       return;
@@ -186,8 +191,8 @@ export function moveOperation(
   if (to === null) {
     throw notNow(record, event);
   }
-  // What made it fail stays to be read after the rollback; a resume forgets it.
-  const kept = event === "resume" ? null : failure;
+  // What made it fail stays to be read after the rollback; what goes on forgets it.
+  const kept = event === "resume" || event === "past-return" ? null : failure;
   store.setOperationState(record.id, to, clock.now(), kept);
   crashPoint("runner:operation-moved", event);
   events.emit(

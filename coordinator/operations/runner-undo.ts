@@ -8,8 +8,9 @@ import { executeStep, isOutOfSight, type StepSignals } from "./step-execution.ts
 
 /**
  * Takes back every step that was ever started, last first. A step that can't be taken back does not
- * keep the earlier ones from it: less is left behind that way. Answers null, or what is left and how to
- * remove it by hand.
+ * keep the earlier ones from it: less is left behind that way. The one that says who leads does: what is before it may
+ * belong to the new primary. Answers null, or what is left and how to remove it by hand; PAST_RETURN where the operation
+ * has to go on.
  */
 export async function runUndo(
   ports: RunPorts,
@@ -49,8 +50,14 @@ export async function runUndo(
       stop: signals.stop,
     });
     if (failure === null) continue;
+    if (failure.code === "PAST_RETURN") {
+      const evidence = { alreadyDone: false, lines: [failure.message], files: [] };
+      ports.store.setStep(operation.id, record.index, { state: "failed", evidence });
+      return failure;
+    }
     left.push({ index: record.index, failure });
     if (step.on !== null && failure.code === "NODE_UNREACHABLE") away.add(step.on);
+    if (step.kind === "promote" || step.kind === "hand-over") break;
   }
   return left.length === 0 ? null : describeLeft(operation, left);
 }

@@ -23,6 +23,7 @@ export const operationEvents = [
   "abort",
   "undone",
   "undo-failed",
+  "past-return",
   "leave",
 ] as const;
 export type OperationEvent = (typeof operationEvents)[number];
@@ -55,6 +56,12 @@ export const transitions: readonly Transition[] = [
     event: "undo-failed",
     to: "needs-attention",
     comment: "Names what is left.",
+  },
+  {
+    from: "rolling-back",
+    event: "past-return",
+    to: "running",
+    comment: "Another node was told to lead meanwhile: it only goes on.",
   },
   { from: "needs-attention", event: "abort", to: "rolling-back", comment: "Undo is tried again." },
   {
