@@ -30,6 +30,8 @@ export type Course = {
   booted(bed: Bed, host: string): Promise<void>;
   /** What its end leaves that a snapshot doesn't show. */
   look(bed: Bed): Promise<Readonly<Record<string, string>>>;
+  /** An abort may find that it is past its return. */
+  readonly goesForward?: true;
   /** Of a rolled back one the pools may keep the row that they have loaded. */
   readonly mayLeaveRow: boolean;
 };

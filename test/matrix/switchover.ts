@@ -23,6 +23,7 @@ export const switchover: Course = {
   choose: (recording) => everyPoint(recording).filter(({ mode }) => !mode.startsWith("power-off")),
   booted: async () => undefined,
   look,
+  goesForward: true,
   mayLeaveRow: false,
 };
 
