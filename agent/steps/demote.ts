@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { CommandResult } from "#shared/domain/commands.ts";
+import type { CommandResult, Evidence } from "#shared/domain/commands.ts";
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
 import { isCleanlyStopped, seeStopped } from "../guard/rejoin/stopped-server.ts";
@@ -10,7 +10,7 @@ import type { StepContext } from "../ports.ts";
 import { asGuardStep } from "./as-guard-step.ts";
 import { evidence } from "./evidence.ts";
 import { ledgerKey } from "./ledger-keys.ts";
-import { notedEdits, notingFiles } from "./noted-edits.ts";
+import { forgetEdits, notedEdits, notingFiles } from "./noted-edits.ts";
 import { ownDialect } from "./own-dialect.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 import { findPostmaster } from "./postmaster.ts";
@@ -50,14 +50,18 @@ export const demote: ChangeStep<"demote"> = {
   verify: (_args, context) => report(context),
   undo: async ({ stallMs, isSole }, context) => {
     const known = await ownFacts(context, ledgerKey.demoted, DemotedFacts);
-    if (known === null) return evidence(["this operation demoted nobody here"]);
+    if (known === null) {
+      return evidence(["this operation demoted nobody here"], { files: await goneMarker(context) });
+    }
     const line = (await stillRuns(stallMs, context))
       ? await keepOn(context)
       : await openAgain(isSole === true, context);
     crashPoint("step:demotion-undone");
     if (known.hadAddress) await context.rootHelper.run("vip-add");
+    const files = await goneMarker(context);
+    await forgetEdits(context);
     await context.ledger.delete(ledgerKey.demoted);
-    return evidence([line], { files: await notedEdits(context) });
+    return evidence([line], { files });
   },
 };
 
@@ -129,6 +133,12 @@ export async function hasAddress({ rootHelper }: StepContext): Promise<boolean> 
   if (!(await rootHelper.verbs()).includes("vip-status")) return false;
   const { stdout } = await rootHelper.run("vip-status");
   return stdout.trim() === "here";
+}
+
+/** Of a server that takes writes. Said again by an undo that finds nothing more to take back: its first answer may be lost. */
+async function goneMarker(context: StepContext): Promise<Evidence["files"]> {
+  const path = await markerPath(context);
+  return (await context.files.stat(path)) === null ? [{ path, hash: null }] : [];
 }
 
 async function markerPath(context: StepContext): Promise<string> {

@@ -48,3 +48,10 @@ export async function notedEdits(context: StepContext): Promise<Evidence["files"
     return facts.success ? [{ path: key.slice(prefix.length), ...facts.data }] : [];
   });
 }
+
+/** This step's, once they are taken back. */
+export async function forgetEdits(context: StepContext): Promise<void> {
+  for (const { key, entry } of await context.ledger.list(ledgerKey.edited(context.stepId, ""))) {
+    if (entry.operationId === context.operationId) await context.ledger.delete(key);
+  }
+}

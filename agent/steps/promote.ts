@@ -5,7 +5,7 @@ import { lsnDistance } from "#shared/domain/lsn.ts";
 import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "../ports.ts";
 import { evidence } from "./evidence.ts";
-import { noteEdit, notedEdits } from "./noted-edits.ts";
+import { forgetEdits, noteEdit, notedEdits } from "./noted-edits.ts";
 import { ledgerKey } from "./ledger-keys.ts";
 import { ownDialect } from "./own-dialect.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
@@ -54,7 +54,10 @@ export const promote: ChangeStep<"promote"> = {
     if ((await ownFacts(context, ledgerKey.promoted, z.object({}))) !== null) {
       throw new Failure("PAST_RETURN", `${node} was told to lead: nobody takes that back`);
     }
-    if (await isStandby(context)) return evidence(["it is a standby, as before"]);
+    if (await isStandby(context)) {
+      await forgetEdits(context);
+      return evidence(["it is a standby, as before"]);
+    }
     throw new Failure("REFUSED", `${node} is the primary since, and not by this operation`, {
       hint: "castellan status says who follows whom; the operation is ended as it is with abort --leave.",
     }); // prettier-ignore
