@@ -1,8 +1,8 @@
-import { createTask } from "node-cron";
 import type { CheckFacts } from "#shared/domain/facts.ts";
 import { asFailure } from "#shared/errors.ts";
 import { systemClock, watchForSetting } from "#shared/time.ts";
 import { warning, type Check, type CheckResult } from "./checks/check.ts";
+import { nextMatchOf } from "./next-match.ts";
 
 export type PeriodicCheck = Omit<Check, "looks">;
 
@@ -38,13 +38,13 @@ type Run = {
 };
 
 /**
- * node-cron only says when a pattern matches next. Its own timer sleeps until a time of day, so that a clock that is
- * set back keeps a check waiting; and set ahead, it goes through every match that was left out (seen: 11 s for a day).
+ * node-cron's own timer sleeps until a time of day, so that a clock that is set back keeps a check waiting; and set
+ * ahead, it goes through every match that was left out (seen: 11 s for a day).
  */
 function startCheck({ name, schedule, run }: PeriodicCheck, signal: AbortSignal): Run {
-  const pattern = createTask(schedule, () => undefined, { name });
-  const [first, second] = pattern.getNextRuns(2).map((date) => date.getTime());
-  const everyMs = (second ?? Number.POSITIVE_INFINITY) - (first ?? 0);
+  const nextMatch = nextMatchOf(schedule);
+  let dueAt = nextMatch(Date.now());
+  const everyMs = nextMatch(dueAt) - dueAt;
   const jitter = Math.random() * Math.min(mostJitterMs, jitterShare * everyMs);
   let last: { readonly at: number; readonly tookMs: number; readonly result: CheckResult } | null =
     null;
@@ -58,13 +58,11 @@ function startCheck({ name, schedule, run }: PeriodicCheck, signal: AbortSignal)
     last = { at, tookMs: Math.round(performance.now() - startedAt), result };
     current = null;
   };
-  const nextMatch = (): number => pattern.getNextRuns(1)[0]?.getTime() ?? Number.POSITIVE_INFINITY;
-  let dueAt = nextMatch();
   const clockSetBy = watchForSetting(systemClock);
   const look = (): void => {
     const isDue = Date.now() >= dueAt;
     if (isDue) current ??= runOnce();
-    if (isDue || clockSetBy() !== 0) dueAt = nextMatch();
+    if (isDue || clockSetBy() !== 0) dueAt = nextMatch(Date.now());
     timer = wait();
   };
   const wait = (): NodeJS.Timeout =>
@@ -73,7 +71,6 @@ function startCheck({ name, schedule, run }: PeriodicCheck, signal: AbortSignal)
   return {
     stop: () => {
       clearTimeout(timer);
-      void pattern.destroy(); // its promise is for tasks in other processes
     },
     facts: () => ({
       name,
