@@ -1,3 +1,5 @@
+import { pulse } from "./pulse.ts";
+
 /** Has this process stood still: stopped by a signal, a paused virtual machine, a host that slept? */
 export type Wakefulness = Disposable & {
   /** All the time that it did not run, this very moment included. Only counts up. */
@@ -28,14 +30,13 @@ export function createWakefulness(options: WakefulnessOptions): Wakefulness {
     if (gapMs > limitMs) slept += gapMs;
     last = now;
   };
-  const timer = setInterval(look, everyMs);
-  timer.unref();
+  const looks = pulse(everyMs, look);
   return {
     // Looks itself: woken up, a promise's continuation may run before the timer.
     sleptMs: () => {
       look();
       return slept;
     },
-    [Symbol.dispose]: () => clearInterval(timer),
+    [Symbol.dispose]: () => looks[Symbol.dispose](),
   };
 }

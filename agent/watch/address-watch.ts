@@ -2,6 +2,7 @@ import type { Log } from "#shared/log.ts";
 import { backoffMs, type Clock } from "#shared/time.ts";
 import { startAddressMonitor, type AddressMonitor } from "../adapters/address-monitor.ts";
 import { localAddresses } from "../adapters/local-system.ts";
+import { pulse } from "../pulse.ts";
 
 type AddressWatchOptions = {
   readonly clock: Clock;
@@ -14,8 +15,8 @@ type AddressWatchOptions = {
 
 /** A router's table may change all day: one look a second does. */
 const restMs = 1_000;
-/** Without the program, and for what it may have missed. */
-const pollEveryMs = 2_000;
+/** For what the program may have missed, and without it. */
+const pollEveryMs = { told: 10_000, untold: 1_000 };
 const backoff = { firstMs: 1_000, mostMs: 60_000 };
 const steadyMs = 10_000;
 
@@ -27,6 +28,7 @@ export function createAddressWatch(options: AddressWatchOptions): AsyncDisposabl
   let known = addresses();
   let toldAt = Number.NEGATIVE_INFINITY;
   let pending: NodeJS.Timeout | null = null;
+  let polledAt = clock.elapsedMs();
   let said = "";
 
   function tell(): void {
@@ -45,6 +47,7 @@ export function createAddressWatch(options: AddressWatchOptions): AsyncDisposabl
       const startedAt = clock.elapsedMs();
       monitor = start(tellSoon);
       const words = await monitor.ended;
+      monitor = null;
       if (closing.signal.aborted) return;
       if (clock.elapsedMs() - startedAt >= steadyMs) attempt = 0;
       if (words !== said) log.info({ problem: words }, "ip monitor ended; addresses are polled until it runs again."); // prettier-ignore
@@ -54,14 +57,17 @@ export function createAddressWatch(options: AddressWatchOptions): AsyncDisposabl
   }
 
   const running = run().catch(() => undefined); // only its sleep rejects, when we are closing
-  const poll = setInterval(() => {
+  const polls = pulse(pollEveryMs.untold, () => {
+    const now = clock.elapsedMs();
+    if (monitor !== null && now - polledAt < pollEveryMs.told) return;
+    polledAt = now;
     if (addresses() !== known) tellSoon();
-  }, pollEveryMs);
+  });
 
   return {
     [Symbol.asyncDispose]: async () => {
       closing.abort();
-      clearInterval(poll);
+      polls[Symbol.dispose]();
       if (pending !== null) clearTimeout(pending);
       monitor?.[Symbol.dispose]();
       await running;

@@ -1,22 +1,23 @@
 import { openProcess, type OpenProcess } from "../adapters/local-processes.ts";
+import { pulse } from "../pulse.ts";
 
-/** Told within half a second that a process is gone: nobody tells of one that isn't our child. */
+/** Told within a second that a process is gone: nobody tells of one that isn't our child. */
 export type ProcessWatch = Disposable & {
   /** The one to watch from now on; null: none. */
   follow(pid: number | null): void;
 };
 
-const everyMs = 500;
+const everyMs = 1_000;
 
 export function createProcessWatch(onGone: () => void): ProcessWatch {
   let followed: OpenProcess | null = null;
-  let timer: NodeJS.Timeout | undefined;
+  let looks: Disposable | null = null;
   const follow = (pid: number | null): void => {
     if (pid === (followed?.pid ?? null)) return;
-    clearInterval(timer);
+    looks?.[Symbol.dispose]();
     followed?.[Symbol.dispose]();
     followed = pid === null ? null : openProcess(pid);
-    if (followed !== null) timer = setInterval(look, everyMs);
+    looks = followed === null ? null : pulse(everyMs, look);
   };
   const look = (): void => {
     if (followed?.isAlive() !== false) return;
