@@ -18,7 +18,7 @@ export const Schedules = z.strictObject({
   trust: Schedule.default("15 * * * * *"),
   licence: Schedule.default("0 0 * * * *"),
   clock: Schedule.default("30 * * * * *"),
-  vip: Schedule.default("45 * * * * *"),
+  vip: Schedule.default("45 */5 * * * *"),
 });
 
 export const DiskSettings = z

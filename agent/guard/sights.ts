@@ -3,6 +3,7 @@ import { newestSight } from "../decide/newest-sight.ts";
 import { identityOf, lookAtPeer, type DeclaredNode, type LookPorts } from "./look-at-peer.ts";
 import { lookAtPool } from "./look-at-pool.ts";
 import type { Ports } from "../ports.ts";
+import { pulse } from "../pulse.ts";
 
 /** What this host knows of the other nodes and of every pool. Too old is left out. */
 export type Sights = Disposable & {
@@ -20,14 +21,14 @@ export type Sights = Disposable & {
 
 /** What is older is not known any more. */
 const peerFreshForMs = 10_000;
-const poolFreshForMs = 40_000;
+const poolFreshForMs = 75_000;
 /** A coordinator that is silent for longer is not waited for: the own look is there before its word is too old. */
 const spokenForMs = 7_000;
 /**
  * Each look costs both hosts a login: rare while all is well. A node whose agent speaks for it is looked at only so that
  * a login that fails is known before it is needed.
  */
-const calmEveryMs = { database: 120_000, pool: 30_000 };
+const calmEveryMs = { database: 120_000, pool: 60_000 };
 const everyMs = 5_000;
 /** In every round: a timer that is a little early must not leave one out. */
 const closeEveryMs = 900;
@@ -146,7 +147,7 @@ export function createSights(
     return seen.status === "silent";
   }
 
-  const timer = setInterval(() => round(), roundMs);
+  const rounds = pulse(roundMs, () => round());
 
   return {
     peers: () =>
@@ -172,7 +173,7 @@ export function createSights(
     },
     [Symbol.dispose]: () => {
       isClosed = true;
-      clearInterval(timer);
+      rounds[Symbol.dispose]();
     },
   };
 }

@@ -48,7 +48,7 @@ test("without a coordinator the others are looked at every five seconds, pools r
   const { sights, during } = bed();
   await during(1_000);
   expect(sights.peers().map(({ database }) => database)).toEqual(["refused"]);
-  expect(await during(60_000)).toEqual({ standby: 12, silent: 12, pool: 2, ownPool: 2 });
+  expect(await during(120_000)).toEqual({ standby: 24, silent: 24, pool: 2, ownPool: 2 });
   expect(sights.peers().map(({ node, database }) => `${node} ${database}`)).toEqual([
     "srv129 refused",
     "srv159 silent",
