@@ -14,6 +14,7 @@ import type { GuardView } from "./decide/view.ts";
 import type { HostEvent } from "./host-event.ts";
 import type { Ports } from "./ports.ts";
 import { createObserver, unchanged } from "./observe/observer.ts";
+import { pulse } from "./pulse.ts";
 import { createSchedule } from "./schedule.ts";
 import type { ExpectedChanges } from "./watch/expected-changes.ts";
 import { createFileWatch } from "./watch/file-watch.ts";
@@ -87,11 +88,12 @@ const restMs = 200;
 const checksEveryMs = 10_000;
 const stopWithinMs = 2_000;
 /** Every how many polls the files' contents are read again though their status did not move. */
-const fullRehashEvery = 2;
+const fullRehashEvery = 20;
 
 export function createLoop(options: LoopOptions): Loop {
   const { ports, expected, startedAt, onFacts } = options;
   const { clock, log, settings } = ports;
+  const { observeEveryMs } = settings.limits;
   const observer = createObserver(ports, startedAt);
   const stopping = new AbortController();
   const sights = createSights(ports, () => wake("peer"));
@@ -116,6 +118,7 @@ export function createLoop(options: LoopOptions): Loop {
   let want: { readonly reasons: Set<WakeReason>; readonly waiting: Waiting[] } = nothingWanted();
   let polls = 0;
   let observedAt = Number.NEGATIVE_INFINITY;
+  let wholeAt = Number.NEGATIVE_INFINITY;
   let timedAt = clock.elapsedMs();
   let rouse: () => void = () => undefined;
 
@@ -139,7 +142,19 @@ export function createLoop(options: LoopOptions): Loop {
     });
   }
 
+  /** Between two looks at the whole while all is well: that alone of which no edge tells, and which can't wait. */
+  async function isAsBefore(reasons: ReadonlySet<WakeReason>): Promise<boolean> {
+    const isTimed = reasons.size === 1 && reasons.has("timer");
+    if (!isTimed || !guard.isCalm() || clock.elapsedMs() - wholeAt > observeEveryMs + restMs) {
+      return false;
+    }
+    const isSame = await observer.isAsBefore();
+    if (isSame) observedAt = clock.elapsedMs();
+    return isSame;
+  }
+
   async function cycle(reasons: ReadonlySet<WakeReason>, hasWaiting: boolean): Promise<NodeFacts> {
+    if (latest !== null && !hasWaiting && (await isAsBefore(reasons))) return latest;
     const isFresh =
       hasWaiting ||
       reasons.has("command-ended") ||
@@ -152,6 +167,7 @@ export function createLoop(options: LoopOptions): Loop {
       host: reasons.has("host"),
     });
     observedAt = clock.elapsedMs();
+    wholeAt = beganMs;
     const guarded = await guard.look(seen, observer, beganMs);
     const facts: NodeFacts = { ...seen, guard: guardFacts(guarded) };
     latest = facts;
@@ -170,6 +186,7 @@ export function createLoop(options: LoopOptions): Loop {
   }
 
   async function run(): Promise<void> {
+    let told: NodeFacts | null = null;
     while (!stopping.signal.aborted) {
       if (want.reasons.size === 0 && want.waiting.length === 0) {
         await new Promise<void>((resolve) => {
@@ -177,14 +194,16 @@ export function createLoop(options: LoopOptions): Loop {
         });
       }
       const isAwaited = want.waiting.length > 0;
-      const rest = isAwaited ? 0 : Math.max(gatherMs, observedAt + restMs - clock.elapsedMs());
+      const gather = want.reasons.has("timer") ? 0 : gatherMs;
+      const rest = isAwaited ? 0 : Math.max(gather, observedAt + restMs - clock.elapsedMs());
       if (rest > 0) await clock.sleep(rest, stopping.signal).catch(() => undefined);
       if (stopping.signal.aborted) break;
       const { reasons, waiting } = want;
       want = nothingWanted();
       try {
         const facts = await cycle(reasons, waiting.length > 0);
-        onFacts(facts);
+        if (facts !== told) onFacts(facts);
+        told = facts;
         for (const { resolve } of waiting) resolve(facts);
       } catch (error) {
         log.error({ error }, "A look at this node failed; the next one tries again.");
@@ -238,14 +257,13 @@ export function createLoop(options: LoopOptions): Loop {
       onHostEvent: emit,
     }),
   ]);
-  const { observeEveryMs } = settings.limits;
-  const timer = setInterval(() => {
+  const timer = pulse(observeEveryMs / 2, () => {
     // Twice as often while something is off, here or at the others.
     const everyMs = sights.isClose() ? observeEveryMs / 2 : observeEveryMs;
     if (clock.elapsedMs() - timedAt < everyMs - gatherMs) return;
     timedAt = clock.elapsedMs();
     wake("timer");
-  }, observeEveryMs / 2);
+  });
   wake("start");
   const running = run();
 
@@ -264,7 +282,7 @@ export function createLoop(options: LoopOptions): Loop {
     setSights: (peers) => sights.told(peers),
     facts: () => latest,
     [Symbol.asyncDispose]: async () => {
-      clearInterval(timer);
+      timer[Symbol.dispose]();
       sights[Symbol.dispose]();
       pool[Symbol.dispose]();
       await schedule[Symbol.asyncDispose]();

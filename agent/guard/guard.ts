@@ -26,11 +26,13 @@ export type Guard = {
   look(seen: ObservedFacts, signs: Pick<Observer, "hasStalePid" | "hasDeadPool" | "messageAgeMs">, beganMs: number): Promise<Omit<GuardFacts, "checks">>; // prettier-ignore
   /** Of the latest look; null before the first. */
   view(): GuardView | null;
+  /** At the latest look all was well here and at the others, and nobody is at work on this node. */
+  isCalm(): boolean;
 };
 
 export function createGuard(
   ports: ObserverPorts,
-  sights: Pick<Sights, "peers" | "reported" | "pools" | "attend">,
+  sights: Pick<Sights, "peers" | "reported" | "pools" | "attend" | "isClose">,
   checks: () => readonly CheckFacts[],
   isCoordinatorConnected: () => boolean,
   engine: Pick<Engine, "act" | "progressOf">,
@@ -42,6 +44,7 @@ export function createGuard(
   const vendorAtWork = createVendorLook(ports);
   const write = createPatientWriter(ports, writtenWithinMs);
   let latest: GuardView | null = null;
+  let isCalm = false;
   /** null before the first look. */
   let recalled: Recalled | null = null;
 
@@ -56,6 +59,7 @@ export function createGuard(
 
   return {
     view: () => latest,
+    isCalm: () => isCalm && !sights.isClose() && reservations.current().length === 0,
     look: async (seen, signs, beganMs) => {
       const { budget, lost, state } = (recalled ??= await recall());
       const now = clock.now();
@@ -81,10 +85,12 @@ export function createGuard(
         isToAct: guardModes.lasting() === "enforce",
       };
       latest = view;
-      sights.attend(unrest(view));
+      const off = unrest(view);
+      sights.attend(off);
       trust.attend(view);
       const decided = decide(state, view, now);
       recalled = { budget, lost, state: decided.state };
+      isCalm = off.length === 0 && Object.values(decided.state.rules).every(({ finding, against }) => finding === null && against === 0); // prettier-ignore
       lost.look(now);
       // Told before anything is written: a disk that hangs is what may have to be told of.
       for (const finding of decided.opened) onHostEvent(findingEvent(finding, mode, now));

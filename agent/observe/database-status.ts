@@ -54,6 +54,8 @@ const ownParts: readonly Part[] = [
   "clientSessions",
   "control",
 ];
+/** Whether it is the primary, and who streams. */
+export const streamParts: readonly Part[] = ["isInRecovery", "replication", "receiver"];
 /** What another node has to know of it. */
 export const peerParts: readonly Part[] = [
   "isInRecovery",

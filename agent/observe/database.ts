@@ -13,6 +13,7 @@ import { askSettings, askSizes } from "./database-inventory.ts";
 import {
   askStatus,
   askStatusInParts,
+  streamParts,
   type SlotStatus,
   type StatusAnswer,
 } from "./database-status.ts";
@@ -30,6 +31,8 @@ type DatabaseWant = {
 export type DatabaseObserver = {
   /** fresh: nothing from memory but the programs' versions; settings: a config file may have changed. */
   observe(want: DatabaseWant): Promise<DatabaseFacts>;
+  /** Whether it says the same of its role and its streams as at the last look; false where it does not answer at once. */
+  isAsBefore(): Promise<boolean>;
   /** A pid file names a process that is gone. */
   hasStalePid(): boolean;
   /** Since when nothing came from the upstream of this standby; null where no receiver runs. */
@@ -37,11 +40,12 @@ export type DatabaseObserver = {
 };
 
 /** Sizes walk every file of every database; settings are 350 rows made on the server. */
-const inventoryEveryMs = 30_000;
+const inventoryEveryMs = 60_000;
 const controlEveryMs = 300_000;
 const diskEveryMs = 10_000;
 /** A stopped or hanging server must not hold back what is known of files, pool and host. */
 const answerWithinMs = 10_000;
+const glanceWithinMs = 1_000;
 /** How often it is looked, while a server is asked, whether it still lives. */
 const deathEveryMs = 200;
 /** A server that refuses the one big statement is asked again in this time whether it still does. */
@@ -296,7 +300,15 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     };
   }
 
+  async function isAsBefore(): Promise<boolean> {
+    if (last.status !== "running" || own.versionNumber === null) return false;
+    const answer = askStatus(own, ports.product.dialect(own.versionNumber), streamParts);
+    const { status } = await withinLimit(answer, glanceWithinMs);
+    return streamsOf(status) === streamsOf(last);
+  }
+
   return {
+    isAsBefore: () => isAsBefore().catch(() => false),
     observe: async (want) => {
       try {
         return await observe(want);
@@ -310,6 +322,12 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     hasStalePid: () => stalePid !== null,
     messageAgeMs: () => messageAgeMs,
   };
+}
+
+/** Without positions, which move with every write. */
+function streamsOf({ role, replication, receiver }: StatusAnswer["status"]): string {
+  const streams = replication?.map((row) => [row.applicationName, row.clientAddress, row.state, row.syncState]); // prettier-ignore
+  return JSON.stringify([role, streams, receiver]);
 }
 
 /**
@@ -327,13 +345,13 @@ async function unlessGone<T>(server: LocalProcess, answer: Promise<T>): Promise<
 }
 
 /** Ends with Failure STALLED where there is no answer in time. */
-async function withinLimit<T>(answer: Promise<T>): Promise<T> {
+async function withinLimit<T>(answer: Promise<T>, limitMs = answerWithinMs): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const message = `the server gives no answer for ${answerWithinMs / 1000} s`;
+    const message = `the server gives no answer for ${limitMs / 1000} s`;
     timer = setTimeout(() => {
       reject(new Failure("STALLED", message, { retryable: true }));
-    }, answerWithinMs);
+    }, limitMs);
   });
   return firstOf(answer, late, () => clearTimeout(timer));
 }

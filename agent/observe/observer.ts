@@ -23,6 +23,8 @@ export type Observer = {
   /** Throws at most at the first look; later a section that could not be looked at stays as it was. Unchanged sections are the same objects. */
   observe(want: ObserveWant): Promise<ObservedFacts>;
   readonly files: FileObserver;
+  /** Whether the own database says the same of its role and its streams as at the last look; false where it does not answer at once. */
+  isAsBefore(): Promise<boolean>;
   hasStalePid(): boolean;
   messageAgeMs(): number | null;
   /** The pool's process died, and nobody has started it again. */
@@ -88,6 +90,7 @@ export function createObserver(ports: ObserverPorts, startedAt: number): Observe
   return {
     observe,
     files,
+    isAsBefore: () => database.isAsBefore(),
     hasStalePid: () => database.hasStalePid(),
     messageAgeMs: () => database.messageAgeMs(),
     hasDeadPool: () => pool.isDead(),

@@ -82,11 +82,18 @@ for (const product of ["postgresql", "kingbase-v8r3"] as const) {
     expect(parseLsn(behind.receivedPosition ?? "")).toBeGreaterThan(0n);
     expect(seen.systemIdentifier).toMatch(/^\d{15,}$/);
 
+    // Positions alone are no news.
+    await cluster.sql("srv127", "create table written_meanwhile (id int)");
+    expect(await observer.isAsBefore()).toBe(true);
+    expect(await watching.isAsBefore()).toBe(true);
+
     // The control file names the last checkpoint's timeline, and that of a promotion comes a moment later.
     const { host, paths } = cluster.node("srv129");
     await host.exec([paths.control, "-D", paths.dataDir, "-w", "promote"], {
       user: cluster.lane.osUser,
     });
+    expect(await watching.isAsBefore()).toBe(false);
+    await waitFor(async () => !(await observer.isAsBefore()), { what: "the stream to be missed" });
     const promoted = await createDatabaseObserver(standby.ports).observe(tick);
     expect(promoted).toMatchObject({ role: "primary", timeline: 2 });
 
@@ -109,6 +116,7 @@ test("a killed server is a crash, a stopped one is not, and what it last was sta
   expect(before.status).toBe("running");
 
   await cluster.stop("srv127");
+  expect(await observer.isAsBefore()).toBe(false);
   const stopped = await observer.observe(tick);
   expect(stopped).toMatchObject({ status: "stopped", problem: null, postmasterPid: null });
   expect(stopped.systemIdentifier).toBe(before.systemIdentifier);

@@ -62,6 +62,39 @@ test("facts come by themselves, fit their schema, and what did not change is the
   expect(bed.loop.facts()).toBe(bed.facts.at(-1));
 });
 
+test("while all is well every other look is a glance at role and streams, and while something is off none is", async () => {
+  await using lab = await createLab({ hosts: ownHosts("srv127", "srv129"), mode: "loopback" });
+  await using cluster = await createCluster(lab, {
+    product: "postgresql",
+    nodes: ["srv127", "srv129"],
+  });
+  await using node = await nodePorts(cluster, "srv127", 500);
+  const { own } = node.databases;
+  let looks = "";
+  const query: typeof own.query = (sql, parameters) => {
+    if (sql.includes("'replication' AS part")) looks += sql.includes("'slots' AS part") ? "W" : "g";
+    return own.query(sql, parameters);
+  };
+  const databases = {
+    ...node.databases,
+    own: {
+      query,
+      get versionNumber() {
+        return own.versionNumber;
+      },
+    },
+  };
+  await using bed = startLoop({ ...node, ports: { ...node.ports, databases } });
+  await waitFor(() => looks.includes("WgWgWg"), { what: "every other look to be a glance" });
+  await cluster.stop("srv129");
+  await waitFor(() => bed.loop.facts()?.guard.findings.length, { what: "the finding" });
+  looks = "";
+  await waitFor(() => looks.length >= 4, { what: "four more looks" });
+  expect(looks).not.toContain("g");
+  await cluster.start("srv129");
+  await waitFor(() => looks.includes("WgWg"), { what: "all to be well again" });
+});
+
 test("one look at a time: many who ask at once get one new look", async () => {
   await using lab = await createLab({ hosts: ownHosts("srv127"), mode: "loopback" });
   await using cluster = await createCluster(lab, { product: "postgresql", nodes: ["srv127"] });
