@@ -62,7 +62,7 @@ export type Environments = Readonly<Record<string, Readonly<Record<string, strin
 export async function createBed(
   lab: Lab,
   product: Product,
-  course: Pick<Course, "hasPools" | "cronActive">,
+  course: Pick<Course, "hasPools" | "isSynchronous" | "cronActive">,
 ): Promise<Bed> {
   const cluster = await createCluster(lab, {
     product,
@@ -72,7 +72,7 @@ export async function createBed(
     cronActive: course.cronActive ?? false,
     // A busy machine is no dead database: what the pools think of one is not what is looked at here.
     poolSettings: { health_check_timeout: "30", health_check_max_retries: "10" },
-    synchronous: product === "postgresql",
+    synchronous: course.isSynchronous ?? product === "postgresql",
   });
   const castellan = await installCastellan(cluster, {
     coordinatorHost: lab.host("coord"),

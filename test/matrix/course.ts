@@ -15,6 +15,8 @@ export type Course = {
   /** The one that is struck in full; PostgreSQL where none is named. */
   readonly mainProduct?: Product;
   readonly hasPools: boolean;
+  /** Commits wait for the standby on both products, not on PostgreSQL alone. */
+  readonly isSynchronous?: true;
   /** The vendor's checks are in charge, where the product has any. */
   readonly cronActive?: true;
   /** What is there before the operation is asked for, on a bed that is as after the installation. */

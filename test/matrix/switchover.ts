@@ -9,6 +9,7 @@ import { watchWriters, type WriterWatch } from "./writer-watch.ts";
 export const switchover: Course = {
   operation: "switchover",
   hasPools: false,
+  isSynchronous: true,
   prepare: async (bed) => {
     await watches.get(bed)?.stop();
     watches.set(bed, watchWriters(bed.cluster));
