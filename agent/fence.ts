@@ -11,7 +11,7 @@ import { fenceDirectory } from "./guard/steps/write-standby-marker.ts";
 import type { Ports } from "./ports.ts";
 import type { AgentSettings } from "./settings.ts";
 import { findPostmaster } from "./steps/postmaster.ts";
-import { copiedVersion, standbyMarkerFile, standbyStyleOf } from "./steps/standby-marker.ts";
+import { copiedVersion, hasStandbyMarker } from "./steps/standby-marker.ts";
 
 type FencePorts = Pick<Ports, "settings" | "product" | "files" | "clock" | "guardModes" | "guardMarks">; // prettier-ignore
 
@@ -63,13 +63,13 @@ async function fenceHost(ports: FencePorts): Promise<string> {
 }
 
 async function lookBeforeStart(ports: FencePorts): Promise<FenceInput> {
-  const { files, guardMarks, guardModes, settings } = ports;
+  const { guardMarks, guardModes, settings } = ports;
   const { dataDirectory } = settings.paths;
   const directory = await directoryState(ports);
   const { wasPrimary, restartingSince, ranInBoot } = guardMarks.current();
   const bootId = (await readSmallFile("/proc/sys/kernel/random/boot_id"))?.trim();
-  const marker = async (): Promise<boolean> =>
-    (await files.stat(`${dataDirectory}/${standbyMarkerFile(await standbyStyleOf(dataDirectory, ports))}`)) !== null; // prettier-ignore
+  // One that only recovers to a point in time is none; it is refused where the fence would write.
+  const marker = (): Promise<boolean> => hasStandbyMarker(dataDirectory, ports).catch(() => false);
   return {
     wasPrimary: wasPrimary !== null || guardMarks.trouble() !== null,
     // Not known any more: a former primary that waits for a person is better than a second one.

@@ -1,3 +1,4 @@
+import { parseRecoveryConf } from "#shared/config-files/recovery-conf.ts";
 import type { StandbyStyle } from "#shared/products/product.ts";
 import { Failure } from "#shared/errors.ts";
 import type { StepContext } from "../ports.ts";
@@ -13,6 +14,24 @@ export async function standbyStyleOf(
 /** The file whose presence makes a server a standby. */
 export function standbyMarkerFile(style: StandbyStyle): string {
   return style === "standby-signal" ? "standby.signal" : "recovery.conf";
+}
+
+/**
+ * Does a marker of a standby lie there? @throws Failure REFUSED where a recovery.conf does that is none: it recovers to a
+ * point in time, and opens then (PostgreSQL docs, recovery configuration)
+ */
+export async function hasStandbyMarker(
+  dataDirectory: string,
+  context: Pick<StepContext, "files" | "product">,
+): Promise<boolean> {
+  const style = await standbyStyleOf(dataDirectory, context);
+  const path = `${dataDirectory}/${standbyMarkerFile(style)}`;
+  const marker = await context.files.read(path);
+  if (marker === null || style === "standby-signal") return marker !== null;
+  if (parseRecoveryConf(marker.text).standby.standbyMode === true) return true;
+  throw new Failure("REFUSED", `${path} recovers to a point in time, and its server opens as a primary then`, {
+    hint: "Where that is meant: castellan guard handback, and start it. Where it is not: take the file away.",
+  }); // prettier-ignore
 }
 
 /**

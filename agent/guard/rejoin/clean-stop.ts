@@ -17,6 +17,7 @@ const recoveryMs = 3_600_000;
  * replayed, so it recovers in single-user mode, which no client can reach.
  */
 export async function assureCleanStop(context: GuardStepContext): Promise<StoppedServer> {
+  await putMarkerBack(context);
   const found = await seeStopped(context);
   if (isCleanlyStopped(found)) return found;
   const { dataDirectory } = context.settings.paths;
@@ -39,8 +40,8 @@ async function recoverAlone(found: StoppedServer, context: GuardStepContext): Pr
   if (found.state === "in archive recovery") {
     throw new Failure("REFUSED", "a standby of this version that crashed can't be rewound");
   }
-  const marker = `${dataDirectory}/${standbyMarkerFile(await standbyStyleOf(dataDirectory, context))}`; // prettier-ignore
-  await files.rename(marker, `${marker}.castellan`);
+  const { marker, aside } = await markerPaths(context);
+  await files.rename(marker, aside);
   crashPoint("guard:marker-aside");
   try {
     const { exitCode, stderr } = await programs.run(
@@ -60,7 +61,19 @@ async function recoverAlone(found: StoppedServer, context: GuardStepContext): Pr
       );
     }
   } finally {
-    await files.rename(`${marker}.castellan`, marker);
-    await putStandbyMarker(context);
+    await putMarkerBack(context);
   }
+}
+
+/** Also where an agent was killed in the middle of such a recovery. */
+async function putMarkerBack(context: GuardStepContext): Promise<void> {
+  const { marker, aside } = await markerPaths(context);
+  if ((await context.files.stat(aside)) !== null) await context.files.rename(aside, marker);
+  await putStandbyMarker(context);
+}
+
+async function markerPaths(context: GuardStepContext) {
+  const { dataDirectory } = context.settings.paths;
+  const marker = `${dataDirectory}/${standbyMarkerFile(await standbyStyleOf(dataDirectory, context))}`; // prettier-ignore
+  return { marker, aside: `${marker}.castellan` };
 }

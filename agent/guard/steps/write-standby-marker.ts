@@ -2,7 +2,7 @@ import { parseRecoveryConf, printRecoveryConf } from "#shared/config-files/recov
 import { crashPoint } from "#shared/crash-point.ts";
 import { promoteTrigger } from "#shared/domain/names.ts";
 import { assertStopped } from "../../steps/postmaster.ts";
-import { standbyMarkerFile, standbyStyleOf } from "../../steps/standby-marker.ts";
+import { hasStandbyMarker, standbyMarkerFile, standbyStyleOf } from "../../steps/standby-marker.ts";
 import type { GuardExecutor, GuardStepContext } from "./step.ts";
 
 export const writeStandbyMarker: GuardExecutor<"write-standby-marker"> = (_step, context) =>
@@ -17,7 +17,7 @@ export async function fenceDirectory(context: MarkerContext): Promise<string> {
   // A trigger that was left there would promote it at its start.
   await context.files.remove(`${dataDirectory}/${promoteTrigger}`);
   const name = standbyMarkerFile(await standbyStyleOf(dataDirectory, context));
-  if ((await context.files.stat(`${dataDirectory}/${name}`)) !== null) return `${name} is there`;
+  if (await hasStandbyMarker(dataDirectory, context)) return `${name} is there`;
   await context.mark({ fencedAt: context.clock.now() });
   crashPoint("guard:marking-standby");
   await putStandbyMarker(context);
@@ -32,7 +32,7 @@ export async function putStandbyMarker(
   const { dataDirectory } = settings.paths;
   const style = await standbyStyleOf(dataDirectory, context);
   const marker = `${dataDirectory}/${standbyMarkerFile(style)}`;
-  if ((await files.stat(marker)) !== null) return;
+  if (await hasStandbyMarker(dataDirectory, context)) return;
   await files.replace(marker, style === "standby-signal" ? "" : await recoveryConf(context), 0o600);
 }
 

@@ -94,6 +94,25 @@ describe.each(lanes)("%s", (_title, lane) => {
     await (await bed.host("srv127")).guardMarks.mark({ fencedAt: null });
   });
 
+  test("a former primary that shall recover to a point in time does not open at its boot", async () => {
+    const { settings } = await bed.host("srv127");
+    const { host: machine, paths } = bed.cluster.node("srv127");
+    const { usesRecoveryConf, osUser } = bed.cluster.lane;
+    const file = `${paths.dataDir}/${usesRecoveryConf ? "recovery.conf" : "recovery.signal"}`;
+    const text = usesRecoveryConf ? "restore_command = '/bin/false'\n" : "";
+    await machine.writeFile(file, text, { owner: osUser });
+    if (usesRecoveryConf) {
+      await expect(fence(settings)).rejects.toThrow("recovery.conf recovers to a point in time");
+    } else {
+      // Beside recovery.signal it is the one that counts.
+      expect(await fence(settings)).toContain("standby.signal written");
+      await machine.exec(["rm", marker()]);
+    }
+    expect(await machine.readFile(file)).toBe(text);
+    await machine.exec(["rm", file]);
+    await (await bed.host("srv127")).guardMarks.mark({ fencedAt: null });
+  });
+
   test("a former primary that was killed comes up read-only whoever starts it, with maintenance over enforce too", async () => {
     const { cluster } = bed;
     const host = await bed.host("srv127");

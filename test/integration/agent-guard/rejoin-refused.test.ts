@@ -43,8 +43,15 @@ test("one that crashed with WAL of its own recovers alone, and a rebuild is offe
   const { address, port } = cluster.node("srv127");
   const host = await bed.host("srv129");
   const step = { do: "rejoin" as const, node: "srv127", host: address, port };
+  // The agent was killed in the middle of such a recovery before.
+  const place = cluster.node("srv129");
+  const marker = `${place.paths.dataDir}/recovery.conf`;
+  const own = "standby_mode = 'on'\nprimary_slot_name = 'of_the_site'\n";
+  await place.host.writeFile(`${marker}.castellan`, own, { owner: cluster.lane.osUser });
 
   await expect(rejoin(step, host)).rejects.toThrow("can't be rewound: there is no ");
+  expect(place.host.exists(`${marker}.castellan`)).toBe(false);
+  expect(await place.host.readFile(marker)).toBe(own);
   expect(host.marks.needsRebuild?.because).toContain("sys_rewind");
   const { host: machine, paths } = cluster.node("srv129");
   const control = await machine.exec([`${paths.binDir}/sys_controldata`, "-D", paths.dataDir]);
