@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createDatabaseObserver } from "#agent/observe/database.ts";
 import { repoint } from "#agent/guard/steps/repoint.ts";
 import type { LaneOptions } from "#test/harness/postgres.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
@@ -81,5 +82,25 @@ describe.each(lanes)("%s", (_title, lane, restarts) => {
     }
     // Told twice: nothing happens.
     expect(await repoint(stepTo("srv129"), host)).toContain("streams from srv129");
+  });
+
+  test("left alone by that one, it is on the timeline that it got from there, though no restartpoint has told", async () => {
+    const { cluster } = bed;
+    await cluster.sql("srv129", "INSERT INTO ledger VALUES (1, 'on timeline 2')");
+    await waitFor(
+      async () => (await cluster.sql("srv159", "SELECT 1 FROM ledger WHERE id = 1")).length === 1,
+      { what: "srv159 to have it" },
+    );
+    await cluster.stop("srv129", "immediate");
+    const host = await bed.host("srv159");
+    const observer = createDatabaseObserver(host);
+    const seen = await waitFor(
+      async () => {
+        const facts = await observer.observe({ fresh: true, settings: true });
+        return facts.receiver === null && facts.role === "standby" ? facts : null;
+      },
+      { what: "the receiver to end" },
+    );
+    expect(seen.timeline).toBe(2);
   });
 });
