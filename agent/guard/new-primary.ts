@@ -1,12 +1,12 @@
 import type { Login } from "#shared/domain/commands.ts";
 import { partingOf } from "#shared/domain/timeline-history.ts";
-import { greaterLsn, lsnDistance, parseLsn } from "#shared/domain/lsn.ts";
-import { walFilePosition, walSegmentBytes } from "#shared/domain/wal-file.ts";
+import { greaterLsn, lsnDistance } from "#shared/domain/lsn.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Dialect } from "#shared/products/product.ts";
-import { namesIn, readSmallFile } from "../adapters/local-system.ts";
+import { readSmallFile } from "../adapters/local-system.ts";
 import { ClosingStack } from "../closing-stack.ts";
 import { walDirectory } from "../observe/host.ts";
+import { timelineOnDisk } from "../observe/wal-timeline.ts";
 import type { Session } from "../ports.ts";
 import { ownDialect } from "../steps/own-dialect.ts";
 import { flag, text } from "../steps/row-values.ts";
@@ -118,10 +118,7 @@ export function divergence(
     : `timeline ${parted.timeline} was left at ${fork} and this node's WAL goes to ${own.position}`;
 }
 
-/**
- * Of a running standby. The control file is behind by up to a restartpoint, and without a receiver no view tells the
- * timeline: the newest segment at that position does.
- */
+/** Of a running standby. */
 export async function ownStandbyWal(context: GuardStepContext): Promise<OwnWal> {
   const { databases, settings, view } = context;
   const dialect = await ownDialect(context);
@@ -134,17 +131,9 @@ export async function ownStandbyWal(context: GuardStepContext): Promise<OwnWal> 
     });
   }
   const wal = await walDirectory(settings.paths.dataDirectory);
-  const names = await namesIn(wal, mostSegments);
-  const segmentBytes = walSegmentBytes(view.facts.database.settings);
-  const at = Number(parseLsn(position) ?? 0n);
-  const timelines = (names ?? [])
-    .filter((name) => {
-      const begins = walFilePosition(name, segmentBytes);
-      // A position at a segment's very beginning is the end of the one before.
-      return begins !== null && begins < at && at <= begins + segmentBytes;
-    })
-    .map((name) => Number.parseInt(name.slice(0, 8), 16));
-  const timeline = Math.max(view.facts.database.timeline ?? 1, ...timelines);
+  const { database } = view.facts;
+  const onDisk = await timelineOnDisk(wal, position, database.settings);
+  const timeline = Math.max(database.timeline ?? 1, onDisk);
   const history = await historyOf(timeline, wal);
   // Unknown is not another way: nothing is rewound for a file that somebody removed.
   if (history === null) throw new Failure("NOT_FOUND", `${wal} has no history of its timeline ${timeline}`); // prettier-ignore
@@ -157,5 +146,3 @@ export async function historyOf(timeline: number, wal: string): Promise<string |
   const name = timeline.toString(16).toUpperCase().padStart(8, "0");
   return readSmallFile(`${wal}/${name}.history`);
 }
-
-const mostSegments = 100_000;

@@ -1,4 +1,5 @@
 import type { DatabaseFacts } from "#shared/domain/facts.ts";
+import { greaterLsn } from "#shared/domain/lsn.ts";
 import { asFailure, Failure, type FailureCode } from "#shared/errors.ts";
 import type { Dialect } from "#shared/products/product.ts";
 import { isStillAlive, type LocalProcess } from "../adapters/local-processes.ts";
@@ -17,6 +18,8 @@ import {
   type SlotStatus,
   type StatusAnswer,
 } from "./database-status.ts";
+import { walDirectory } from "./host.ts";
+import { timelineOnDisk } from "./wal-timeline.ts";
 import { programVersions, type ProgramVersions } from "./program-versions.ts";
 
 type DatabasePorts = Pick<Ports, "settings" | "product" | "clock" | "programs" | "databases">;
@@ -232,13 +235,23 @@ export function createDatabaseObserver(ports: DatabasePorts): DatabaseObserver {
     // A promotion removes the standby's marker.
     if (facts.role !== last.role) seenDisk = null;
     seenServer = server;
-    const whole: DatabaseFacts = { ...facts, ...rare };
+    const found: DatabaseFacts = { ...facts, ...rare };
+    const whole: DatabaseFacts = { ...found, timeline: await timelineOf(found) };
     const answering = whole.dataDirectory;
     if (answering !== null && !(await isOurDirectory(answering, isNew || want.fresh))) {
       const problem = `the server that answers works in ${answering}, not in ${dataDirectory}`;
       return { ...absent, ...known, status: "unreachable", problem };
     }
     return { ...whole, problem: problems.length === 0 ? null : problems.join("; ") };
+  }
+
+  /** A standby that receives nothing may have got WAL of a later timeline than its control file knows yet. */
+  async function timelineOf(facts: DatabaseFacts): Promise<number | null> {
+    const { position, receivedPosition, receiver, role, settings, timeline } = facts;
+    const end = greaterLsn(receivedPosition, position);
+    if (role !== "standby" || receiver !== null || end === null) return timeline;
+    const wal = await walDirectory(dataDirectory);
+    return Math.max(timeline ?? 0, await timelineOnDisk(wal, end, settings)) || null;
   }
 
   /** Under another name, it may be reached through a link: looked at when the server or its answer is another. */
