@@ -5,7 +5,7 @@ import type { RuleClass } from "#shared/domain/guard.ts";
 import { Failure } from "#shared/errors.ts";
 import type { Baseline } from "#shared/protocol/messages.ts";
 import { createEngine } from "./guard/engine.ts";
-import { createGuard } from "./guard/guard.ts";
+import { createGuard, type SelfFencePorts } from "./guard/guard.ts";
 import { guardExecutors } from "./guard/steps/executors.ts";
 import { createSights } from "./guard/sights.ts";
 import { fine } from "./checks/check.ts";
@@ -26,7 +26,7 @@ import { createProcessWatch } from "./watch/process-watch.ts";
  *
  * Wiring in main.ts:
  *   const expected = createExpectedChanges();          // files.replace/remove call expected.expect(path, hash) first
- *   await using loop = createLoop({ ports, expected, startedAt, onFacts, onHostEvent });
+ *   await using loop = createLoop({ ports, expected, startedAt, onFacts, onHostEvent, selfFence });
  *   ports.observe = () => loop.observeNow();           // late-bound: the loop itself doesn't use ports.observe
  *   own database connection closed  → loop.wake("database-closed"); opened → loop.wake("database-opened")
  *   command ended                   → loop.wake("command-ended")
@@ -76,6 +76,7 @@ export type LoopOptions = {
   /** After every cycle. A section that is as before is the SAME object: compare by reference. */
   readonly onFacts: (facts: NodeFacts) => void;
   readonly onHostEvent: (event: HostEvent) => void;
+  readonly selfFence: SelfFencePorts;
   /** The coordinator's clock, from this host's; null, or left out, where nobody knows. */
   readonly coordinatorAheadMs?: () => number | null;
 };
@@ -107,6 +108,7 @@ export function createLoop(options: LoopOptions): Loop {
   });
   const guard = createGuard(
     ports,
+    options.selfFence,
     sights,
     () => schedule.checks(),
     isCoordinatorConnected,

@@ -37,9 +37,10 @@ const actions: Actions = {
   run: async ({ config, logLevel }) => {
     const { settings } = await loadSettings(config);
     const log = createLog("castellan-agent", logLevel);
+    const watchdogMs = milliseconds(process.env["WATCHDOG_USEC"]);
     using systemd = createSystemd({
       socket: process.env["NOTIFY_SOCKET"] ?? null,
-      watchdogMs: milliseconds(process.env["WATCHDOG_USEC"]),
+      watchdogMs,
       log,
     });
     // A defect, but no reason to leave the host without its guard.
@@ -48,7 +49,7 @@ const actions: Actions = {
     });
     const stopped = stopSignal();
     using heap = keepHeapSmall(10_000);
-    const agent = await startAgent({ settings, log, pid: process.pid, home: homedir(), heap });
+    const agent = await startAgent({ settings, log, pid: process.pid, home: homedir(), heap, watchdogMs }); // prettier-ignore
     systemd.ready(`node ${settings.node}`);
     const signal = await stopped;
     log.info({ signal }, "Stopping; databases and detached jobs go on.");

@@ -216,7 +216,8 @@ export function createSession(options: SessionOptions): Session {
       const beat = (everyMs: number): void => {
         if (becameStale()) return;
         silentMs += everyMs;
-        if (silentMs > lostAfterMs) link.terminate(`nothing heard for ${lostAfterMs} ms`);
+        if (silentMs > lostAfterMs)
+          link.close(closeCodes.nothingHeard, `nothing heard for ${lostAfterMs} ms`); // prettier-ignore
         // It asks at the same pace; an answer to that is heard there.
         else if (silentMs > everyMs) link.ping();
       };

@@ -26,6 +26,7 @@ import { ClosingStack } from "./closing-stack.ts";
 import { createCommandRunner } from "./command-runner.ts";
 import { CommandRecord, createCommandsOnDisk } from "./commands-on-disk.ts";
 import { openClusterView } from "./guard/cluster-view-file.ts";
+import { openMajorityContact } from "./guard/majority-contact.ts";
 import { openDecisionRing } from "./guard/decision-ring.ts";
 import { openGuardModes } from "./guard/guard-modes.ts";
 import { openGuardMarks } from "./guard/marks.ts";
@@ -46,6 +47,8 @@ export type AgentOptions = {
   /** Of the agent's user. */
   readonly home: string;
   readonly heap: Pick<SmallHeap, "collectSoon">;
+  /** Of systemd, which starts this program again; null without. */
+  readonly watchdogMs: number | null;
 };
 
 /** How long a step that is told to stop may take to hand itself back. */
@@ -171,6 +174,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         setSights: (peers) => loop.setSights(peers),
       }),
     );
+    const majorityContact = stack.use(await openMajorityContact(settings.stateDirectory));
     const loop = stack.use(
       createLoop({
         ports,
@@ -178,6 +182,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         startedAt,
         onFacts: (facts) => session.facts(facts),
         onHostEvent: (event) => session.hostEvent(event),
+        selfFence: { majorityContact, watchdogMs: options.watchdogMs },
         coordinatorAheadMs: (): number | null => session.coordinatorAheadMs(),
       }),
     );

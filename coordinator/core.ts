@@ -9,6 +9,7 @@ import { startAlerting, type Alerting } from "./alerts/alerting.ts";
 import { createClusterFiles } from "./cluster-file/cluster-files.ts";
 import { createEvents } from "./events.ts";
 import { createFailOver } from "./failover/fail-over.ts";
+import { isOwnAddress } from "./own-address.ts";
 import { createFleet } from "./fleet/view.ts";
 import { createClusterTeller } from "./guard/cluster-teller.ts";
 import { Hub } from "./hub/hub.ts";
@@ -173,7 +174,7 @@ export async function startCore(
         events,
         hub,
         authenticator: createAuthenticator(store),
-        failOver: createFailOver({ store, clock, events, fleet, clusterFiles, runner }),
+        failOver: createFailOver({ store, clock, events, fleet, clusterFiles, runner, heartbeat: settings.heartbeat, isOwnAddress }), // prettier-ignore
         certificatePem,
         keyPem,
         listen: settings.listen,

@@ -23,6 +23,8 @@ export type AgentView = {
   /** The agent's clock minus ours, from the last heartbeat. */
   readonly clockOffsetMs: number | null;
   readonly lastSeenAt: number | null;
+  /** For how long its link is gone, which ended by nothing but silence: null while it lives, or where it ended otherwise. */
+  readonly silentMs: number | null;
   /** What it told last, over whichever connection. */
   readonly facts: NodeFacts | null;
   /** When it told of a change last: what has not changed is not told again. */

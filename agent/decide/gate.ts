@@ -17,7 +17,7 @@ export type Reservation = {
 };
 
 export type GateInput = {
-  readonly rule: Pick<Rule, "class" | "witness" | "givesWay">;
+  readonly rule: Pick<Rule, "class" | "witness" | "givesWay" | "isPromised">;
   readonly steps: readonly GuardStep[];
   readonly view: GuardView;
   readonly memory: GuardMemory;
@@ -44,6 +44,8 @@ type Refusal = {
 };
 
 type Gate = Pick<Refusal, "outcome" | "isPassing"> & {
+  /** A promised row does not wait for it. */
+  readonly isPatient?: boolean;
   /** Why nothing may be done now; null where nothing speaks against it. */
   readonly shut: (input: GateInput) => string | null;
 };
@@ -76,6 +78,7 @@ const gates = {
   settle: {
     outcome: "held",
     isPassing: true,
+    isPatient: true,
     shut: ({ runsForMs, view }) =>
       runsForMs >= settleMs || view.coordinatorConnected
         ? null
@@ -89,6 +92,7 @@ const gates = {
   reserved: {
     outcome: "held",
     isPassing: false,
+    isPatient: true,
     shut: ({ rule, reservations }) => {
       const by = reservations.find((held) => held.class === rule.class)?.by;
       return by === undefined ? null : `${by} works on this node (${rule.class})`;
@@ -105,6 +109,7 @@ const gates = {
   limit: {
     outcome: "held",
     isPassing: false,
+    isPatient: true,
     shut: ({ rule, acts, elapsedMs, now, view }) => {
       const { withinMs } = view.policy.actions;
       const most = Math.max(1, view.policy.actions.most - (rule.givesWay === true ? 1 : 0));
@@ -117,6 +122,7 @@ const gates = {
   rest: {
     outcome: "held",
     isPassing: true,
+    isPatient: true,
     shut: ({ acts, elapsedMs, now }) => {
       const endedMs = acts.at(-1)?.endedMs ?? null;
       if (endedMs === null) return null;
@@ -144,7 +150,8 @@ const order: readonly [GateId, Gate][] = Object.entries(gates) as [GateId, Gate]
 
 /** Whether the steps of a finding that stands now may be done now. */
 export function judge(input: GateInput): Verdict {
-  for (const [gate, { shut, outcome, isPassing }] of order) {
+  for (const [gate, { shut, outcome, isPassing, isPatient }] of order) {
+    if (isPatient === true && input.rule.isPromised === true) continue;
     const why = shut(input);
     if (why !== null) return { act: false, gate, outcome, isPassing, why: why.slice(0, 1_000) };
   }
@@ -157,6 +164,7 @@ export function stopsWhile(
 ): string | null {
   if (input.mode.mode !== "enforce") return `the guard's mode is ${input.mode.mode} now`;
   if (input.vendorAtWork !== null) return input.vendorAtWork;
+  if (input.rule.isPromised === true) return null;
   const by = input.reservations.find((held) => held.class === input.rule.class)?.by;
   return by === undefined ? null : `${by} works on this node (${input.rule.class})`;
 }

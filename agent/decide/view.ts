@@ -2,7 +2,6 @@ import type { NodeFacts } from "#shared/domain/facts.ts";
 import type { ClusterView, PeerSight, PoolSight } from "#shared/domain/cluster-view.ts";
 import type { CheckFacts } from "#shared/domain/facts.ts";
 import type { GuardPolicy } from "./policy.ts";
-import { isolatedSince } from "./isolation.ts";
 import { upstreamIn } from "./still-primary.ts";
 import type { SlotLimits } from "./slot-limits.ts";
 import { synchronousSince, type SynchronousSince } from "./synchronous-since.ts";
@@ -29,8 +28,14 @@ export type GuardView = {
   /** Every declared pool, this host's too; as `peers`. */
   readonly pools: readonly PoolSight[];
   readonly checks: readonly CheckFacts[];
+  /** When the pool here has lost its primary and nobody answered it, and where that ran. */
+  readonly unanswered: { readonly at: number; readonly lost: string } | null;
   readonly marks: GuardMarks;
   readonly coordinatorConnected: boolean;
+  /** It runs on no host of a declared node: one host has one vote. */
+  readonly coordinatorIsVoter: boolean;
+  /** Since a majority of the voters was reached last, over restarts of the agent. */
+  readonly withoutMajorityMs: number;
   /** Does one of the trust addresses answer? null while nobody has a reason to ask. */
   readonly trustAnswers: boolean | null;
   /** Of a clock that nobody sets. */
@@ -96,8 +101,6 @@ export type GuardMemory = {
   readonly archiver: { readonly failedCount: number; readonly grewAt: number | null } | null;
   /** The primary that this standby streamed from last. */
   readonly ledBy: string | null;
-  /** A primary that reaches no majority and no trust address. */
-  readonly isolated: { readonly sinceMs: number; readonly seenMs: number } | null;
   /** Deaths in a row, each soon after a start; null once it lived for longer. */
   readonly deaths: {
     readonly count: number;
@@ -114,7 +117,6 @@ export const emptyMemory: GuardMemory = {
   hadPool: false,
   archiver: null,
   ledBy: null,
-  isolated: null,
   deaths: null,
   synchronous: null,
 };
@@ -142,7 +144,6 @@ export function remember(memory: GuardMemory, view: GuardView, now: number): Gua
         ? memory.archiver
         : { failedCount, grewAt: grew ? now : (memory.archiver?.grewAt ?? null) },
     ledBy: ledBy(memory.ledBy, view),
-    isolated: isolatedSince(memory.isolated, view),
     deaths: deathsOf(memory.deaths, view),
     synchronous: synchronousSince(memory.synchronous, view),
   };

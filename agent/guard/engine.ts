@@ -65,6 +65,7 @@ const goesUnrecorded: ReadonlySet<GuardStep["do"]> = new Set(["drop-vip", "stop-
 /** An agent that stood still knows nothing of the time between; of all steps only a stop does not look again itself. */
 const stopsWithinMs = 10_000;
 const stopWithinMs = 3_000;
+const dropWithinMs = 3_000;
 
 type Run = { readonly rule: Rule; readonly ended: Promise<void> };
 
@@ -156,7 +157,7 @@ export function createEngine(options: EngineOptions): Engine {
         const done = executorOf(options.executors, step)(step, context);
         const isFirstOfMore = step.do === "drop-vip" && decision.steps.length > 1;
         // A row of its own goes on with it, and what has to stop must not run on because of it.
-        seen.push(await (isFirstOfMore ? done.catch((error: unknown) => `drop-vip: ${asFailure(error).message}`) : done)); // prettier-ignore
+        seen.push(await (isFirstOfMore ? Promise.race([done.catch(failureText), late()]) : done));
         crashPoint("guard:step-done", step.do);
       }
       return { outcome: "done", why: seen.join("; "), ...edited() };
@@ -167,6 +168,12 @@ export function createEngine(options: EngineOptions): Engine {
       const at = decision.steps[seen.length]?.do;
       return { outcome: "failed", why: `${at === undefined ? "" : `${at}: `}${failure.message}`, ...edited() }; // prettier-ignore
     }
+  }
+
+  /** What has to stop must not run on because a helper hangs. */
+  async function late(): Promise<string> {
+    await clock.sleep(dropWithinMs);
+    return `drop-vip: not within ${dropWithinMs} ms`;
   }
 
   function assertSeenNow(rule: Rule): void {
@@ -267,6 +274,10 @@ export function createEngine(options: EngineOptions): Engine {
 
 /** Far more than any limit of them within its time. */
 const mostActs = 200;
+
+function failureText(error: unknown): string {
+  return `drop-vip: ${asFailure(error).message}`;
+}
 
 class Unrecorded extends Error {}
 

@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { CheckFacts, GuardFacts, GuardFinding } from "#shared/domain/facts.ts";
 import type { GuardMode } from "#shared/domain/guard.ts";
+import { forgetUnansweredFailover, unansweredFailover } from "../adapters/unanswered-failover.ts";
+import { primariesOf } from "../decide/rules/pool-rules.ts";
 import { decide, guardStateWith, type GuardState } from "../decide/decide.ts";
 import { clearedDrafts } from "../decide/decisions.ts";
+import { coordinatorVoteOf, selfFenceOf } from "../decide/isolation.ts";
 import { marksAfter } from "../decide/marks-after.ts";
 import { unrest } from "../decide/unrest.ts";
 import type { GuardView } from "../decide/view.ts";
@@ -11,6 +14,7 @@ import type { ObservedFacts, Observer, ObserverPorts } from "../observe/observer
 import type { Engine } from "./engine.ts";
 import { keepDecision } from "./keep-decision.ts";
 import { guardRecordFile } from "./guard-record.ts";
+import type { MajorityContact } from "./majority-contact.ts";
 import type { Sights } from "./sights.ts";
 import { createLostKnowledge, type LostKnowledge } from "./lost-knowledge.ts";
 import { createPatientWriter } from "./patient-writer.ts";
@@ -30,9 +34,16 @@ export type Guard = {
   isCalm(): boolean;
 };
 
+export type SelfFencePorts = {
+  readonly majorityContact: MajorityContact;
+  /** Of systemd; null where nobody would start a dead agent again. */
+  readonly watchdogMs: number | null;
+};
+
 export function createGuard(
   ports: ObserverPorts,
-  sights: Pick<Sights, "peers" | "reported" | "pools" | "attend" | "isClose">,
+  { majorityContact, watchdogMs }: SelfFencePorts,
+  sights: Pick<Sights, "peers" | "reported" | "pools" | "silent" | "attend" | "isClose">,
   checks: () => readonly CheckFacts[],
   isCoordinatorConnected: () => boolean,
   engine: Pick<Engine, "act" | "progressOf">,
@@ -64,6 +75,7 @@ export function createGuard(
       const { budget, lost, state } = (recalled ??= await recall());
       const now = clock.now();
       const mode = guardModes.current();
+      const cluster = ports.clusterView.current();
       const view: GuardView = {
         facts: seen,
         node: settings.node,
@@ -72,13 +84,16 @@ export function createGuard(
         messageAgeMs: signs.messageAgeMs(),
         limits: settings.guard.slots,
         policy: settings.guard,
-        cluster: ports.clusterView.current(),
+        cluster,
         peers: sights.peers(),
         reported: sights.reported(),
         pools: sights.pools(),
         checks: checks(),
+        unanswered: await unansweredFailover(settings.stateDirectory),
         marks: guardMarks.current(),
         coordinatorConnected: isCoordinatorConnected(),
+        coordinatorIsVoter: coordinatorVoteOf(settings.coordinator.url, cluster),
+        withoutMajorityMs: majorityContact.agoMs(),
         trustAnswers: trust.answers(),
         elapsedMs: clock.elapsedMs(),
         vendorAtWork: vendorAtWork(seen.files),
@@ -88,6 +103,8 @@ export function createGuard(
       const off = unrest(view);
       sights.attend(off);
       trust.attend(view);
+      const selfFence = selfFenceOf(view, mode.mode, watchdogMs);
+      majorityContact.attend(view, selfFence !== null);
       const decided = decide(state, view, now);
       recalled = { budget, lost, state: decided.state };
       isCalm = off.length === 0 && Object.values(decided.state.rules).every(({ finding, against }) => finding === null && against === 0); // prettier-ignore
@@ -104,6 +121,9 @@ export function createGuard(
       });
       const { synchronous } = decided.state.memory;
       await write("What the guard found", async () => {
+        if (view.unanswered !== null && primariesOf(view).length > 0) {
+          await forgetUnansweredFailover(settings.stateDirectory);
+        }
         await guardMarks.note(seen.database, now);
         const marks = marksAfter(view);
         if (marks !== null) await guardMarks.mark(marks);
@@ -128,6 +148,8 @@ export function createGuard(
         }),
         reserved: reservations.current().map(({ class: touches, by }) => ({ class: touches, by })),
         nearMisses: [...decided.nearMisses],
+        selfFence,
+        silent: sights.silent(),
       };
     },
   };

@@ -1,4 +1,5 @@
 import type { ClusterView, PeerSight, PoolSight } from "#shared/domain/cluster-view.ts";
+import type { GuardFacts } from "#shared/domain/facts.ts";
 import { newestSight } from "../decide/newest-sight.ts";
 import { identityOf, lookAtPeer, type DeclaredNode, type LookPorts } from "./look-at-peer.ts";
 import { lookAtPool } from "./look-at-pool.ts";
@@ -11,6 +12,8 @@ export type Sights = Disposable & {
   /** Of `peers` what the coordinator says, whatever this host has seen since. */
   reported(): readonly PeerSight[];
   pools(): readonly PoolSight[];
+  /** Whom this host's own looks do not reach, and since when. */
+  silent(): NonNullable<GuardFacts["silent"]>;
   /** Other agents speak through the coordinator. */
   told(peers: readonly PeerSight[]): void;
   /** What is not as it should be, after every look of the guard: what is off is looked at more closely. */
@@ -58,6 +61,8 @@ export function createSights(
   const own = new Map<string, Seen<PeerSight>>();
   const byOthers = new Map<string, Seen<PeerSight>>();
   const pools = new Map<string, Seen<PoolSight>>();
+  /** Since the beginning of the first look that found it silent. */
+  const silentSince = new Map<string, number>();
   const identities = new Map<string, { readonly value: Identity; readonly askedAt: number }>();
   let off = "";
   let changedAt = Number.NEGATIVE_INFINITY;
@@ -120,7 +125,10 @@ export function createSights(
   const closeRestMs = ({ isSilent }: Look): number => (isSilent ? silentEveryMs : closeEveryMs);
 
   async function seePeer(cluster: ClusterView, node: DeclaredNode): Promise<boolean> {
+    const begun = clock.now();
     const seen = await lookAtPeer(ports, cluster, node);
+    if (seen.database !== "silent") silentSince.delete(node.name);
+    else if (!silentSince.has(node.name)) silentSince.set(node.name, begun);
     const isIn = seen.database === "primary" || seen.database === "standby";
     const known = isIn ? await identity(cluster, node) : null;
     keep(own, node.name, {
@@ -159,6 +167,10 @@ export function createSights(
     pools: () =>
       (clusterView.current()?.nodes ?? []).flatMap(
         ({ name }) => fresh(pools.get(name), poolFreshForMs) ?? [],
+      ),
+    silent: () =>
+      [...silentSince].flatMap(([node, since]) =>
+        freshPeer(own, node)?.database === "silent" ? [{ node, since }] : [],
       ),
     told: (peers) => {
       for (const peer of peers) keep(byOthers, peer.node, { ...peer, at: clock.now() });

@@ -9,8 +9,8 @@ export type NodeLook = {
   readonly timeline: number | null;
   readonly received: string | null;
   readonly replayed: string | null;
-  /** A WAL receiver is at work: it may get more. */
-  readonly isReceiving: boolean;
+  /** The host that a WAL receiver gets from: it may get more. */
+  readonly receivesFrom: string | null;
 };
 
 export type FailoverCase = {
@@ -18,20 +18,38 @@ export type FailoverCase = {
   readonly lost: string;
   /** All data nodes but that. */
   readonly others: readonly string[];
-  /** Its own agent has answered `fence`: it is stopped behind a standby marker. Else why there is no such answer. */
-  readonly proof:
-    | { readonly synchronousStandbyNames: string; readonly timeline: number }
-    | { readonly missing: string; readonly mayCome: boolean };
+  readonly proof: Proof | NoProof;
   /** One after the other, the second one begun when the first one had ended. */
   readonly looks: readonly [readonly NodeLook[], readonly NodeLook[]];
+};
+
+/** It takes no write any more: its own agent has answered `fence`, or it stopped itself in a silence. */
+type Proof = {
+  readonly because: string;
+  readonly synchronousStandbyNames: string;
+  readonly timeline: number;
+  /** Of a silence: the host from which nothing can come, whatever a receiver says. */
+  readonly silentHost: string | null;
+};
+
+type NoProof = {
+  readonly missing: string;
+  readonly mayCome: boolean;
+  /** It will, by the time that has passed then. */
+  readonly inMs: number | null;
 };
 
 export type FailoverDecision =
   | { readonly do: "promote"; readonly successor: Candidate; readonly because: string }
   /** Somebody else leads by now. */
   | { readonly do: "nothing"; readonly primary: string; readonly because: string }
-  /** `mayChange`: by itself, in a moment. */
-  | { readonly do: "wait"; readonly mayChange: boolean; readonly because: string };
+  /** `mayChange`: by itself, in a moment; or by the time that has passed then. */
+  | {
+      readonly do: "wait";
+      readonly mayChange: boolean;
+      readonly inMs?: number | null;
+      readonly because: string;
+    };
 
 export type Candidate = {
   readonly node: string;
@@ -51,8 +69,11 @@ export function decideFailover({ lost, others, proof, looks }: FailoverCase): Fa
       ? { do: "nothing", primary, because: `${primary} is the primary` }
       : { do: "wait", mayChange: false, because: `${leading.join(" and ")} are primaries` };
   }
-  if ("missing" in proof) return { do: "wait", mayChange: proof.mayCome, because: proof.missing };
-  const seen = now.flatMap((look) => candidate(look, before));
+  if ("missing" in proof) {
+    const { inMs, mayCome, missing } = proof;
+    return { do: "wait", mayChange: mayCome, inMs, because: missing };
+  }
+  const seen = now.flatMap((look) => candidate(look, before, proof.silentHost));
   const ahead = now.filter(({ timeline }) => timeline !== null && timeline > proof.timeline);
   if (ahead.length > 0) {
     const found = ahead
@@ -78,7 +99,7 @@ export function decideFailover({ lost, others, proof, looks }: FailoverCase): Fa
     do: "promote",
     successor,
     because: [
-      `${lost} is stopped behind a standby marker`,
+      proof.because,
       `${successor.node} has most: ${[`${successor.position} (timeline ${successor.timeline})`, ...compared].join(", ")}`,
       ...(away.length === 0 ? [] : [`not asked, for their agents are away: ${away.join(", ")}`]),
     ].join("; "),
@@ -86,13 +107,17 @@ export function decideFailover({ lost, others, proof, looks }: FailoverCase): Fa
 }
 
 /** At rest: as far in both looks, and nothing more can come. */
-function candidate(look: NodeLook, before: readonly NodeLook[]): readonly Candidate[] {
+function candidate(
+  look: NodeLook,
+  before: readonly NodeLook[],
+  silentHost: string | null,
+): readonly Candidate[] {
   const earlier = before.find(({ node }) => node === look.node);
   if (earlier === undefined) return [];
   const [first, second] = [earlier, look].map(({ received, replayed }) => greaterLsn(received, replayed)); // prettier-ignore
   const { node, systemIdentifier, timeline } = look;
   if (look.role !== "standby" || timeline === null || timeline !== earlier.timeline) return [];
-  if (look.isReceiving || earlier.isReceiving) return [];
+  if ([look, earlier].some(({ receivesFrom: from }) => from !== null && from !== silentHost)) return []; // prettier-ignore
   if (second === null || second === undefined || first !== second) return [];
   return [{ node, systemIdentifier, timeline, position: second }];
 }

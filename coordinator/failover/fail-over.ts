@@ -6,8 +6,10 @@ import { changesRoles } from "../operations/changes-roles.ts";
 import type { Runner } from "../operations/runner.ts";
 import type { CoordinatorPorts, LoadedCluster } from "../ports.ts";
 import type { OperationRecord } from "../store/store.ts";
+import { conninfoHost } from "#shared/config-files/conninfo.ts";
 import { decideFailover, type FailoverCase, type NodeLook } from "./decide.ts";
 import { planFailover } from "./plan.ts";
+import { judgeSilence } from "./silence.ts";
 
 /** A node says that its pool has lost a backend that was the primary. Answers when another one leads, or why none does. */
 export type FailOver = (reporter: string, call: FailoverCall) => Promise<FailoverAnswer>;
@@ -15,10 +17,15 @@ export type FailOver = (reporter: string, call: FailoverCall) => Promise<Failove
 type FailOverPorts = Pick<CoordinatorPorts, "store" | "clock" | "fleet" | "clusterFiles"> & {
   readonly events: Events;
   readonly runner: Pick<Runner, "start">;
+  readonly heartbeat: { readonly everyMs: number; readonly lostAfterMs: number };
+  /** An address of the coordinator's own host. */
+  readonly isOwnAddress: (address: string) => boolean;
 };
 
 /** Of a standby that still receives, or an old primary whose sessions are ending, is heard anew for so long. */
 const decideWithinMs = 30_000;
+/** Whoever asks is told to ask again before it gives up. */
+const answerWithinMs = 45_000;
 const promotedWithinMs = 20_000;
 const lookAgainMs = 200;
 const askMs = 10_000;
@@ -92,8 +99,10 @@ async function decided(
       const operation = runner.start({ kind: "failover", cluster: name, subject: successor.node, requestedBy, plan, onFailure: "rollback" }); // prettier-ignore
       return promoted(operation, because, ports);
     }
-    const isLate = clock.elapsedMs() - begun > decideWithinMs;
-    if (isLate || !decision.mayChange) return waits(decision.because);
+    const { because, inMs = null, mayChange } = decision;
+    const tookMs = clock.elapsedMs() - begun;
+    if (inMs !== null && tookMs > answerWithinMs) return { ...waits(because), again: true };
+    if (inMs === null && (!mayChange || tookMs > decideWithinMs)) return waits(because);
   }
 }
 
@@ -104,8 +113,10 @@ async function look(
   ports: FailOverPorts,
 ): Promise<FailoverCase> {
   const others = cluster.declaration.nodes.map(({ name }) => name).filter((one) => one !== lost.name); // prettier-ignore
-  const proof = await proofOf(lost.name, others, ports);
+  const answer = await proofOf(lost.name, others, ports);
   const before = await lookAt(others, ports);
+  // What the others say of it is as new as what they say of themselves.
+  const proof = "missing" in answer ? silenceOf(lost, cluster, answer, ports) : answer;
   return { lost: lost.name, others, proof, looks: [before, await lookAt(others, ports)] };
 }
 
@@ -118,14 +129,57 @@ async function proofOf(
   const leads = views.find(({ connected, facts }) => !connected && facts?.database.role === "primary"); // prettier-ignore
   if (leads !== undefined) {
     const missing = `${leads.node} was the primary when it was last heard, and its agent is away`;
-    return { missing, mayCome: true };
+    return { missing, mayCome: true, inMs: null };
   }
   try {
-    return await fleet.ask(node, "fence", {}, { timeoutMs: askMs });
+    const { synchronousStandbyNames, timeline } = await fleet.ask(node, "fence", {}, { timeoutMs: askMs }); // prettier-ignore
+    return {
+      because: `${node} is stopped behind a standby marker`,
+      synchronousStandbyNames,
+      timeline,
+      silentHost: null,
+    };
   } catch (error) {
     const { message, retryable } = asFailure(error);
-    return { missing: `${node} is not proved to be stopped: ${message}`, mayCome: retryable };
+    return { missing: `${node} is not proved to be stopped: ${message}`, mayCome: retryable, inMs: null }; // prettier-ignore
   }
+}
+
+/** In place of the word of an agent that is away. */
+function silenceOf(
+  { address, name }: NodeDeclaration,
+  { declaration: { nodes } }: LoadedCluster,
+  answer: Extract<FailoverCase["proof"], { missing: string }>,
+  { clock, fleet, heartbeat, isOwnAddress }: FailOverPorts,
+): FailoverCase["proof"] {
+  const lost = fleet.agent(name);
+  const database = lost?.facts?.database;
+  if (lost?.connected !== false || database?.role !== "primary" || database.timeline === null) return answer; // prettier-ignore
+  const verdict = judgeSilence({
+    lost: name,
+    nodes: nodes.map((node) => node.name),
+    coordinatorIsVoter: !nodes.some((node) => isOwnAddress(node.address)),
+    selfFence: lost.facts?.guard.selfFence ?? null,
+    silentMs: lost.silentMs,
+    words: nodes.flatMap((node) => {
+      const view = fleet.agent(node.name);
+      if (view?.factsAreCurrent !== true) return [];
+      const since = view.facts?.guard.silent?.find((one) => one.node === name)?.since;
+      const its = clock.now() + (view.clockOffsetMs ?? 0);
+      return [{ node: node.name, silentMs: since === undefined ? null : Math.max(0, its - since) }];
+    }),
+    linkLostAfterMs: heartbeat.everyMs + heartbeat.lostAfterMs,
+  });
+  if (!verdict.stopped) {
+    const { because, inMs, mayCome } = verdict;
+    return { missing: because, mayCome, inMs };
+  }
+  return {
+    because: verdict.because,
+    synchronousStandbyNames: database.settings["synchronous_standby_names"] ?? "",
+    timeline: database.timeline,
+    silentHost: address,
+  };
 }
 
 async function lookAt(
@@ -146,7 +200,7 @@ async function lookAt(
         timeline,
         received: receivedPosition,
         replayed: position,
-        isReceiving: receiver?.status === "streaming",
+        receivesFrom: receiver?.status === "streaming" ? (conninfoHost(receiver.conninfo) ?? "?") : null, // prettier-ignore
       },
     ];
   });

@@ -35,6 +35,7 @@ export class AgentLink {
   /** Counted in beats: while we ourselves didn't run, nobody could be heard. */
   #silentMs = 0;
   #closeReason: string | null = null;
+  #endedInSilence = false;
   #early: Message[] = [];
   #onMessage: (message: Message) => void = (message) => {
     this.#early.push(message);
@@ -74,6 +75,7 @@ export class AgentLink {
       if (this.#state === "closed") return;
       this.#state = "closed";
       clearInterval(this.#heartbeat);
+      this.#endedInSilence ||= code === closeCodes.nothingHeard;
       listeners.onClosed(this.#closeReason ?? (reason.toString() || `closed (${code})`));
     });
     this.#heartbeat = setInterval(() => this.#beat(), settings.heartbeat.everyMs);
@@ -81,6 +83,11 @@ export class AgentLink {
 
   get isOpen(): boolean {
     return this.#state !== "closed";
+  }
+
+  /** At this end or the other nothing came any more. Its agent's death is none: the host tells that. */
+  get endedInSilence(): boolean {
+    return this.#endedInSilence;
   }
 
   /** It sends a question's number back with the answer. */
@@ -156,6 +163,7 @@ export class AgentLink {
     this.#silentMs = bytesRead === this.#heardBytes ? this.#silentMs + everyMs : 0;
     this.#heardBytes = bytesRead;
     if (this.#silentMs > lostAfterMs) {
+      this.#endedInSilence = true;
       this.terminate(`silent for ${Math.round(this.#silentMs / 100) / 10} s`);
     } else {
       this.#socket.ping();

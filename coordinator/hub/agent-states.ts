@@ -13,6 +13,8 @@ export type AgentState = {
   /** Its time of day at a moment of our clock that nobody sets: so ours may be set without a word to anybody. */
   clock: { readonly atMs: number; readonly elapsedMs: number } | null;
   lastSeenAt: number | null;
+  /** The link ended, by a clock that nobody sets, and by nothing but silence. */
+  silentSinceMs: number | null;
   held: HeldFacts | null;
   /** When it told something of `held` last. */
   heldAt: number | null;
@@ -36,6 +38,7 @@ export function newAgentState(node: string): AgentState {
     agentVersion: null,
     clock: null,
     lastSeenAt: null,
+    silentSinceMs: null,
     held: null,
     heldAt: null,
     heldIsCurrent: false,
@@ -69,6 +72,7 @@ export function viewOf(state: AgentState, ours: Pick<Clock, "now" | "elapsedMs">
     agentVersion: state.agentVersion,
     clockOffsetMs: state.clock === null ? null : Math.round(agentTime(state, ours) - now),
     lastSeenAt: state.link === null ? state.lastSeenAt : now,
+    silentMs: state.silentSinceMs === null ? null : ours.elapsedMs() - state.silentSinceMs,
     facts: state.held?.facts ?? null,
     factsAt: state.heldAt,
     factsAreCurrent: state.link !== null && state.heldIsCurrent,

@@ -107,6 +107,7 @@ export class Hub {
     const { hello, address } = link;
     const state = this.#state(hello.node);
     state.link = link;
+    state.silentSinceMs = null;
     state.heldIsCurrent = false;
     state.agentVersion = hello.agentVersion;
     state.clock = { atMs: hello.clockMs, elapsedMs: clock.elapsedMs() };
@@ -147,6 +148,7 @@ export class Hub {
     if (state === undefined || state.link !== link) return;
     state.link = null;
     state.lastSeenAt = this.#ports.clock.now();
+    state.silentSinceMs = link.endedInSilence ? this.#ports.clock.elapsedMs() : null;
     if (this.#isClosed) return;
     for (const { settle } of state.waiters) settle(this.#away(state.node));
     this.#ports.events.emit("agent:lost", { node: state.node }, { reason });

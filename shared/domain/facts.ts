@@ -310,6 +310,13 @@ export const GuardFacts = z.strictObject({
   reserved: z.array(z.strictObject({ class: RuleClass, by: z.string() })).optional(),
   /** Rules that are not far from a finding. */
   nearMisses: z.array(NearMiss).optional(),
+  /** Without a majority of these voters for so long this node takes no write. Left out by agents of earlier versions. */
+  selfFence: z
+    .strictObject({ withinMs: z.number(), voters: z.array(z.string()) })
+    .nullable()
+    .optional(),
+  /** Nodes that its own looks do not reach, and since when, by its clock. Left out by agents of earlier versions. */
+  silent: z.array(z.strictObject({ node: z.string(), since: z.number() })).optional(),
   walDisk: WalDisk.nullable(),
   findings: z.array(GuardFinding),
   checks: z.array(CheckFacts),

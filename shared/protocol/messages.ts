@@ -179,6 +179,8 @@ export type CoordinatorMessage = z.infer<typeof CoordinatorMessage>;
 export const closeCodes = {
   badMessage: 4400,
   badSecret: 4401,
+  /** By an agent: what goes out may arrive where nothing comes in. */
+  nothingHeard: 4408,
   alreadyConnected: 4409,
   wrongProtocol: 4426,
   shuttingDown: 4503,
@@ -219,5 +221,7 @@ export const FailoverAnswer = z.strictObject({
   outcome: z.enum(["promoted", "led", "held", "waits"]),
   primary: Name.nullable(),
   because: z.string(),
+  /** Of `waits`: it is on its way to be proved, and is to be asked for again. */
+  again: z.literal(true).optional(),
 });
 export type FailoverAnswer = z.infer<typeof FailoverAnswer>;

@@ -15,6 +15,7 @@ import {
   createNodePorts,
   ownHosts,
 } from "#test/integration/agent-observe/node-ports.ts";
+import { noSelfFence } from "#test/unit/agent/no-self-fence.ts";
 
 const canary = "pgsql_tmp.castellan-canary";
 
@@ -64,6 +65,7 @@ function startLoop({ node }: Bed) {
     startedAt: 1,
     onFacts: () => (looks += 1),
     onHostEvent: (event) => events.push(event),
+    selfFence: noSelfFence,
   });
   return {
     loop,

@@ -15,6 +15,7 @@ import {
   createNodePorts,
   ownHosts,
 } from "#test/integration/agent-observe/node-ports.ts";
+import { noSelfFence } from "#test/unit/agent/no-self-fence.ts";
 
 const mib = 1024 * 1024;
 const gib = 1024 * mib;
@@ -61,6 +62,7 @@ async function startBed(product: "postgresql" | "kingbase-v8r3", archiveCommand:
     startedAt: 1,
     onFacts: () => undefined,
     onHostEvent: (event) => events.push(event),
+    selfFence: noSelfFence,
   });
   const freeBytes = async (): Promise<number> => {
     const { bavail, bsize } = await statfs(disk);

@@ -10,27 +10,20 @@ import type { Rule } from "./rule.ts";
 export const fenceRules: readonly Rule[] = [
   {
     id: "isolated-primary",
-    because:
-      "this primary reaches neither a majority of voters nor a trust address, so another one may take its place",
+    because: "this primary reaches no majority of voters, so another one may take its place",
     severity: "critical",
     looks: 3,
     class: "database",
-    when: (view, { isolated }) => {
-      if (isolated === null) return null;
-      const forMs = view.elapsedMs - isolated.sinceMs;
-      if (forMs < view.policy.selfFence.afterMs) return null;
-      return `${reachOf(view)?.text ?? ""}; for ${Math.round(forMs / 1_000)} s`;
+    when: (view) => {
+      const { withoutMajorityMs: forMs, policy } = view;
+      if (!isCutOff(view) || forMs < policy.selfFence.afterMs) return null;
+      return `${reachOf(view)?.text ?? ""}; for ${Math.round(forMs / 1_000)} s${trustText(view)}`;
     },
     steps: (view) =>
       view.policy.selfFence.armed ? [...stepDown(view), { do: "write-standby-marker" }] : [],
-    nearly: (view, { isolated }) => {
-      const reach = reachOf(view);
-      if (reach === null || !isCutOff(view)) return null;
-      return {
-        evidence: reach.text,
-        missing: isolated === null ? "trust addresses that are silent" : "more time",
-      };
-    },
+    isPromised: true,
+    nearly: (view) =>
+      isCutOff(view) ? { evidence: reachOf(view)?.text ?? "", missing: "more time" } : null,
     next: "guard.selfFence in agent.yaml says whether it stops itself; mend the network of this host",
   },
   {
@@ -89,6 +82,12 @@ export const fenceRules: readonly Rule[] = [
     next: "castellan guard confirm-primary NODE, where you know that no other node was promoted",
   },
 ];
+
+/** For people alone: who may be promoted goes by the voters. */
+function trustText({ trustAnswers }: GuardView): string {
+  if (trustAnswers === null) return "";
+  return trustAnswers ? "; a trust address answers" : "; no trust address answers: it is this host that is cut off"; // prettier-ignore
+}
 
 /** No client of this host's address is to be left with a server that stops. */
 function stepDown(view: GuardView): readonly GuardStep[] {

@@ -31,6 +31,19 @@ export const poolRules: readonly Rule[] = [
     next: "start it when the work that it was stopped for is done; a clean stop is a person's word",
   },
   {
+    id: "failover-unanswered",
+    because:
+      "the pool of this host has lost its primary, and the coordinator did not answer it: a pool asks once",
+    severity: "critical",
+    looks: 2,
+    class: "pool",
+    when: (view) =>
+      view.unanswered === null || primariesOf(view).length > 0
+        ? null
+        : `it lost ${view.unanswered.lost} at ${new Date(view.unanswered.at).toISOString()}, and no primary is seen`,
+    next: "castellan failover CLUSTER --to NODE --force --dry-run; or start the one that it lost",
+  },
+  {
     id: "two-primaries",
     because: "two nodes take writes, and what is written to one of them is lost",
     severity: "critical",
@@ -70,7 +83,7 @@ export const poolRules: readonly Rule[] = [
 
 type Primary = { readonly node: string; readonly timeline: number | null };
 
-function primariesOf({ node, peers, facts: { database } }: GuardView): readonly Primary[] {
+export function primariesOf({ node, peers, facts: { database } }: GuardView): readonly Primary[] {
   const own =
     database.status === "running" && database.role === "primary"
       ? [{ node, timeline: database.timeline }]

@@ -26,6 +26,8 @@ export type Rule = {
    * that the other always can.
    */
   readonly givesWay?: boolean;
+  /** Others are promoted because it acts in time: what only spaces or sorts the guard's acts does not hold it back. */
+  readonly isPromised?: boolean;
   /** What a person does, or has to know. */
   readonly next: string;
   /** What is missing where it nearly applies, for `castellan why`; null where it is far from it. */

@@ -1,5 +1,6 @@
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
+import { isCutOff } from "../../decide/isolation.ts";
 import { ownDialect } from "../../steps/own-dialect.ts";
 import { findPostmaster } from "../../steps/postmaster.ts";
 import { flag, text } from "../../steps/row-values.ts";
@@ -14,7 +15,9 @@ export const stopDatabase: GuardExecutor<"stop-database"> = async (_step, contex
   const postmaster = await findPostmaster(dataDirectory, context);
   if (postmaster === null) return "no server runs";
   await assertNotStreaming(context);
-  await stopServer({ dataDirectory, stallMs }, context);
+  // A follower that nobody reaches would be waited for, up to wal_sender_timeout.
+  const leaves = isCutOff(context.view) ? ({ leavesFollowers: true } as const) : {};
+  await stopServer({ dataDirectory, stallMs, ...leaves }, context);
   crashPoint("guard:database-stopped");
   return `the server (pid ${postmaster.pid}) is stopped`;
 };

@@ -14,6 +14,7 @@ import {
   createNodePorts,
   ownHosts,
 } from "#test/integration/agent-observe/node-ports.ts";
+import { noSelfFence } from "#test/unit/agent/no-self-fence.ts";
 
 /** The loop of one agent on a primary, whose configuration draws in two files from a directory of its own. */
 async function startBed() {
@@ -39,6 +40,7 @@ async function startBed() {
     startedAt: 1,
     onFacts: () => undefined,
     onHostEvent: (event) => events.push(event),
+    selfFence: noSelfFence,
   });
   return {
     cluster,

@@ -48,9 +48,12 @@ export async function rows(cluster: TestCluster, node: string): Promise<unknown>
 }
 
 /** What came of the call for the primary, on whichever pool's host it was; calls for standbys come to nothing. */
-export async function answers(cluster: TestCluster): Promise<string> {
+export async function answers(
+  cluster: TestCluster,
+  { from = ["srv127", "srv129"], timeoutMs = 90_000 } = {},
+): Promise<string> {
   const said = async (): Promise<string> => {
-    const texts = ["srv127", "srv129"].map(async (node) => {
+    const texts = from.map(async (node) => {
       const { host } = cluster.node(node);
       const file = `${host.root}/var/lib/castellan-agent/failover.log`;
       return host.exists(file) ? host.readFile(file) : "";
@@ -58,6 +61,6 @@ export async function answers(cluster: TestCluster): Promise<string> {
     const lines = (await Promise.all(texts)).join("").split("\n");
     return lines.filter((line) => !line.endsWith("nothing to do")).join("\n").trim(); // prettier-ignore
   };
-  await waitFor(async () => (await said()) !== "", { timeoutMs: 90_000, what: "the pool's call" });
+  await waitFor(async () => (await said()) !== "", { timeoutMs, what: "the pool's call" });
   return said();
 }

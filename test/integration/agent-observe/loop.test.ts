@@ -7,6 +7,7 @@ import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
 import { createLab } from "#test/harness/lab.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { clusterNodeSettings, createNodePorts, ownHosts, type NodePorts } from "./node-ports.ts";
+import { noSelfFence } from "#test/unit/agent/no-self-fence.ts";
 
 type Bed = AsyncDisposable & {
   readonly loop: Loop;
@@ -23,6 +24,7 @@ function startLoop(node: Pick<NodePorts, "ports" | "expected" | "databases">): B
     startedAt: 1,
     onFacts: (seen) => facts.push(seen),
     onHostEvent: (event) => events.push(event),
+    selfFence: noSelfFence,
   });
   node.databases.onEdge((edge) =>
     loop.wake(edge === "own-database-lost" ? "database-closed" : "database-opened"),

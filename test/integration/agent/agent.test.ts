@@ -58,6 +58,7 @@ test("an agent connects, tells its facts, makes a slot on a real server and take
     log,
     pid: process.pid,
     home: "/",
+    watchdogMs: null,
     heap: { collectSoon: () => undefined },
   });
   expect(agent).toBeDefined();

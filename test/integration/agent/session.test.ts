@@ -33,7 +33,7 @@ function listeningLog(): { readonly log: Log; readonly said: Record<string, unkn
 
 function start(settings: AgentSettings, logger: Log = log) {
   const heap = { collectSoon: () => undefined };
-  return startAgent({ settings, log: logger, pid: process.pid, home: "/", heap });
+  return startAgent({ settings, log: logger, pid: process.pid, home: "/", heap, watchdogMs: null });
 }
 
 async function recordOf({ stateDirectory }: AgentSettings, id: string): Promise<string> {

@@ -180,6 +180,7 @@ function agentOf(node: string, facts: NodeFacts): AgentView {
     agentVersion: version,
     clockOffsetMs: 12,
     lastSeenAt: 0,
+    silentMs: null,
     facts,
     factsAt: 0,
     factsAreCurrent: true,

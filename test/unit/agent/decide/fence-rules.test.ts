@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { decide, guardStateWith } from "#agent/decide/decide.ts";
 import { marksAfter } from "#agent/decide/marks-after.ts";
+import { coordinatorVoteOf, selfFenceOf } from "#agent/decide/isolation.ts";
 import { rules } from "#agent/decide/rules/table.ts";
 import { noMarks, type GuardView } from "#agent/decide/view.ts";
 import { cutOffWhileOpened, failedDisk, fenced, poolOf } from "./acts/fence-acts.ts";
@@ -28,31 +29,48 @@ const often = (seen: GuardView, looks = 6): readonly GuardView[] =>
 
 const cluster = threeNodes();
 const silent = ["srv129", "srv159"].map((node) => peer(node, { database: "silent" }));
-const alone = { cluster, peers: silent, coordinatorConnected: false, trustAnswers: false };
+const alone = { cluster, peers: silent, coordinatorConnected: false, withoutMajorityMs: 16_000 };
 const armed = { selfFence: { armed: true, afterMs: 10_000 } };
 
-test("an armed primary that reaches no majority and no trust address stops itself after its time, and not before", () => {
+test("an armed primary that reaches no majority stops itself after its time and not before, whatever a trust address says", () => {
   const cutOff = view(primary(), { ...alone, policy: armed });
-  expect(found("isolated-primary", often(cutOff, 5))).toBeNull();
-  expect(found("isolated-primary", often(cutOff, 9))).toMatchObject({
+  expect(found("isolated-primary", often({ ...cutOff, withoutMajorityMs: 9_999 }))).toBeNull();
+  expect(found("isolated-primary", often(cutOff, 2))).toBeNull();
+  expect(found("isolated-primary", often(cutOff, 3))).toMatchObject({
     evidence: "1 of 4 voters: itself; for 16 s",
     // Whoever starts it by hand does not know who was promoted meanwhile.
     steps: ["stop-database", "write-standby-marker"],
   });
+  for (const [trustAnswers, text] of [
+    [true, "; a trust address answers"],
+    [false, "; no trust address answers: it is this host that is cut off"],
+  ] as const) {
+    expect(found("isolated-primary", often({ ...cutOff, trustAnswers }))).toMatchObject({
+      evidence: `1 of 4 voters: itself; for 16 s${text}`,
+      steps: ["stop-database", "write-standby-marker"],
+    });
+  }
+});
+
+test("one that gives its agent no session may take writes of others: it is stopped, too", () => {
+  const hung = primary({ status: "unreachable", role: null });
+  const stops = { steps: ["stop-database", "write-standby-marker"] };
+  expect(found("isolated-primary", often(view(hung, { ...alone, policy: armed })))).toMatchObject(stops); // prettier-ignore
 });
 
 test("one that is not armed tells, and goes on", () => {
   const policy = { selfFence: { armed: false, afterMs: 10_000 } };
   const cutOff = view(primary(), { ...alone, policy });
-  expect(found("isolated-primary", often(cutOff, 9))).toMatchObject({ steps: [] });
+  expect(found("isolated-primary", often(cutOff))).toMatchObject({ steps: [] });
 });
 
+const twoNodes = { ...cluster, nodes: cluster.nodes.slice(0, 2) };
 test.each<[string, Partial<GuardView>]>([
-  ["F12: a silent gateway alone", { peers: ["srv129", "srv159"].map((node) => peer(node)) }],
-  ["a silent gateway, with one standby and the coordinator to be reached", { peers: [peer("srv129")], coordinatorConnected: true }], // prettier-ignore
+  ["F12: a silent gateway alone", { peers: ["srv129", "srv159"].map((node) => peer(node)), trustAnswers: false }], // prettier-ignore
+  ["a silent gateway, with one standby and the coordinator to be reached", { peers: [peer("srv129")], coordinatorConnected: true, trustAnswers: false }], // prettier-ignore
   ["hosts that refuse a connection", { peers: ["srv129", "srv159"].map((node) => peer(node, { database: "refused" })) }], // prettier-ignore
-  ["nobody but a trust address that answers", { trustAnswers: true }],
-  ["trust addresses that nobody has asked yet", { trustAnswers: null }],
+  ["voters that nobody has looked at yet", { peers: [] }],
+  ["one of two voters", { cluster: twoNodes, coordinatorIsVoter: false }],
   ["a host that was told of no cluster", { cluster: null }],
 ])("%s stops no primary", (_what, more) => {
   expect(found("isolated-primary", often(view(primary(), { ...alone, ...more, policy: armed }), 60))).toBeNull(); // prettier-ignore
@@ -63,11 +81,29 @@ test("a standby is never isolated", () => {
   expect(found("isolated-primary", often(standby, 60))).toBeNull();
 });
 
-test("a time in which the agent stood still is no time of isolation", () => {
-  const cutOff = view(primary(), { ...alone, policy: armed });
-  const before = [1, 2].map((at) => ({ ...cutOff, elapsedMs: at * 2_000 }));
-  const after = [100, 101, 102].map((at) => ({ ...cutOff, elapsedMs: at * 2_000 }));
-  expect(found("isolated-primary", [...before, ...after])).toBeNull();
+test("what it promises of stopping itself, and when it promises nothing", () => {
+  const calm = view(primary(), { cluster, policy: armed });
+  const voters = ["srv127", "srv129", "srv159", "the coordinator"];
+  expect(selfFenceOf(calm, "enforce", 30_000)).toEqual({ withinMs: 45_000, voters });
+  const patient = { ...armed, selfFence: { armed: true, afterMs: 60_000 } };
+  const later = view(primary(), { cluster, policy: patient, coordinatorIsVoter: false });
+  expect(selfFenceOf(later, "enforce", 30_000)).toEqual({ withinMs: 70_000, voters: voters.slice(0, 3) }); // prettier-ignore
+  for (const nothing of [
+    selfFenceOf(calm, "enforce", null),
+    selfFenceOf(calm, "observe", 30_000),
+    selfFenceOf(calm, "maintenance", 30_000),
+    selfFenceOf(view(primary(), { cluster }), "enforce", 30_000),
+    selfFenceOf({ ...calm, cluster: twoNodes, coordinatorIsVoter: false }, "enforce", 30_000),
+    selfFenceOf({ ...calm, vendorAtWork: "restartcluster.sh runs" }, "enforce", 30_000),
+    selfFenceOf({ ...calm, marks: { ...noMarks, stopped: { at: 1, pid: null } } }, "enforce", 30_000), // prettier-ignore
+  ]) {
+    expect(nothing).toBeNull();
+  }
+});
+
+test("one host has one vote: a coordinator on a declared node's host is no voter", () => {
+  const on = (host: string): boolean => coordinatorVoteOf(`wss://${host}:7300/agent`, cluster);
+  expect([on("192.168.4.10"), on("192.168.4.129"), on("srv159")]).toEqual([true, false, false]);
 });
 
 test("a former primary is opened again when every other node was seen and each pool names it", () => {

@@ -149,3 +149,14 @@ test("only where no pool knows of a standby that left has the coordinator to rec
   expect(mustBeRecorded([leaving], { ...seen, cluster: threeNodes() })).toBe(false);
   expect(mustBeRecorded([{ ...leaving, notPromotable: [] }], noPool)).toBe(false);
 });
+
+test("a row that others count on waits for no rest, no limit, no settling and no operation; for a person and the vendor it does", () => {
+  const waitsFor = ["settle", "reserved", "limit", "rest"];
+  for (const [gate, , close] of shut) {
+    const promised = input({ rule: { class: "database", isPromised: true } });
+    expect([gate, judge(close(promised)).act]).toEqual([gate, waitsFor.includes(gate)]);
+  }
+  const reservations = [{ class: "database", by: "op-a" }] as const;
+  const rule = { class: "database", isPromised: true } as const;
+  expect(stopsWhile({ mode: enforce, rule, vendorAtWork: null, reservations })).toBeNull();
+});

@@ -88,3 +88,17 @@ test("a pool that names another primary than the databases, or nobody, is told, 
     "pool-contradicts-database": ["the pool of srv129 names nobody; the primary is srv127", []],
   });
 });
+
+test("a pool that nobody answered when it lost its primary is told, until a primary is seen", () => {
+  const unanswered = { at: 0, lost: "192.168.4.127:5432" };
+  const standby = primary({ role: "standby" });
+  expect(judge(view(standby, { unanswered }))).toEqual({
+    "failover-unanswered": [
+      "it lost 192.168.4.127:5432 at 1970-01-01T00:00:00.000Z, and no primary is seen",
+      [],
+    ],
+  });
+  const peers = [peer("srv129", { database: "primary" })];
+  expect(judge(view(standby, { unanswered, peers }))).toEqual({});
+  expect(judge(view(standby))).toEqual({});
+});

@@ -10,14 +10,15 @@ const at = (node: string, received: string, more: Partial<NodeLook> = {}): NodeL
   timeline: 1,
   received,
   replayed: "0/1",
-  isReceiving: false,
+  receivesFrom: null,
   ...more,
 });
+const stopped = { because: "srv127 is stopped", synchronousStandbyNames: "", timeline: 2, silentHost: null }; // prettier-ignore
 const decide = (now: readonly NodeLook[], more: Partial<FailoverCase> = {}) =>
   decideFailover({
     lost: "srv127",
     others: ["srv129", "srv159"],
-    proof: { synchronousStandbyNames: "", timeline: 2 },
+    proof: stopped,
     looks: [now, now],
     ...more,
   });
@@ -44,12 +45,12 @@ describe("whom a failover promotes", () => {
   });
 
   test("nobody without the proof that the former primary takes no write", () => {
-    const proof = { missing: "the agent of srv127 is away", mayCome: true };
-    expect(decide([at("srv129", "0/5000")], { proof })).toEqual({ do: "wait", mayChange: true, because: proof.missing }); // prettier-ignore
+    const proof = { missing: "the agent of srv127 is away", mayCome: true, inMs: 7 };
+    expect(decide([at("srv129", "0/5000")], { proof })).toEqual({ do: "wait", mayChange: true, inMs: 7, because: proof.missing }); // prettier-ignore
   });
 
   test("nobody while a standby may still get more, or has got more between two looks", () => {
-    expect(decide([at("srv129", "0/5000"), at("srv159", "0/6000", { isReceiving: true })])).toMatchObject({ do: "wait", mayChange: true, because: "srv159: still receiving, or not at rest" }); // prettier-ignore
+    expect(decide([at("srv129", "0/5000"), at("srv159", "0/6000", { receivesFrom: "192.168.4.127" })])).toMatchObject({ do: "wait", mayChange: true, because: "srv159: still receiving, or not at rest" }); // prettier-ignore
     const looks = [[at("srv129", "0/4000")], [at("srv129", "0/5000")]] as const;
     expect(decide([], { looks })).toMatchObject({ do: "wait", mayChange: true });
   });
@@ -64,7 +65,7 @@ describe("whom a failover promotes", () => {
     const waits = (names: string, ...seen: readonly string[]) =>
       decide(
         seen.map((node) => at(node, "0/5000")),
-        { proof: { synchronousStandbyNames: names, timeline: 2 } },
+        { proof: { ...stopped, synchronousStandbyNames: names } },
       ).do === "wait";
     expect(waits("1 (srv127, srv129, srv159)", "srv129", "srv159")).toBe(false);
     expect(waits("1 (srv127, srv129, srv159)", "srv129")).toBe(true);
@@ -84,7 +85,7 @@ const look = (node: string): fc.Arbitrary<NodeLook> =>
     timeline: fc.constantFrom(1, 2, null),
     received: fc.option(lsn),
     replayed: fc.option(lsn),
-    isReceiving: fc.boolean(),
+    receivesFrom: fc.constantFrom(null, "192.168.4.127", "192.168.4.129"),
   });
 const looksOf = fc
   .tuple(look("srv129"), look("srv159"), look("srv160"))
@@ -98,8 +99,13 @@ test("whatever is seen, only a standby at rest that nobody is ahead of is promot
         looksOf.map((one) => [one, one] as const),
       ),
       fc.oneof(
-        fc.constant({ missing: "no answer", mayCome: true }),
-        fc.constantFrom("", "1 (srv129, srv159, srv160)", "2 (srv129, srv159, srv160)", "*").map((names) => ({ synchronousStandbyNames: names, timeline: 1 })), // prettier-ignore
+        fc.constant({ missing: "no answer", mayCome: true, inMs: null }),
+        fc.record({
+          because: fc.constant("it is stopped"),
+          synchronousStandbyNames: fc.constantFrom("", "1 (srv129, srv159, srv160)", "2 (srv129, srv159, srv160)", "*"), // prettier-ignore
+          timeline: fc.constant(1),
+          silentHost: fc.constantFrom(null, "192.168.4.127"),
+        }),
       ),
       (looks, proof) => {
         const others = ["srv129", "srv159", "srv160"];
@@ -117,7 +123,7 @@ test("whatever is seen, only a standby at rest that nobody is ahead of is promot
         expect(place(before, node)).toBe(position);
         expect(place(now, node)).toBe(position);
         for (const other of now.filter(({ role }) => role === "standby")) {
-          expect(other.isReceiving).toBe(false);
+          expect([null, "silentHost" in proof ? proof.silentHost : null]).toContain(other.receivesFrom); // prettier-ignore
           expect(other.timeline ?? 0).toBeLessThanOrEqual(timeline);
           if (other.timeline === timeline) {
             expect(lsnDistance(position, place(now, other.node))).toBeLessThanOrEqual(0);

@@ -53,6 +53,7 @@ function ledger(views: Readonly<Record<string, NodeFacts>>): readonly NodeSlots[
         agentVersion: null,
         clockOffsetMs: 0,
         lastSeenAt: null,
+        silentMs: null,
         facts,
         factsAt: 0,
         factsAreCurrent: true,
@@ -93,7 +94,7 @@ test("a slot on a node that its owner does not stream from holds nothing, or hol
         srv159: node([someSlot("slot_srv129", { active: false, restartLsn })], spare, {
           role: "standby",
         }),
-      }).map(([name, facts]) => [name, { node: name, connected: true, agentVersion: null, clockOffsetMs: 0, lastSeenAt: null, facts, factsAt: 0, factsAreCurrent: true }]), // prettier-ignore
+      }).map(([name, facts]) => [name, { node: name, connected: true, agentVersion: null, clockOffsetMs: 0, lastSeenAt: null, silentMs: null, facts, factsAt: 0, factsAreCurrent: true }]), // prettier-ignore
     );
     return slotLedger(third, agents)[2]?.slots[0]?.purpose;
   };

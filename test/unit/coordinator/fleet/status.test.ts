@@ -65,7 +65,14 @@ function statuses(views: Readonly<Record<string, NodeFacts | null>>, away: reado
 }
 
 function view(node: string, f: NodeFacts | null, connected = true): AgentView {
-  const common = { node, connected, agentVersion: "0.1.0", clockOffsetMs: 0, lastSeenAt: 5 };
+  const common = {
+    node,
+    connected,
+    agentVersion: "0.1.0",
+    clockOffsetMs: 0,
+    lastSeenAt: 5,
+    silentMs: null,
+  };
   return { ...common, facts: f, factsAt: 4, factsAreCurrent: connected };
 }
 
