@@ -12,12 +12,10 @@ const all: readonly Course[] = (["all", "incoming", "outgoing"] as const).flatMa
     ),
   ),
 );
-const sample: readonly Course[] = [
-  { cut: "all", agent: "alive", voters: 3, commits: "sync" },
-  { cut: "incoming", agent: "dead", voters: 3, commits: "async" },
-];
+const sample: readonly Course[] = [{ cut: "all", agent: "alive", voters: 3, commits: "async" }];
 
-const courses = process.env["CASTELLAN_PARTITIONS"] === "all" ? all : sample;
+const isWhole = process.env["CASTELLAN_PARTITIONS"] === "all";
+const courses = isWhole ? all : sample;
 test.each(courses.map((course) => [Object.values(course).join(", "), course] as const))(
   "a primary's host is cut off (what, its agent, voters, commits: %s): no row is taken by two nodes",
   { timeout: 300_000 },
@@ -37,7 +35,7 @@ test.each(courses.map((course) => [Object.values(course).join(", "), course] as 
       const first = await waitFor(() => bed.firstRowThere(), { timeoutMs: 120_000, what: "a row through the pool" }); // prettier-ignore
       const last = (await bed.lastRowHere()) ?? 0;
       expect(last).toBeLessThan(first);
-      console.log(JSON.stringify({ ...course, stoppedMs: last - begun, promotedMs, writableMs: first - begun })); // prettier-ignore
+      if (isWhole) console.log(JSON.stringify({ ...course, stoppedMs: last - begun, promotedMs, writableMs: first - begun })); // prettier-ignore
       return;
     }
     expect(said).toContain("nobody was promoted");
@@ -45,7 +43,7 @@ test.each(courses.map((course) => [Object.values(course).join(", "), course] as 
     const alerts = await castellan.json<readonly AlertRecord[]>(["alert", "list"]);
     expect(alerts.find(({ cause }) => cause === `failover:${cluster.name}`)).toMatchObject({ severity: "critical", node: "srv127" }); // prettier-ignore
     expect(bed.firstRowThere()).toBeNull();
-    console.log(JSON.stringify({ ...course, said: said.slice(-160) }));
+    if (isWhole) console.log(JSON.stringify({ ...course, nobody: said.split("nobody was promoted: ")[1] })); // prettier-ignore
     if (course.agent === "restarted" && course.voters === 3) return;
     // Nobody stopped it: it leads on.
     await mend();
