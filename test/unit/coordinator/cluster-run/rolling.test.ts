@@ -1,12 +1,14 @@
 import { expect, test } from "vitest";
 import { checkRolling, planRolling } from "#coordinator/operations/cluster-run/rolling.ts";
 import { addFollower } from "../switchover/scene.ts";
-import { changeDatabase, changeSettings, type World } from "../world.ts";
+import type { WorldOptions } from "../declared-node.ts";
+import { change, changeDatabase, changeSettings, type World } from "../world.ts";
 import { complaints, loaded, runningWorld, situationOf } from "./scene.ts";
 
 /** In the file of that node, waiting for a restart; 100 is in force everywhere. */
-function waiting(node: Readonly<Record<string, number>>, name = "max_connections"): World {
-  const world = addFollower(runningWorld({}));
+function waiting(node: Readonly<Record<string, number>>, options: WorldOptions = {}): World {
+  const name = "max_connections";
+  const world = addFollower(runningWorld(options));
   for (const { name: each } of world.declaration.nodes) {
     changeSettings(world, each, { [name]: "100" });
     const value = node[each];
@@ -59,6 +61,18 @@ test.each([
   ["a standby was lowered further than its primary", { srv127: 60, srv129: 50, srv159: 50 }, "max_connections of srv129 would be 50, and srv127 has 60"], // prettier-ignore
 ])("refused where a server would not start: %s", (_title, values, why) => {
   expect(check(waiting(values)).join("\n")).toContain(why);
+});
+
+test("a root helper of before, which stops no pool, is found where pools have to be stopped, and is no matter elsewhere", () => {
+  const found = [50, 200].map((value) => {
+    const world = waiting({ srv127: value, srv129: value, srv159: value }, { pool: true });
+    change(world, "srv129", ({ host, ...facts }) => ({ ...facts, host: { ...host, rootHelperVerbs: host.rootHelperVerbs.filter((verb) => verb !== "pool-stop") } })); // prettier-ignore
+    return check(world);
+  });
+  expect(found).toEqual([
+    [expect.stringContaining("the root helper of srv129 can't stop and start its pool")],
+    [],
+  ]);
 });
 
 test("one raised and one lowered at once are two restarts", () => {
