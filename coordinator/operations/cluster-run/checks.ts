@@ -107,7 +107,7 @@ const poolsSeen: Check<ClusterSituation> = {
       .map(({ declared }) => ({ node: declared.name, found: `the agent of ${declared.name} is away, and its pool may run`, fix: "It would fail over when the primary stops: start castellan-agent there." })), // prettier-ignore
 };
 
-const poolVerbs: Check<ClusterSituation> = {
+export const poolVerbs: Check<ClusterSituation> = {
   id: "pool-helper",
   title: "The root helpers stop and start the pools",
   wrong: (situation) =>

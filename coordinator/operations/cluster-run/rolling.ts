@@ -8,7 +8,7 @@ import type { CheckResult, Plan, PlanStep } from "../plan.ts";
 import { checkSwitchover } from "../switchover/checks.ts";
 import { planSwitchover } from "../switchover/plan.ts";
 import type { SwitchoverSituation } from "../switchover/situation.ts";
-import { isFollower } from "./checks.ts";
+import { isFollower, poolVerbs } from "./checks.ts";
 import { restartOrder } from "./hot-standby.ts";
 import { isRunning, type ClusterSituation } from "./situation.ts";
 import {
@@ -49,7 +49,7 @@ export function planRolling(
   ]);
   const handOver = planSwitchover(switchover, cluster, checks);
   const common = { ...handOver, reserves: reserved(situation) ?? [] };
-  if (restartOrder(primary, standbys, successor).first === "primary") {
+  if (isPrimaryFirst(situation)) {
     const { noReturn: _none, ...plan } = common;
     return {
       ...plan,
@@ -114,7 +114,19 @@ const checks: readonly Check<ClusterSituation>[] = [
         return [{ node: name, found: `${name} does not admit ${missing.join(", ")}`, fix: `On ${name}: add ${missing.map((verb) => `"${verb}"`).join(", ")} to allow.verbs in agent.yaml, and restart castellan-agent.` }]; // prettier-ignore
       }),
   },
+  {
+    ...poolVerbs,
+    wrong: (situation) => (isPrimaryFirst(situation) ? poolVerbs.wrong(situation) : []),
+  },
 ];
+
+/** Hot-standby parameters are lowered: no pool may run while the primary restarts. */
+function isPrimaryFirst(situation: ClusterSituation): boolean {
+  const [primary] = situation.primaries;
+  const successor = successorOf(situation);
+  if (primary === undefined || successor === null) return false;
+  return restartOrder(primary, standbysOf(situation, successor), successor).first === "primary";
+}
 
 /** Who commits wait for lacks nothing; else the first. */
 function successorOf(situation: ClusterSituation): KnownNode | null {
