@@ -4,9 +4,10 @@ import type { CoordinatorPorts, LoadedCluster } from "../../ports.ts";
 import { asFailure } from "#shared/errors.ts";
 import type { OperationKind } from "#shared/domain/operation.ts";
 import type { OperationRecord } from "../../store/store.ts";
-import type { AddNodeLimits, Asked, KnownNode } from "../add-node/situation.ts";
+import type { AddNodeLimits, Asked } from "../add-node/situation.ts";
 import { refuseConflict } from "../conflict.ts";
 import type { CheckResult, Plan } from "../plan.ts";
+import { lookAtNodes } from "../known-nodes.ts";
 import { agreedPlan } from "../shown-plans.ts";
 import type { StartOperation } from "../start-operation.ts";
 import { checkRestart, checkStart, checkStop } from "./checks.ts";
@@ -57,12 +58,7 @@ async function gather(
   { addNodeLimits, fleet, store }: Parameters<typeof runCluster>[0],
   { declaration }: LoadedCluster,
 ): Promise<ClusterSituation> {
-  const connected = declaration.nodes.filter((node) => fleet.agent(node.name)?.connected === true);
-  await Promise.allSettled(connected.map((node) => fleet.observe([node.name])));
-  const nodes = declaration.nodes.map((declared): KnownNode => {
-    const agent = fleet.agent(declared.name);
-    return { declared, agent, facts: agent?.connected === true ? agent.facts : null };
-  });
+  const nodes = await lookAtNodes(fleet, declaration);
   const stopped = nodes.filter(({ facts }) => facts?.database.status === "stopped");
   const controls = await Promise.all(
     stopped.map(async ({ declared }) => [declared.name, await controlFile(declared.name, fleet)] as const), // prettier-ignore
