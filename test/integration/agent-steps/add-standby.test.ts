@@ -48,6 +48,7 @@ test("slot, copy, files, place and start give a standby that streams under its o
   );
   expect(row).toBe("n2|streaming|replicator");
   expect(await lab.sql(lab.n2.port, "SELECT pg_is_in_recovery()")).toBe("t");
+  expect(await target.jobs.look("start-database.op-abcdefgh")).toBeNull();
 });
 
 test("the login that the new hba line admits is proved with a real replication session", async () => {

@@ -3,6 +3,7 @@ import type { StepContext } from "#agent/ports.ts";
 import { deleteData } from "#agent/steps/delete-data.ts";
 import { dropSlots } from "#agent/steps/drop-slots.ts";
 import { removeEntries } from "#agent/steps/remove-entries.ts";
+import { hbaMarker } from "#shared/config-files/hba-access.ts";
 import type { CommandArgs } from "#shared/domain/commands.ts";
 import type { LaneOptions } from "#test/harness/postgres.ts";
 import { createGuardBed, type GuardBed } from "#test/integration/agent-guard/guard-bed.ts";
@@ -73,6 +74,28 @@ describe.each(lanes)("%s", (_title, lane) => {
     await primary.files.replace(file, `${found.text}# a person's\n`);
     await expect(removeEntries.undo(args, primary)).rejects.toMatchObject({ code: "REFUSED" });
     expect((await primary.files.read(file))?.text).toBe(`${found.text}# a person's\n`);
+    await primary.files.replace(file, found.text);
+  });
+
+  test("what an addition noted of its hba lines goes with them, and with no others", async () => {
+    const primary = await agent("srv127");
+    const file = bed.cluster.node("srv127").paths.hbaFile;
+    const found = await primary.files.read(file);
+    if (found === null) throw new Error("no hba file");
+    const line = (id: string, address: string) => `# ${hbaMarker(id)}\nhost all nobody ${address} md5\n`; // prettier-ignore
+    const stays = line("op-staysher", "10.9.9.8/32");
+    await primary.files.replace(file, `${found.text}${line("op-goesaway", "10.9.9.9/32")}${stays}`);
+    for (const operationId of ["op-goesaway", "op-staysher"]) {
+      await primary.ledger.put(`hba:${file}#${operationId}`, { operationId, at: 1, facts: {} });
+    }
+    const args: CommandArgs<"remove-entries"> = {
+      entries: [{ of: "hba", file, address: "10.9.9.9/32", users: ["nobody"] }],
+      planned: [],
+    };
+    await runStep(removeEntries, args, primary);
+    expect((await primary.files.read(file))?.text).toBe(`${found.text}${stays}`);
+    const noted = await primary.ledger.list("hba:");
+    expect(noted.map(({ key }) => key)).toEqual([`hba:${file}#op-staysher`]);
     await primary.files.replace(file, found.text);
   });
 
