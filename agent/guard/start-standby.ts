@@ -43,5 +43,4 @@ export async function startServer(
   };
   if ((await findPostmaster(dataDirectory, context)) === null) await launchServer(start, context);
   await awaitServer(start, context, (note) => context.log.debug({ note }, "The server starts."));
-  await context.jobs.remove(jobName);
 }

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { hbaMarker } from "#shared/config-files/hba-access.ts";
 import { withoutNode } from "#shared/config-files/without-node.ts";
 import type { CommandArgs, Evidence, NodeEntry } from "#shared/domain/commands.ts";
 import { crashPoint } from "#shared/crash-point.ts";
@@ -49,6 +50,7 @@ export const removeEntries: ChangeStep<"remove-entries"> = {
       }
       const own = await factsOf(entry, context);
       if (own === null || own.reloaded) continue;
+      if (entry.of === "hba") await forgetAdditions(entry.file, text, context);
       await reload(entry, context);
       await noteOwn(context, keyOf(entry), { ...own, reloaded: true });
     }
@@ -79,6 +81,13 @@ export const removeEntries: ChangeStep<"remove-entries"> = {
     return evidence(lines, { files, alreadyDone: lines.length === 0 });
   },
 };
+
+/** What an addition noted for its undo, of lines that are gone: it is over, or there would be no removal. */
+async function forgetAdditions(file: string, text: string, { ledger }: StepContext): Promise<void> {
+  for (const { key, entry } of await ledger.list(ledgerKey.hba(file, ""))) {
+    if (!text.includes(hbaMarker(entry.operationId))) await ledger.delete(key);
+  }
+}
 
 async function putBack(
   { file }: NodeEntry,

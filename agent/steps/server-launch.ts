@@ -93,6 +93,7 @@ export async function awaitServer(
       return { state: "waiting", token, missing: status };
     },
   );
+  await context.jobs.remove(start.jobName);
 }
 
 async function startFailed(
