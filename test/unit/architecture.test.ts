@@ -104,6 +104,13 @@ test("only main.ts files read the process", () => {
   expect(readers).toEqual([]);
 });
 
+test("nothing of an agent asks Intl, whose tables would stay in its memory", () => {
+  const askers = files
+    .filter((file) => /^(agent|shared)\//.test(file))
+    .filter((file) => /\bIntl\.|localeCompare|\.toLocale/.test(read(file)));
+  expect(askers).toEqual([]);
+});
+
 test("there is no import cycle", () => {
   expect(findCycle()).toEqual([]);
 });
