@@ -1,5 +1,5 @@
+import { watch, type FSWatcher } from "node:fs";
 import { basename, dirname, relative, sep } from "node:path";
-import { watch, type FSWatcher } from "chokidar";
 import { asFailure } from "#shared/errors.ts";
 import { errnoOf } from "../adapters/file-failure.ts";
 import { fileSignature } from "../adapters/local-system.ts";
@@ -15,7 +15,8 @@ export type DirectoryWatch = AsyncDisposable & {
   problem(): string | null;
 };
 
-const readyWithinMs = 5_000;
+/** What this user may not read is left to the poll. */
+const forbidden: ReadonlySet<string | null> = new Set(["EACCES", "EPERM"]);
 
 export function watchDirectory(
   directory: string,
@@ -33,12 +34,15 @@ export function watchDirectory(
     for (;;) {
       const { path, identity } = await nearestExisting(directory);
       if (isClosed || armed?.identity === identity) return;
-      await disarm();
-      const watcher = arm(path);
-      armed = { identity, watcher };
-      await readyOrFailed(watcher);
-      // It failed.
-      if (!isArmed(watcher)) return;
+      disarm();
+      try {
+        armed = { identity, watcher: arm(path) };
+      } catch (error) {
+        const code = errnoOf(error);
+        if (code === "ENOENT") continue;
+        problem = forbidden.has(code) ? null : asFailure(error).message;
+        return;
+      }
       problem = null;
       onEvent(null);
       // Once more: a missing directory may have come before its parent was armed.
@@ -50,41 +54,24 @@ export function watchDirectory(
     return arming;
   };
 
-  function isArmed(watcher: FSWatcher): boolean {
-    return armed?.watcher === watcher;
-  }
-
-  async function disarm(): Promise<void> {
-    const { watcher } = armed ?? {};
+  function disarm(): void {
+    armed?.watcher.close();
     armed = null;
-    await watcher?.close();
   }
 
   function arm(path: string): FSWatcher {
     const [next] = relative(path, directory).split(sep);
-    const isWantedHere = (name: string): boolean => (path === directory ? isWanted(name) : name === next); // prettier-ignore
-    const watcher = watch(path, {
-      depth: 0,
-      ignoreInitial: true,
-      atomic: false,
-      ignorePermissionErrors: true,
-      ignored: (entry) =>
-        entry !== path && !(dirname(entry) === path && isWantedHere(basename(entry))),
-    });
-    watcher.on("error", (error) => {
-      // Of an entry that is a link to itself: the directory is watched on.
-      if (errnoOf(error) === "ELOOP") return;
-      problem = asFailure(error).message;
-      if (isArmed(watcher)) void disarm();
-    });
-    // Its own events are throttled: the second of two changes within 50 ms is only told by the kernel's.
-    watcher.on("raw", (_, name) => {
+    const watcher = watch(path, (_, name) => {
       // The kernel gives what happens to the directory itself its own name: it may be another one now, with the same inode.
       const isItself = name === basename(path);
-      // Closed by the rearm: one that is closed while it is being armed is never ready.
-      if (isItself && isArmed(watcher)) armed = { identity: null, watcher };
+      if (isItself && armed?.watcher === watcher) armed = { identity: null, watcher };
       if (isItself || path !== directory) void rearmIfReplaced();
-      if (isWantedHere(name)) onEvent(path === directory ? name : null);
+      const isWantedHere = name !== null && (path === directory ? isWanted(name) : name === next);
+      if (isWantedHere) onEvent(path === directory ? name : null);
+    });
+    watcher.on("error", (error) => {
+      problem = asFailure(error).message;
+      if (armed?.watcher === watcher) disarm();
     });
     return watcher;
   }
@@ -96,22 +83,9 @@ export function watchDirectory(
     [Symbol.asyncDispose]: async () => {
       isClosed = true;
       await arming;
-      await disarm();
+      disarm();
     },
   };
-}
-
-/** Or not within a limit, where its file system does not answer any more. */
-function readyOrFailed(watcher: FSWatcher): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, readyWithinMs);
-    const done = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    watcher.on("ready", done);
-    watcher.on("error", done);
-  });
 }
 
 async function nearestExisting(

@@ -26,7 +26,7 @@ const rows: readonly {
   { folder: "agent/decide", may: ["shared"], pure: true, packages: [] },
   { folder: "agent/steps", may: ["agent", "shared"], packages: ["zod"] },
   { folder: "agent/adapters", may: ["agent", "shared"], packages: ["execa", "pg", "ws", "zod"] },
-  { folder: "agent/watch", may: ["agent", "shared"], packages: ["chokidar", "zod"] },
+  { folder: "agent/watch", may: ["agent", "shared"], packages: ["zod"] },
   {
     folder: "agent/root-helper",
     may: ["shared/config-files", "shared/products", "shared/errors.ts"],

@@ -5,25 +5,19 @@ import { expect, test, vi } from "vitest";
 import { watchDirectory } from "#agent/watch/watch-directory.ts";
 
 const kernel = vi.hoisted(() => ({ watches: 0, isExhausted: false, early: new Set<string>() }));
-// The one library that asks the kernel: what it does without a watch left can't be had on a machine that is shared.
-vi.mock("chokidar", () => ({
-  watch: () => {
-    const watcher = Object.assign(new EventEmitter(), {
-      close: () => {
-        watcher.removeAllListeners();
-        return Promise.resolve();
-      },
-    });
+// What the kernel does without a watch left can't be had on a machine that is shared.
+vi.mock("node:fs", async (original) => ({
+  ...(await original<typeof import("node:fs")>()),
+  watch: (_: string, tell: (event: string, name: string) => void) => {
     kernel.watches += 1;
+    if (kernel.isExhausted) {
+      throw new Error("ENOSPC: System limit for number of file watchers reached");
+    }
     queueMicrotask(() => {
-      for (const name of kernel.early) watcher.emit("raw", "rename", name);
+      for (const name of kernel.early) tell("rename", name);
       kernel.early.clear();
-      if (kernel.isExhausted) {
-        watcher.emit("error", new Error("ENOSPC: System limit for number of file watchers"));
-      }
-      watcher.emit("ready");
     });
-    return watcher;
+    return Object.assign(new EventEmitter(), { close: () => undefined });
   },
 }));
 
