@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import type { AlertRecord, OperationRecord } from "#coordinator/store/store.ts";
+import type { TestCluster } from "#test/harness/cluster.ts";
+import { databaseVip } from "#test/harness/kingbase/node-files.ts";
 import type { LaneOptions } from "#test/harness/postgres.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { killPrimary, leaveBehind } from "../support/lost-primary.ts";
@@ -20,6 +22,7 @@ test.each(lanes)(
     await leaveBehind(cluster, "srv129");
     await cluster.sql("srv127", "INSERT INTO kept VALUES (2)");
     await waitFor(async () => (await rows(cluster, "srv159")) === 2, { what: "srv159 to have it" });
+    await waitFor(() => holds(cluster, "srv127"), { timeoutMs: 30_000, what: "the primary's address" }); // prettier-ignore
     await killPrimary(cluster);
     const called = await answers(cluster);
     expect(called).toMatch(/ promoted: srv159: /);
@@ -37,6 +40,7 @@ test.each(lanes)(
       { timeoutMs: 60_000, what: "both to follow srv159" },
     );
     expect(await rows(cluster, "srv129")).toBe(2);
+    await waitFor(() => holds(cluster, "srv159"), { timeoutMs: 60_000, what: "the address to move" }); // prettier-ignore
     for (const { name } of cluster.pools?.nodes ?? []) {
       await waitFor(
         async () => {
@@ -55,3 +59,14 @@ test.each(lanes)(
     expect(alerts.filter(({ cause }) => cause === `failover:${cluster.name}`)).toEqual([]);
   },
 );
+
+/** Of KingbaseES: the database's virtual address is on that host, and on no other. */
+async function holds(cluster: TestCluster, node: string): Promise<boolean> {
+  if (cluster.lane.product !== "kingbase-v8r3") return true;
+  const holders: string[] = [];
+  for (const { host, name } of cluster.nodes) {
+    const { stdout } = await host.exec(["ip", "-4", "-o", "addr", "show"]);
+    if (stdout.includes(` ${databaseVip(cluster)} `)) holders.push(name);
+  }
+  return holders.join() === node;
+}
