@@ -82,6 +82,19 @@ test(
   },
 );
 
+test("standbys that its guard let commits go without take the place of no primary", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { srv129, srv159 } = await cluster(coordinator);
+  const { clock, store } = coordinator.core.ports;
+  const decided = (id: string, names: string, notPromotable: readonly string[]) =>
+    store.addDecision("srv127", { id, at: clock.now(), node: "srv127", rule: "synchronous-without-standby", because: "it waits", evidence: "", class: "sync", steps: [{ do: "synchronous", names, notPromotable: [...notPromotable] }], outcome: "done", why: null, inputs: "{}", nearMisses: [] }, clock.now()); // prettier-ignore
+  decided("1", "", ["srv129", "srv159"]);
+  expect((await call(coordinator, "srv127")).body).toMatchObject({ outcome: "waits", because: expect.stringContaining("srv127 went on without") }); // prettier-ignore
+  expect([...kinds(srv129), ...kinds(srv159)]).not.toContain("promote");
+  decided("2", "1 (srv129)", []);
+  expect((await call(coordinator, "srv127")).body).toMatchObject({ outcome: "promoted" });
+});
+
 test("only an agent is heard", async () => {
   await using coordinator = await startTestCoordinator();
   await cluster(coordinator);
