@@ -19,6 +19,8 @@ export type FailoverCase = {
   /** All data nodes but that. */
   readonly others: readonly string[];
   readonly proof: Proof | NoProof;
+  /** Those that its guard let commits go without, and has not waited for since: they lack what was acknowledged. */
+  readonly leftBehind: readonly string[];
   /** One after the other, the second one begun when the first one had ended. */
   readonly looks: readonly [readonly NodeLook[], readonly NodeLook[]];
 };
@@ -60,7 +62,8 @@ export type Candidate = {
 };
 
 /** Who takes the place of a primary, if anybody may: nobody is promoted without proof that it takes no write any more. */
-export function decideFailover({ lost, others, proof, looks }: FailoverCase): FailoverDecision {
+export function decideFailover(failover: FailoverCase): FailoverDecision {
+  const { leftBehind, lost, looks, others, proof } = failover;
   const [before, now] = looks;
   const leading = now.filter(({ role }) => role === "primary").map(({ node }) => node);
   const [primary] = leading;
@@ -92,6 +95,11 @@ export function decideFailover({ lost, others, proof, looks }: FailoverCase): Fa
   const [successor] = seen.toSorted(mostAdvancedFirst);
   if (successor === undefined) {
     return { do: "wait", mayChange: true, because: "no standby can be asked" };
+  }
+  // With one that did not leave, the most advanced has all that this one has.
+  if (seen.every(({ node }) => leftBehind.includes(node))) {
+    const names = seen.map(({ node }) => node).join(", ");
+    return { do: "wait", mayChange: false, because: `${lost} went on without ${names}: what was acknowledged then is on nobody else that can be asked` }; // prettier-ignore
   }
   const rest = seen.filter((one) => one !== successor);
   const compared = rest.map(({ node, position, timeline }) => `${node} ${position} (timeline ${timeline})`); // prettier-ignore

@@ -117,7 +117,8 @@ async function look(
   const before = await lookAt(others, ports);
   // What the others say of it is as new as what they say of themselves.
   const proof = "missing" in answer ? silenceOf(lost, cluster, answer, ports) : answer;
-  return { lost: lost.name, others, proof, looks: [before, await lookAt(others, ports)] };
+  const leftBehind = leftBy(lost.name, ports);
+  return { lost: lost.name, others, proof, leftBehind, looks: [before, await lookAt(others, ports)] }; // prettier-ignore
 }
 
 async function proofOf(
@@ -180,6 +181,16 @@ function silenceOf(
     timeline: database.timeline,
     silentHost: address,
   };
+}
+
+/** By the last word of its guard on whom its commits wait for; it is told before anything else that its agent has to tell. */
+function leftBy(node: string, { store }: FailOverPorts): readonly string[] {
+  for (const { decision } of store.decisions(node)) {
+    if (decision.outcome !== "done" && decision.outcome !== "begun") continue;
+    const step = decision.steps.find((one) => one.do === "synchronous");
+    if (step !== undefined) return step.notPromotable;
+  }
+  return [];
 }
 
 async function lookAt(

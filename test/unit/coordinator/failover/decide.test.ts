@@ -19,6 +19,7 @@ const decide = (now: readonly NodeLook[], more: Partial<FailoverCase> = {}) =>
     lost: "srv127",
     others: ["srv129", "srv159"],
     proof: stopped,
+    leftBehind: [],
     looks: [now, now],
     ...more,
   });
@@ -59,6 +60,17 @@ describe("whom a failover promotes", () => {
     const leads = at("srv129", "0/5000", { role: "primary" });
     expect(decide([leads])).toMatchObject({ do: "nothing", primary: "srv129" });
     expect(decide([leads, { ...leads, node: "srv159" }])).toMatchObject({ do: "wait", mayChange: false }); // prettier-ignore
+  });
+
+  test("nobody of those whom the primary's guard let commits go without; with one that stayed, who has most", () => {
+    const looks = [at("srv129", "0/5000"), at("srv159", "0/6000")];
+    expect(decide(looks, { leftBehind: ["srv129", "srv159"] })).toEqual({
+      do: "wait",
+      mayChange: false,
+      because:
+        "srv127 went on without srv129, srv159: what was acknowledged then is on nobody else that can be asked",
+    });
+    expect(decide(looks, { leftBehind: ["srv159"] })).toMatchObject({ successor: { node: "srv159" } }); // prettier-ignore
   });
 
   test("with synchronous commits: unless those that can't be asked may have what nobody else has", () => {
@@ -109,7 +121,7 @@ test("whatever is seen, only a standby at rest that nobody is ahead of is promot
       ),
       (looks, proof) => {
         const others = ["srv129", "srv159", "srv160"];
-        const decided = decideFailover({ lost: "srv127", others, proof, looks });
+        const decided = decideFailover({ lost: "srv127", others, proof, leftBehind: [], looks });
         if (decided.do !== "promote") return;
         expect(proof).not.toHaveProperty("missing");
         expect(decided.successor.timeline).toBe(1);
