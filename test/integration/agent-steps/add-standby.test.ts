@@ -60,8 +60,18 @@ test("the login that the new hba line admits is proved with a real replication s
 
 test("a second run of every step finds all done and changes nothing", async () => {
   const pid = await readFile(join(lab.n2.paths.dataDirectory, "postmaster.pid"), "utf8");
+  // As an agent leaves it that is killed while it waits for the server.
+  await target.jobs.start({
+    name: "start-database.op-abcdefgh",
+    operationId: "op-abcdefgh",
+    generation: 1,
+    program: `${binDirectory}/pg_ctl`,
+    args: ["--version"],
+    env: {},
+  });
   await addStandby(args, primary, target);
   expect(await readFile(join(lab.n2.paths.dataDirectory, "postmaster.pid"), "utf8")).toBe(pid);
+  expect(await target.jobs.look("start-database.op-abcdefgh")).toBeNull();
 });
 
 test("undo of every step leaves nothing behind, and a second undo is no failure", async () => {
