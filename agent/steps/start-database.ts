@@ -36,9 +36,9 @@ const ServerFacts = z.object({
 export const startDatabase: ChangeStep<"start-database"> = {
   check: async (args, context) => {
     const standby = await lookAtServer(args.dataDirectory, context);
-    return standby === null
-      ? null
-      : evidence([standby], { alreadyDone: !(await isOurs(args, context)) });
+    // Of a start that was cut off the job is left: it goes once the start is over.
+    if (standby === null || (await context.jobs.look(jobName(context))) !== null) return null;
+    return evidence([standby], { alreadyDone: !(await isOurs(args, context)) });
   },
   apply: async (args, context) => {
     const job = await context.jobs.look(jobName(context));
