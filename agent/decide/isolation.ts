@@ -57,7 +57,7 @@ export function mayTakeWrites({ facts: { database } }: Pick<GuardView, "facts">)
   return status === "running" ? role === "primary" : status === "unreachable" && !hasStandbyMarker;
 }
 
-/** Looks that have to agree, an address to drop, and the end of all sessions. */
+/** The look itself, an address to drop, and the end of all sessions. */
 const stopsWithinMs = 10_000;
 /** From the death of the agent until systemd's next one has looked at everybody. */
 const restartMs = 5_000;

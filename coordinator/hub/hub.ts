@@ -148,7 +148,9 @@ export class Hub {
     if (state === undefined || state.link !== link) return;
     state.link = null;
     state.lastSeenAt = this.#ports.clock.now();
-    state.silentSinceMs = link.endedInSilence ? this.#ports.clock.elapsedMs() : null;
+    // What it told over an earlier link may be another life's word.
+    const isHeard = link.endedInSilence && state.heldIsCurrent;
+    state.silentSinceMs = isHeard ? this.#ports.clock.elapsedMs() : null;
     if (this.#isClosed) return;
     for (const { settle } of state.waiters) settle(this.#away(state.node));
     this.#ports.events.emit("agent:lost", { node: state.node }, { reason });

@@ -12,7 +12,8 @@ export const fenceRules: readonly Rule[] = [
     id: "isolated-primary",
     because: "this primary reaches no majority of voters, so another one may take its place",
     severity: "critical",
-    looks: 3,
+    // The fence time says how long it has to last.
+    looks: 1,
     class: "database",
     when: (view) => {
       const { withoutMajorityMs: forMs, policy } = view;

@@ -95,6 +95,52 @@ test("standbys that its guard let commits go without take the place of no primar
   expect((await call(coordinator, "srv127")).body).toMatchObject({ outcome: "promoted" });
 });
 
+const silentOf = (seconds: number) => [{ node: "srv127", since: Date.now() - seconds * 1_000 }];
+
+/** It runs as a primary that stops itself without a majority, and both others have not reached it for a minute. */
+async function armed(coordinator: TestCoordinator) {
+  const agents = await cluster(coordinator);
+  const voters = ["srv127", "srv129", "srv159", "the coordinator"];
+  const tell = (agent: ScriptedAgent, guard: Partial<ScriptedAgent["facts"]["guard"]>): void => {
+    agent.facts = { ...agent.facts, guard: { ...agent.facts.guard, ...guard } };
+    agent.sendFacts();
+  };
+  agents.srv127.facts = someFacts({ database: someDatabase({ role: "primary", timeline: 1 }) });
+  tell(agents.srv127, { selfFence: { withinMs: 0, voters } });
+  for (const agent of [agents.srv129, agents.srv159]) tell(agent, { silent: silentOf(60) });
+  const { hub } = coordinator.core;
+  await waitFor(() => hub.view("srv127")?.facts?.guard.selfFence?.voters.length === 4);
+  await waitFor(() => hub.view("srv159")?.facts?.guard.silent?.length === 1);
+  return agents;
+}
+
+test(
+  "the silence of a primary that said it would stop itself is a proof, once it had the time",
+  { timeout: 60_000 },
+  async () => {
+    await using coordinator = await startTestCoordinator();
+    const { srv127 } = await armed(coordinator);
+    srv127.freeze();
+    await waitFor(() => coordinator.core.hub.view("srv127")?.connected === false);
+    const { body } = await call(coordinator, "srv129");
+    expect(body).toMatchObject({ outcome: "promoted", primary: "srv159" });
+    expect(body.because).toContain("(3 of 4 voters) have not reached srv127 for");
+    expect(coordinator.core.hub.view("srv127")?.silentMs).toBeGreaterThan(13_000);
+  },
+);
+
+test("an agent that was heard to end proves nothing by its silence", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { srv127, srv129 } = await armed(coordinator);
+  srv127.breakLink();
+  await waitFor(() => coordinator.core.hub.view("srv127")?.connected === false);
+  expect((await call(coordinator, "srv129")).body).toMatchObject({
+    outcome: "waits",
+    because: expect.stringContaining("its agent was not heard until a silence began"),
+  });
+  expect(kinds(srv129)).not.toContain("promote");
+});
+
 test("only an agent is heard", async () => {
   await using coordinator = await startTestCoordinator();
   await cluster(coordinator);
