@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseDocument } from "yaml";
+import type { AlertRecord } from "#coordinator/store/store.ts";
 import { enforce } from "#test/e2e/support/guard.ts";
 import { killPrimary, leaveBehind } from "#test/e2e/support/lost-primary.ts";
 import { writeThroughPool, type PoolWriter } from "#test/e2e/support/pool-writer.ts";
-import { installCastellan } from "#test/harness/castellan.ts";
+import { installCastellan, type Castellan } from "#test/harness/castellan.ts";
 import { createCluster, type TestCluster } from "#test/harness/cluster.ts";
 import { createLab } from "#test/harness/lab.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
@@ -21,6 +22,8 @@ type Row = {
   readonly writableMs: Times;
   /** From the kill until both others stream, and both pools have all rows up. */
   readonly redundancyMs: Times;
+  /** Rounds whose former primary could not be rewound, and was copied anew. */
+  readonly rebuilt: number;
   readonly lostAcknowledged: number;
 };
 
@@ -93,12 +96,14 @@ async function measure(
   const writer = writeThroughPool(cluster);
   const writable: number[] = [];
   const redundant: number[] = [];
+  let copied = 0;
   let primary = "srv127";
   for (let round = 1; round <= rounds; round += 1) {
-    const seen = await oneRound(cluster, primary, writer);
+    const seen = await oneRound({ cluster, castellan, writer }, primary);
     writable.push(seen.writableMs);
     redundant.push(seen.redundancyMs);
-    say(`${commits} ${round}: ${primary} killed, ${seen.leader} promoted, ${seen.behind} was ${seen.behindBytes} bytes behind; nobody could write for ${seen.writableMs} ms, all redundant after ${seen.redundancyMs} ms`); // prettier-ignore
+    copied += seen.isRebuilt ? 1 : 0;
+    say(`${commits} ${round}: ${primary} killed, ${seen.leader} promoted, ${seen.behind} was ${seen.behindBytes} bytes behind; nobody could write for ${seen.writableMs} ms, all redundant after ${seen.redundancyMs} ms${seen.isRebuilt ? ", by a rebuild" : ""}`); // prettier-ignore
     primary = seen.leader;
     await sleep(restMs);
   }
@@ -108,12 +113,20 @@ async function measure(
   return {
     writableMs: times(writable),
     redundancyMs: times(redundant),
+    rebuilt: copied,
     lostAcknowledged: acknowledged.filter((id) => !ids.has(id)).length,
   };
 }
 
 /** The one that is left behind has, two times of three, the lower row: a pool by itself would take that. */
-async function oneRound(cluster: TestCluster, primary: string, writer: PoolWriter) {
+async function oneRound(
+  {
+    cluster,
+    castellan,
+    writer,
+  }: { cluster: TestCluster; castellan: Castellan; writer: PoolWriter },
+  primary: string,
+) {
   const [, behind = "", most = ""] = [...names, ...names].slice(names.indexOf(primary));
   const heal = await leaveBehind(cluster, behind, primary);
   const behindBytes = await waitFor(
@@ -129,9 +142,20 @@ async function oneRound(cluster: TestCluster, primary: string, writer: PoolWrite
   const begun = performance.now();
   await killPrimary(cluster, primary);
   await heal();
-  await waitFor(() => isRedundant(cluster, most), { timeoutMs: 240_000, what: `all to follow ${most}` }); // prettier-ignore
+  const what = `all to follow ${most}`;
+  const isBack = await waitFor(() => isRedundant(cluster, most), { timeoutMs: 30_000, what }).catch(() => false); // prettier-ignore
+  const isRebuilt = !isBack && (await rebuilt(castellan, cluster.name, primary));
+  await waitFor(() => isRedundant(cluster, most), { timeoutMs: 240_000, what });
   const redundancyMs = Math.round(performance.now() - begun);
-  return { leader: most, behind, behindBytes, writableMs: writer.longestGap(), redundancyMs };
+  return { leader: most, behind, behindBytes, writableMs: writer.longestGap(), redundancyMs, isRebuilt }; // prettier-ignore
+}
+
+/** A former primary that pg_rewind can't bring back is copied anew, as its alert asks for. */
+async function rebuilt(castellan: Castellan, cluster: string, node: string): Promise<boolean> {
+  const alerts = await castellan.json<readonly AlertRecord[]>(["alert", "list"]);
+  if (!alerts.some(({ cause }) => cause === `node:${node}:guard:needs-rebuild`)) return false;
+  await castellan.cli(["node", "rebuild", cluster, node, "--yes"], { timeoutMs: 240_000 });
+  return true;
 }
 
 /** true, or an error that says who does not follow, or is not shown as it is. */
