@@ -2,6 +2,7 @@ import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/pro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import * as z from "zod";
 import { openDecisionRing } from "#agent/guard/decision-ring.ts";
 import { openGuardModes } from "#agent/guard/guard-modes.ts";
 import { guardRecordFile } from "#agent/guard/guard-record.ts";
@@ -174,6 +175,27 @@ test("a mode that is gone or damaged is told; one that was never set is not", as
   expect((await open()).trouble()).toMatch(/can't be read/);
   await rm(path);
   expect((await open()).trouble()).toMatch(/is gone/);
+});
+
+test("what a newer version wrote beside it changes neither the mode nor what this one knows", async () => {
+  await using folder = await stateFolder();
+  const { time, open } = await host(folder.path);
+  const modes = await open();
+  await modes.setMode("enforce", "dba");
+  await modes.beginMaintenance({ forMs: hour, by: "dba", note: null });
+  const path = join(folder.path, "guard-mode.json");
+  const stored: unknown = JSON.parse(await readFile(path, "utf8"));
+  const { maintenance, ...rest } = z.looseObject({ maintenance: z.looseObject({}) }).parse(stored);
+  const newer = { ...rest, later: 1, maintenance: { ...maintenance, later: 1 } };
+  await writeFile(path, JSON.stringify(newer));
+  const again = await open();
+  expect([again.trouble(), again.current().mode, again.lasting()]).toEqual([null, "maintenance", "enforce"]); // prettier-ignore
+  time.now += hour;
+  expect(again.current().mode).toBe("enforce");
+  const synchronous = { node: "srv127", names: "1 (srv129)" };
+  const record = { findings: [], openCauses: [], hasMode: true, hasMarks: true, synchronous };
+  await writeFile(join(folder.path, "guard.json"), JSON.stringify({ ...record, later: 1 }));
+  expect(await guardRecordFile(folder.path).load()).toEqual(record);
 });
 
 test("what commits wait for is kept for the next agent, whatever else is so", async () => {
