@@ -4,12 +4,13 @@ import type { Clock } from "#shared/time.ts";
 import { openBoundFile } from "./bound-file.ts";
 import { guardRecordFile } from "./guard-record.ts";
 
-const Stored = z.strictObject({
+/** Of a newer version, too: what that knew beyond this is left out. */
+const Stored = z.object({
   mode: z.enum(["observe", "enforce"]),
   /** Who set it; left out where nobody has. */
   by: z.string().optional(),
   maintenance: z
-    .strictObject({ until: z.number(), by: z.string(), note: z.string().nullable() })
+    .object({ until: z.number(), by: z.string(), note: z.string().nullable() })
     .nullable(),
 });
 type Stored = z.infer<typeof Stored>;

@@ -4,7 +4,7 @@ import { readSmallFile } from "../adapters/local-system.ts";
 import { asciiJson, writePrivateFile } from "../adapters/private-file.ts";
 
 /** What is open at the coordinator: without it, what ended while the agent was away would stay open for ever. */
-const GuardRecord = z.strictObject({
+const GuardRecord = z.object({
   findings: z.array(GuardFinding),
   /** Of the WAL budget, with an open alert. */
   openCauses: z.array(z.string()),
