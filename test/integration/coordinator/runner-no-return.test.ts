@@ -120,6 +120,41 @@ test("where nobody can say whether it was promoted, what is before it stays unti
   expect(told(agent)).toContain("create-slot/srv127 undo");
 });
 
+test("a hand-over that is aborted after the promotion never opens the former primary", async () => {
+  await using coordinator = await startTestCoordinator();
+  const { runner } = coordinator.core;
+  const shutdown = { checkpoint: "0/3000028", timeline: 1 };
+  const former = coordinator.agent("srv127", { script: () => done({ alreadyDone: false, lines: [], files: [], shutdown }) }); // prettier-ignore
+  let isPromoted = false;
+  const successor = coordinator.agent("srv129", {
+    script: ({ kind, phase }) => {
+      if (kind !== "promote") return done();
+      if (phase === "undo") return failed({ code: "PAST_RETURN", message: "it was told to lead" });
+      return isPromoted ? done({ alreadyDone: true, lines: [], files: [], timeline: 2 }) : null;
+    },
+  });
+  const handOver: PlanStep = {
+    id: "hand-over",
+    phase: "hand-over",
+    title: "srv129 instead of srv127",
+    preview: [],
+    on: null,
+    kind: "hand-over",
+    args: { from: "srv127", to: "srv129", timeline: 1, stallMs: 1_000 },
+  };
+  const plan = { ...somePlan(slotStep("srv129"), handOver), noReturn: handOver.id };
+  const { id } = runner.start(someOperation(plan, { onFailure: "rollback" }));
+  await waitFor(() => successor.commands.length === 2);
+  runner.abort(id);
+  isPromoted = true;
+  successor.end(successor.commands.at(-1)?.id ?? "", failed({ code: "INTERRUPTED" }));
+  await settled(coordinator, id, "succeeded");
+  const said = (agent: ScriptedAgent) =>
+    agent.commands.map(({ kind, phase }) => `${kind} ${phase}`);
+  expect(said(former)).toEqual(["demote run", "demote run"]);
+  expect(said(successor)).toEqual(["create-slot run", "promote run", "promote undo", "promote run"]); // prettier-ignore
+});
+
 test("what an operation reserves it holds from its start to its end, whatever its steps give back", async () => {
   await using coordinator = await startTestCoordinator();
   const agent = coordinator.agent("srv127", {
