@@ -18,7 +18,8 @@ import { createLifetimes } from "./lifetimes.ts";
 import { standingAlerts } from "./operations/add-node/standing-alerts.ts";
 import { attachPool } from "./operations/local-steps/attach-pool.ts";
 import { forgetNode } from "./operations/remove-node/forget-node.ts";
-import { drill } from "./operations/local-steps/drill.ts";
+import { createDrill } from "./operations/local-steps/drill.ts";
+import { createRestoreLayout } from "./operations/local-steps/restore-layout.ts";
 import { handOver } from "./operations/local-steps/hand-over.ts";
 import { stopDatabases } from "./operations/local-steps/stop-databases.ts";
 import { declareNode } from "./operations/local-steps/declare-node.ts";
@@ -105,7 +106,8 @@ export async function startCore(
       createRuleWatch({ store, clock, log, clusterFiles, agents: hub }),
     );
     const fleet = createFleet({ agents: hub, clock, askMs: limits.askMs, newId: randomUUID });
-    const runner = lifetimes.use(
+    const ports = { clock, log, store, fleet, clusterFiles, shownPlans: createShownPlans() };
+    const runner: Runner = lifetimes.use(
       new Runner({
         store,
         clock,
@@ -122,7 +124,16 @@ export async function startCore(
           "hand-over": handOver,
           "stop-databases": stopDatabases,
           "undeclare-node": undeclareNode,
-          drill,
+          drill: createDrill(store),
+          ...createRestoreLayout({
+            ...ports,
+            addNodeLimits: settings.addNode,
+            runner: {
+              start: (asked) => runner.start(asked),
+              resume: (id) => runner.resume(id),
+              abort: (id) => runner.abort(id),
+            },
+          }),
         },
         random: Math.random,
         newOperationId,
@@ -182,7 +193,7 @@ export async function startCore(
     );
     runner.resumeAll();
     return {
-      ports: { clock, log, store, fleet, clusterFiles, shownPlans: createShownPlans() },
+      ports,
       hub,
       runner,
       alerting,

@@ -44,12 +44,14 @@ import { takeOverCron } from "./take-over-cron.ts";
 import { verifyData } from "./verify-data.ts";
 import { writeNodeFiles } from "./write-node-files.ts";
 import { dropOldDirectory } from "./drop-old-directory.ts";
+import { killPrimary } from "./kill-primary.ts";
 import { killStandby } from "./kill-standby.ts";
 import { runLoad } from "./run-load.ts";
 import { keepOwnFiles } from "./keep-own-files.ts";
 import { remakeSlots } from "./remake-slots.ts";
 import { removeEntries } from "./remove-entries.ts";
 import { renewSlot } from "./renew-slot.ts";
+import { stopPrimary } from "./stop-primary.ts";
 import { stopStandby } from "./stop-standby.ts";
 import { swapDataDirectory } from "./swap-data-directory.ts";
 import type { Executors } from "./step.ts";
@@ -91,6 +93,8 @@ export const executors: Executors = {
   "renew-slot": renewSlot,
   "stop-standby": stopStandby,
   "kill-standby": killStandby,
+  "stop-primary": stopPrimary,
+  "kill-primary": killPrimary,
   "run-load": runLoad,
   "keep-own-files": keepOwnFiles,
   "swap-data-directory": swapDataDirectory,

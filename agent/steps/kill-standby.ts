@@ -12,15 +12,19 @@ export const killStandby: ChangeStep<"kill-standby"> = {
   apply: async ({ stallMs }, context) => {
     await noteStop(context);
     const { dataDirectory } = context.settings.paths;
-    const postmaster = await findPostmaster(dataDirectory, context);
-    if (postmaster !== null) {
-      await assertNotPrimary(context);
-      crashPoint("step:killing-standby");
-      process.kill(postmaster.pid, "SIGKILL");
-    }
-    await everyProcessGone(dataDirectory, stallMs, context);
+    if ((await findPostmaster(dataDirectory, context)) !== null) await assertNotPrimary(context);
+    crashPoint("step:killing-standby");
+    await killServer(stallMs, context);
   },
 };
+
+/** Until none of its processes is left. */
+export async function killServer(stallMs: number, context: StepContext): Promise<void> {
+  const { dataDirectory } = context.settings.paths;
+  const postmaster = await findPostmaster(dataDirectory, context);
+  if (postmaster !== null) process.kill(postmaster.pid, "SIGKILL");
+  await everyProcessGone(dataDirectory, stallMs, context);
+}
 
 /** Its children hold the shared memory until they notice: a start before that is refused. */
 async function everyProcessGone(

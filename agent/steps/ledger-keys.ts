@@ -32,6 +32,8 @@ export const ledgerKey = {
   renewed: (slot: string): string => `renewed:${slot}`,
   /** A standby that was stopped for a rebuild. */
   stopped: "stopped",
+  /** A primary that a drill made fail. */
+  failed: "failed",
   /** The table that a drill writes to, and what its client felt. */
   load: "load",
   /** A data directory that is set aside, and what was known of it. */

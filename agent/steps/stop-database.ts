@@ -92,13 +92,13 @@ async function report(
   return { ...evidence([line], more), shutdown: { checkpoint, timeline } };
 }
 
-async function roleOf(context: StepContext): Promise<"primary" | "standby"> {
+export async function roleOf(context: StepContext): Promise<"primary" | "standby"> {
   const [row] = await context.databases.own.query((await ownDialect(context)).isInRecovery);
   return flag(row, "standby") ? "standby" : "primary";
 }
 
 /** One that is still stopping is waited for: it can't be stopped from stopping. */
-async function startAgain(
+export async function startAgain(
   role: "primary" | "standby",
   stallMs: number,
   context: StepContext,

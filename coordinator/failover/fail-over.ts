@@ -2,7 +2,7 @@ import type { NodeDeclaration } from "#shared/domain/cluster.ts";
 import { asFailure, Failure } from "#shared/errors.ts";
 import type { FailoverAnswer, FailoverCall } from "#shared/protocol/messages.ts";
 import type { Events } from "../events.ts";
-import { changesRoles } from "../operations/changes-roles.ts";
+import { roleChanger } from "../operations/changes-roles.ts";
 import type { Runner } from "../operations/runner.ts";
 import type { CoordinatorPorts, LoadedCluster } from "../ports.ts";
 import type { OperationRecord } from "../store/store.ts";
@@ -83,8 +83,8 @@ async function decided(
   const { name } = cluster.declaration;
   for (const begun = clock.elapsedMs(); ; await clock.sleep(lookAgainMs)) {
     // Asked anew each time: one that begins meanwhile has the word, too.
-    const holder = store.leaseHolder(name);
-    if (holder !== null && changesRoles(holder)) {
+    const holder = roleChanger(store, name);
+    if (holder !== null) {
       const isUnderWay = ["planned", "running", "rolling-back"].includes(holder.state);
       const because = heldBecause(holder);
       return isUnderWay ? { outcome: "held", primary: null, because } : waits(because);
@@ -94,6 +94,8 @@ async function decided(
       return { outcome: "led", primary: decision.primary, because: decision.because };
     }
     if (decision.do === "promote") {
+      // What has begun during the look has the word, too.
+      if (roleChanger(store, name) !== null) continue;
       const { successor, because } = decision;
       const plan = planFailover(cluster, successor, [because]);
       const operation = runner.start({ kind: "failover", cluster: name, subject: successor.node, requestedBy, plan, onFailure: "rollback" }); // prettier-ignore

@@ -60,6 +60,8 @@ const leftovers: Leftovers = {
     `${on}: slot ${args.slot} of ${args.forNode} may hold WAL back: drop it if ${args.forNode} does not stream`,
   "stop-standby": ({ on }) => `${on}: its database may be stopped: castellan status`,
   "kill-standby": ({ on }) => `${on}: its database may be stopped: castellan status`,
+  "stop-primary": ({ on }) => `${on}: its database may be stopped: castellan status`,
+  "kill-primary": ({ on }) => `${on}: its database may be stopped: castellan status`,
   "run-load": ({ on }) => `${on}: nothing here; a table castellan_drill_* may be left: drop it`,
   "keep-own-files": ({ on }) =>
     `${on}: recovery.done may lead to another primary: castellan drift list`,
@@ -95,6 +97,8 @@ const leftovers: Leftovers = {
     `the declaration of ${args.node.name} may be missing in the cluster's file: write it back`,
   drill: ({ args }) =>
     `${args.node}: may be stopped: castellan cluster start; a table castellan_drill_* may be left: drop it`,
+  "bring-back": ({ args }) => `${args.node}: castellan status`,
+  "hand-back": ({ args }) => `${args.to}: may be the primary again: castellan status`,
   "declare-node": ({ args }) =>
     `the declaration of ${args.node.name} in the cluster's file: delete it`,
 };

@@ -97,7 +97,9 @@ export type AgentStep = {
   };
 }[CommandKind];
 
-type PoolAttachment = {
+type DrillFault = "stop-standby" | "kill-standby" | "stop-primary" | "kill-primary";
+
+export type PoolAttachment = {
   readonly row: BackendRow;
   /** Management nodes with the port of each one's pool. */
   readonly pools: readonly { readonly node: string; readonly port: number }[];
@@ -146,16 +148,29 @@ export type CoordinatorStep =
       readonly kind: "drill";
       readonly args: {
         readonly node: string;
-        readonly fault: "stop-standby" | "kill-standby";
+        readonly fault: DrillFault;
         /** Whose agent is the client. */
         readonly client: string;
         readonly pool: CommandArgs<"run-load">["pool"];
-        /** Asked right before the fault. */
-        readonly streams: CommandArgs<"prove-streaming">;
+        /** Asked right before the fault, of each of these standbys. */
+        readonly streams: readonly { readonly on: string; readonly args: CommandArgs<"prove-streaming"> }[]; // prettier-ignore
+        /** Of a primary, for the undo: pools don't take it back by themselves. */
+        readonly attachment?: PoolAttachment;
         readonly beforeMs: number;
         readonly afterMs: number;
         readonly stallMs: number;
       };
+    }
+  | {
+      readonly on: null;
+      readonly kind: "bring-back";
+      /** The row where a pool has one. */
+      readonly args: { readonly node: string; readonly attachment: PoolAttachment | null };
+    }
+  | {
+      readonly on: null;
+      readonly kind: "hand-back";
+      readonly args: { readonly to: string };
     }
   | {
       readonly on: null;

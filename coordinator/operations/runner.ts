@@ -44,9 +44,12 @@ export class Runner implements AsyncDisposable {
    * Journals the operation with its plan and begins.
    * @throws Failure OPERATION_CONFLICT naming who holds the cluster.
    */
-  readonly start: StartOperation = ({ plan, onFailure, ...asked }) => {
+  readonly start: StartOperation = ({ plan, onFailure, under, ...asked }) => {
     const header = { ...asked, id: this.#newId(), requestedAt: this.#ports.clock.now() };
-    const created = this.#ports.store.createOperation(header, plan, { onFailure });
+    const created = this.#ports.store.createOperation(header, plan, {
+      onFailure,
+      ...(under === undefined ? {} : { under }),
+    });
     if ("heldBy" in created) throw operationConflict(header.cluster, created.heldBy);
     crashPoint("runner:operation-created");
     this.#ports.events.emit(

@@ -8,6 +8,8 @@ export type NewOperation = OperationOptions & {
   readonly subject: string;
   readonly requestedBy: string;
   readonly plan: Plan;
+  /** The operation that asks for it as a part of its own, and holds the cluster. */
+  readonly under?: string;
 };
 
 /** Journals the operation under a new id, takes the cluster's lease and hands it to the runner. @throws Failure OPERATION_CONFLICT */

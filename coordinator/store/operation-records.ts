@@ -48,7 +48,7 @@ export function operationRecords(db: Connection): OperationRecords {
       db.transaction(() => {
         // Nobody can write until a failover is through: it waits for no other operation, which finds its premise broken.
         const heldBy = header.kind === "failover" ? null : leaseHolder(header.cluster);
-        if (heldBy !== null) return { heldBy };
+        if (heldBy !== null && heldBy.id !== options.under) return { heldBy };
         db.run(
           `INSERT INTO operation (id, kind, cluster, subject, requested_by, requested_at, on_failure, state, plan)
            VALUES (?, ?, ?, ?, ?, ?, ?, 'planned', ?)`,

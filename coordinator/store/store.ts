@@ -31,11 +31,14 @@ export type Store = Disposable & {
   agents(): readonly AgentRecord[];
 
   // operations
-  /** Takes the cluster's lease in the same transaction; the holder if someone else has it. A failover goes on without it. */
+  /**
+   * Takes the cluster's lease in the same transaction; the holder if someone else has it. A failover goes on without it,
+   * and so does what the holder itself (`under`) asks for.
+   */
   createOperation(
     header: OperationHeader,
     plan: Plan,
-    options: OperationOptions,
+    options: OperationOptions & { readonly under?: string },
   ): OperationRecord | { readonly heldBy: OperationRecord };
   operation(id: string): OperationRecord | null;
   operations(filter?: {

@@ -535,6 +535,18 @@ export const commands = {
     args: z.strictObject({ stallMs: z.int().positive() }),
     result: Evidence,
   },
+  /** For a drill: a fast stop that nobody is told of. Its undo opens it as the primary again. A standby is refused. */
+  "stop-primary": {
+    effect: "change",
+    args: z.strictObject({ stallMs: z.int().positive() }),
+    result: Evidence,
+  },
+  /** As stop-primary, by SIGKILL of the postmaster. */
+  "kill-primary": {
+    effect: "change",
+    args: z.strictObject({ stallMs: z.int().positive() }),
+    result: Evidence,
+  },
   /** Numbered rows into a table of the drill's own, and reads, through a pool; its undo drops the table. */
   "run-load": {
     effect: "change",

@@ -44,6 +44,9 @@ export const reservedClasses: Readonly<Record<CommandKind, readonly RuleClass[]>
   "renew-slot": ["disk"],
   "stop-standby": ["database", "role"],
   "kill-standby": ["database", "role"],
+  // The address goes as it goes in earnest.
+  "stop-primary": ["database", "role"],
+  "kill-primary": ["database", "role"],
   "run-load": [],
   "keep-own-files": ["database", "role"],
   "swap-data-directory": ["database", "role"],

@@ -12,6 +12,7 @@ import { renderOperationList } from "../render/operation.ts";
 
 type Options = PlanOptions & {
   readonly node: string;
+  readonly scenario: string;
   readonly kind: string;
   readonly restore?: boolean;
   readonly acceptLoss?: boolean;
@@ -22,24 +23,41 @@ export function addDrillCommands(program: Command, context: CliContext): void {
   const run = withJson(
     drill
       .command("run", { isDefault: true })
-      .description("stop or kill a standby while a client writes and reads, and report")
+      .description("stop or kill a node while a client writes and reads, and report")
       .argument("<cluster>")
-      .requiredOption("--node <node>", "the standby that fails")
+      .requiredOption(
+        "--node <node>",
+        "the node that fails; of a cascade, the standby that is to take over",
+      )
+      .addOption(
+        new Option(
+          "--scenario <scenario>",
+          "cascade: every other standby is stopped, then the primary",
+        )
+          .choices(["node", "cascade"])
+          .default("node"),
+      )
       .addOption(
         new Option("--kind <kind>", "fast stop, or SIGKILL of the postmaster")
           .choices(["stop", "kill"])
           .default("stop"),
       )
-      .option("--restore", "start the node again, see it stream, attach it")
+      .option("--restore", "bring back what failed, and who led before leads again")
       .option("--accept-loss", "kill although commits wait for no standby")
       .option("--dry-run", "print checks and steps; change nothing")
       .option("--plan <digest>", planHelp)
       .option("--yes", "don't ask for confirmation"),
   );
-  withExamples(run, "drill ESHA --node srv129 --dry-run", "drill ESHA --node srv129 --restore");
+  withExamples(
+    run,
+    "drill ESHA --node srv129 --dry-run",
+    "drill ESHA --node srv127 --restore",
+    "drill ESHA --scenario cascade --node srv159 --restore",
+  );
   run.action(async (cluster: string, options: Options) => {
     const request = parseRequest(DrillRequest, {
       node: options.node,
+      scenario: options.scenario,
       kind: options.kind,
       restore: options.restore ?? false,
       acceptLoss: options.acceptLoss ?? false,

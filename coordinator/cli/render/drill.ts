@@ -3,7 +3,7 @@ import { renderDuration, renderTime } from "./units.ts";
 
 /** Markdown, to be kept or sent. */
 export function renderDrill(report: DrillReport): readonly string[] {
-  const { primary, blackoutMs, writes, reads, redundancyMs } = report;
+  const { primary, blackoutMs, writes, reads, redundancyMs, layoutMs, stoppedBefore } = report;
   const head = [
     `# Drill of ${report.node}, ${report.cluster}`,
     "",
@@ -17,6 +17,7 @@ export function renderDrill(report: DrillReport): readonly string[] {
     "",
     "| | |",
     "| --- | --- |",
+    ...(stoppedBefore.length === 0 ? [] : [`| stopped before | ${stoppedBefore.join(", ")} |`]),
     `| fault | ${report.kind} of ${report.node}'s database at ${renderTime(report.struckAt)} |`,
     `| primary before | ${primary.before} |`,
     `| primary after | ${primary.after ?? "?"}: ${primary.why ?? "?"} |`,
@@ -24,5 +25,6 @@ export function renderDrill(report: DrillReport): readonly string[] {
     `| longest time without a read | ${blackoutMs.reads} ms (${reads.answered} answered, ${reads.failed} failed) |`,
     `| acknowledged rows lost | ${report.lostAcknowledged ?? "?"} |`,
     `| redundancy back after | ${redundancyMs === null ? "not restored by the drill" : renderDuration(redundancyMs)} |`,
+    ...(layoutMs === null ? [] : [`| ${primary.before} leads again after | ${renderDuration(layoutMs)} |`]), // prettier-ignore
   ];
 }

@@ -1,17 +1,23 @@
-import { setting } from "../add-node/situation.ts";
 import { runChecks, type Check } from "../checks.ts";
 import type { CheckResult } from "../plan.ts";
 import { agentsThere, isStandbyToBe, noForeignFailover, onePrimary, poolsRun, vendorAtRest, type SubjectSituation } from "../rebuild-node/subject-checks.ts"; // prettier-ignore
 import { waitingWithout } from "../waiting-commits.ts";
+import { aPool, lossAccepted } from "./common-checks.ts";
+import { primaryChecks } from "./primary-checks.ts";
+import { failsPrimary } from "./primary-plan.ts";
 
 export type DrillSituation = SubjectSituation & {
+  /** `cascade`: every other standby is stopped, then the primary, and the one that was asked for takes over. */
+  readonly scenario: "node" | "cascade";
   readonly kind: "stop" | "kill";
   readonly acceptLoss: boolean;
 };
 
 /** In the order in which a person would mend them. @throws Failure PREFLIGHT_FAILED; nothing was touched by then */
 export function checkDrill(situation: DrillSituation): readonly CheckResult[] {
-  return runChecks(checks, situation);
+  const { subject } = situation;
+  const isOfPrimary = subject !== null && failsPrimary(situation);
+  return runChecks(isOfPrimary ? primaryChecks : checks, situation);
 }
 
 const checks: readonly Check<DrillSituation>[] = [
@@ -39,15 +45,7 @@ const checks: readonly Check<DrillSituation>[] = [
       return [{ node: asked, found: `no standby but ${asked} streams`, fix: "Until it is back nobody could take the primary's place.", isWarning: true }]; // prettier-ignore
     },
   },
-  {
-    id: "loss",
-    title: "A crash loses nothing that was acknowledged",
-    wrong: ({ asked, kind, acceptLoss, primaries: [primary] }) => {
-      const names = setting(primary ?? null, "synchronous_standby_names") ?? "";
-      if (kind === "stop" || acceptLoss || names !== "") return [];
-      return [{ node: asked, found: "replication is asynchronous", fix: "--kind stop, or --accept-loss." }]; // prettier-ignore
-    },
-  },
+  lossAccepted,
   {
     id: "synchronous",
     title: "Commits don't wait for the node while it is down",
@@ -56,14 +54,7 @@ const checks: readonly Check<DrillSituation>[] = [
       return found === null ? [] : [{ node: asked, found, fix: "Ask for fewer standbys first, for as long as the drill takes." }]; // prettier-ignore
     },
   },
-  {
-    id: "a-pool",
-    title: "There is a pool for the client to ask through",
-    wrong: ({ nodes }) =>
-      nodes.some(({ declared }) => declared.pool !== null)
-        ? []
-        : [{ node: null, found: "the cluster has no pool", fix: "A drill measures what the pool's clients feel." }], // prettier-ignore
-  },
+  aPool,
   poolsRun,
   noForeignFailover,
 ];

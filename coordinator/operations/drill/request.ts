@@ -22,13 +22,14 @@ export async function runDrill(
   const cluster = ports.clusterFiles.load(name);
   if (!request.dryRun) refuseConflict(ports.store, name);
   const nodes = await lookAtNodes(ports.fleet, cluster.declaration);
-  const { node: subject, kind, acceptLoss, restore, requestedBy } = request;
+  const { node: subject, scenario, kind, acceptLoss, restore, requestedBy } = request;
   const situation = {
     asked: subject,
     subject: nodes.find(({ declared }) => declared.name === subject) ?? null,
     nodes,
     primaries: nodes.filter(({ facts }) => facts?.database.role === "primary"),
     declaration: cluster.declaration,
+    scenario,
     kind,
     acceptLoss,
   };
@@ -43,7 +44,7 @@ export async function runDrill(
     subject,
     requestedBy,
     plan,
-    // Whatever goes wrong, the node is to run again.
+    // Whatever goes wrong, the nodes are to run again.
     onFailure: "rollback",
   });
   return { plan, operation };

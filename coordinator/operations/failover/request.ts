@@ -2,7 +2,7 @@ import { asFailure, Failure } from "#shared/errors.ts";
 import type { AddNodeAnswer } from "../../api/contract.ts";
 import type { FailoverRequest } from "../../api/failover-contract.ts";
 import type { CoordinatorPorts, Fleet } from "../../ports.ts";
-import { changesRoles } from "../changes-roles.ts";
+import { roleChanger } from "../changes-roles.ts";
 import type { AddNodeLimits, KnownNode } from "../add-node/situation.ts";
 import { operationConflict } from "../conflict.ts";
 import { lookAtNodes } from "../known-nodes.ts";
@@ -25,8 +25,8 @@ export async function forceFailover(
   const { fleet, store } = ports;
   const cluster = ports.clusterFiles.load(name);
   const refuseOther = (): void => {
-    const holder = store.leaseHolder(name);
-    if (holder !== null && changesRoles(holder)) throw operationConflict(name, holder);
+    const holder = roleChanger(store, name);
+    if (holder !== null) throw operationConflict(name, holder);
   };
   if (!request.dryRun) refuseOther();
   const nodes = await lookAtNodes(fleet, cluster.declaration);

@@ -40,14 +40,18 @@ export const isStandbyToBe: Check<SubjectSituation> = {
   },
 };
 
-export function agentsThere(verbs: readonly CommandKind[]): Check<SubjectSituation> {
+export function agentsThere(
+  verbs: readonly CommandKind[],
+  which: "concerned" | "all" = "concerned",
+): Check<SubjectSituation> {
   return {
     id: "agents",
     title: "The agents that it needs are connected, and admit what is asked of them",
     wrong: ({ nodes, primaries, subject }) =>
       nodes.flatMap((node): readonly Wrong[] => {
         const { name, pool } = node.declared;
-        if (node !== subject && !primaries.includes(node) && pool === null) return [];
+        const isConcerned = node === subject || primaries.includes(node) || pool !== null;
+        if (which === "concerned" && !isConcerned) return [];
         if (node.facts === null) {
           return [{ node: name, found: `the agent of ${name} is away`, fix: `Start castellan-agent on ${name}.` }]; // prettier-ignore
         }

@@ -26,7 +26,10 @@ export type Ended = {
   readonly operation: Operation;
 };
 
-export async function follow({ castellan }: Scene, command: readonly string[]): Promise<Following> {
+export async function follow(
+  { castellan }: Pick<Scene, "castellan">,
+  command: readonly string[],
+): Promise<Following> {
   const cli = await castellan.spawnCli(command);
   let said = "";
   for (const stream of [cli.stdout, cli.stderr]) {

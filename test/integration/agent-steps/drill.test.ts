@@ -2,8 +2,11 @@ import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { StepContext } from "#agent/ports.ts";
 import { processesIn } from "#agent/adapters/local-processes.ts";
+import { fence } from "#agent/steps/fence.ts";
+import { killPrimary } from "#agent/steps/kill-primary.ts";
 import { killStandby } from "#agent/steps/kill-standby.ts";
 import { runLoad } from "#agent/steps/run-load.ts";
+import { stopPrimary } from "#agent/steps/stop-primary.ts";
 import type { LaneOptions } from "#test/harness/postgres.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { createGuardBed, type GuardBed } from "#test/integration/agent-guard/guard-bed.ts";
@@ -70,6 +73,30 @@ describe.each(lanes)("%s", (_title, lane) => {
     expect(await processesIn(dataDirectory)).toEqual([]);
     expect(await killStandby.check({ stallMs }, standby)).toEqual(killed);
     // Where nobody reaps it, the killed one counts as alive for who stops the bed.
+    await rm(`${dataDirectory}/postmaster.pid`);
+  });
+
+  test("a primary is stopped, once, and its undo opens it again", async () => {
+    await expect(runStep(stopPrimary, { stallMs }, await agent("srv159"))).rejects.toMatchObject({ code: "REFUSED" }); // prettier-ignore
+    const primary = await agent("srv127");
+    const down = await runStep(stopPrimary, { stallMs }, primary);
+    expect(down).toMatchObject({ lines: ["the primary is down"] });
+    expect(await stopPrimary.check({ stallMs }, primary)).toEqual(down);
+    // As a failover that came to nothing leaves it.
+    await fence.apply({}, primary);
+    const undone = await stopPrimary.undo({ stallMs }, primary);
+    expect(undone.lines).toEqual(["it runs as the primary that it was"]);
+    const [row] = await bed.cluster.sql("srv127", "SELECT pg_is_in_recovery() AS r");
+    expect(row?.["r"]).toBe(false);
+    const again = await stopPrimary.undo({ stallMs }, primary);
+    expect(again.lines).toEqual(["this operation stopped no primary here"]);
+  });
+
+  test("a primary is killed with all its processes", async () => {
+    const primary = await agent("srv127");
+    const { dataDirectory } = primary.settings.paths;
+    await runStep(killPrimary, { stallMs }, primary);
+    expect(await processesIn(dataDirectory)).toEqual([]);
     await rm(`${dataDirectory}/postmaster.pid`);
   });
 });

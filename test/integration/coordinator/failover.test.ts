@@ -68,6 +68,40 @@ test("an operation that changes roles says who leads: nobody else is promoted, n
   expect(alerts()).toMatchObject([{ cause: "failover:ESHA", severity: "critical", node: "srv127" }]); // prettier-ignore
 });
 
+test("a drill of the primary lets it be replaced, until it takes its fault back", async () => {
+  await using coordinator = await startTestCoordinator();
+  await cluster(coordinator);
+  const { store, clusterFiles } = coordinator.core.ports;
+  const { declaration, hash } = clusterFiles.load("ESHA");
+  const id = "op-abcdefghijkm";
+  const faulty = {
+    id: "drill/srv127",
+    phase: "drill",
+    title: "",
+    preview: [],
+    on: null,
+    kind: "drill",
+    args: { node: "srv127", fault: "kill-primary", client: "srv129", pool: { host: "192.168.4.129", port: 9999, user: "u", database: "d" }, streams: [], beforeMs: 1, afterMs: 1, stallMs: 1 }, // prettier-ignore
+  } as const;
+  store.createOperation(
+    { id, kind: "drill", cluster: "ESHA", subject: "srv127", requestedBy: "a", requestedAt: 1 },
+    { declaration, declarationHash: hash, checks: [], forecast: null, steps: [faulty], notes: [] },
+    { onFailure: "rollback" },
+  );
+  store.setOperationState(id, "rolling-back", 2);
+  expect((await call(coordinator, "srv127")).body).toMatchObject({ outcome: "held" });
+  store.setOperationState(id, "running", 3);
+  expect((await call(coordinator, "srv127")).body).toMatchObject({ outcome: "promoted" });
+  // What a drill asks for as a part of its own goes on under its lease, and has the word on who leads.
+  await waitFor(() => store.operations({ unfinished: true }).length === 1);
+  const part = { id: "op-bcdefghijkmn", kind: "switchover", cluster: "ESHA", subject: "srv127", requestedBy: `part of ${id}`, requestedAt: 4 } as const; // prettier-ignore
+  const plan = { declaration, declarationHash: hash, checks: [], forecast: null, steps: [], notes: [], reserves: [{ node: "srv127", classes: ["role" as const] }] }; // prettier-ignore
+  expect(store.createOperation(part, plan, { onFailure: "rollback" })).toMatchObject({ heldBy: { id } }); // prettier-ignore
+  store.createOperation(part, plan, { onFailure: "rollback", under: id });
+  expect((await call(coordinator, "srv127")).body).toMatchObject({ outcome: "held", because: expect.stringContaining("switchover srv127") }); // prettier-ignore
+  expect(store.leaseHolder("ESHA")?.id).toBe(id);
+});
+
 test(
   "without the proof nobody is promoted, and an alert says why",
   { timeout: 60_000 },

@@ -43,6 +43,8 @@ test("the signals of two rollbacks come from no common one, which would keep a n
       "hand-over": { run: refuse, undo: refuse },
       "stop-databases": { run: refuse, undo: refuse },
       "undeclare-node": { run: refuse, undo: refuse },
+      "bring-back": { run: refuse, undo: refuse },
+      "hand-back": { run: refuse, undo: refuse },
       drill: { run: refuse, undo: refuse },
     },
     limits: settings.limits,

@@ -28,6 +28,7 @@ function situationOf(world: World, asked: Partial<DrillSituation> = {}): DrillSi
     nodes,
     primaries: nodes.filter(({ facts }) => facts?.database.role === "primary"),
     declaration: world.declaration,
+    scenario: "node",
     kind: "stop",
     acceptLoss: false,
     ...asked,
@@ -52,7 +53,6 @@ const cases: readonly {
   readonly says: readonly string[];
 }[] = [
   { title: "warned of, where it is the only standby", says: [alone] },
-  { title: "refused for the primary", asked: { asked: "srv127" }, says: ["subject: srv127 is the primary"] }, // prettier-ignore
   {
     title: "refused for no node",
     asked: { asked: "srv999" },
