@@ -1,18 +1,15 @@
 import type { AddNodeAnswer } from "#coordinator/api/contract.ts";
 import type { OperationRecord } from "#coordinator/store/store.ts";
 import type { Bed } from "./bed.ts";
+import { seenWriting, watchBed } from "./bed-watch.ts";
 import { everyNth, everyPoint } from "./choose.ts";
 import type { Course } from "./course.ts";
-import { watchWriters, type WriterWatch } from "./writer-watch.ts";
 
 /** Stop and start of everything: every node is asked all the while whether it takes writes. */
 export const clusterRestart: Course = {
   operation: "cluster-restart",
   hasPools: false,
-  prepare: async (bed) => {
-    await watches.get(bed)?.stop();
-    watches.set(bed, watchWriters(bed.cluster));
-  },
+  prepare: watchBed,
   start,
   last: { process: "srv129", point: "step:database-stopped/run:stop-database" },
   abortAtLast: async (bed, id) => {
@@ -26,11 +23,9 @@ export const clusterRestart: Course = {
       4,
     ),
   booted: async () => undefined,
-  look,
+  look: seenWriting,
   mayLeaveRow: false,
 };
-
-const watches = new WeakMap<Bed, WriterWatch>();
 
 async function start({ api, cluster }: Bed): Promise<OperationRecord> {
   const { operation } = await api.post<AddNodeAnswer>(`/clusters/${cluster.name}/restart`, {
@@ -40,13 +35,4 @@ async function start({ api, cluster }: Bed): Promise<OperationRecord> {
   });
   if (operation === null) throw new Error("only a dry run answers without an operation");
   return operation;
-}
-
-async function look(bed: Bed): Promise<Readonly<Record<string, string>>> {
-  const seen = await watches.get(bed)?.look();
-  return {
-    primary: seen?.primaries.join(", ") ?? "unwatched",
-    "acknowledged rows lost": seen?.lost.join(", ") ?? "unwatched",
-    "two at once": seen?.overlaps.join(", ") ?? "unwatched",
-  };
 }

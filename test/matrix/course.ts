@@ -11,6 +11,7 @@ export type Course = {
     | "guard-takeover"
     | "rebuild-node"
     | "cluster-restart"
+    | "rejoin-node"
     | "remove-node";
   /** The one that is struck in full; PostgreSQL where none is named. */
   readonly mainProduct?: Product;

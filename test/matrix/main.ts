@@ -7,6 +7,7 @@ import { clusterRestart } from "./cluster-restart.ts";
 import { guardTakeover } from "./guard-takeover.ts";
 import { isGood, renderResult, renderSummary, renderTable, summary, type Part } from "./report.ts";
 import { rebuildNode } from "./rebuild-node.ts";
+import { rejoinNode } from "./rejoin-node.ts";
 import { removeNode } from "./remove-node.ts";
 import { revertFile } from "./revert-file.ts";
 import { missingIn, sourcePoints, unreachedPoints } from "./source-points.ts";
@@ -36,6 +37,7 @@ const courses: Readonly<Record<Course["operation"], Course>> = {
   "cluster-restart": clusterRestart,
   "guard-takeover": guardTakeover,
   "rebuild-node": rebuildNode,
+  "rejoin-node": rejoinNode,
   "remove-node": removeNode,
 };
 

@@ -1,9 +1,9 @@
 import type { AddNodeAnswer } from "#coordinator/api/contract.ts";
 import type { OperationRecord } from "#coordinator/store/store.ts";
 import type { Bed } from "./bed.ts";
+import { seenWriting, watchBed } from "./bed-watch.ts";
 import { chooseStrikes, everyNth } from "./choose.ts";
 import type { Course } from "./course.ts";
-import { watchWriters, type WriterWatch } from "./writer-watch.ts";
 
 /** The standby that runs, streams, and is copied anew all the same. */
 const node = "srv129";
@@ -26,8 +26,6 @@ export const rebuildNode: Course = {
   mayLeaveRow: false,
 };
 
-const watches = new WeakMap<Bed, WriterWatch>();
-
 /** Commits don't wait for the node, or the rebuild would be refused. */
 async function prepare(bed: Bed): Promise<void> {
   const { cluster } = bed;
@@ -35,8 +33,7 @@ async function prepare(bed: Bed): Promise<void> {
     await cluster.sql("srv127", "ALTER SYSTEM SET synchronous_standby_names = ''");
     await cluster.sql("srv127", "SELECT pg_reload_conf()");
   }
-  await watches.get(bed)?.stop();
-  watches.set(bed, watchWriters(cluster));
+  await watchBed(bed);
 }
 
 async function start({ api, cluster }: Bed): Promise<OperationRecord> {
@@ -60,13 +57,10 @@ async function booted({ cluster }: Bed, booting: string): Promise<void> {
 }
 
 async function look(bed: Bed): Promise<Readonly<Record<string, string>>> {
-  const seen = await watches.get(bed)?.look();
   const { host, paths } = bed.cluster.node(node);
   const { stdout } = await host.exec(["sh", "-c", `ls -d ${paths.dataDir}.castellan-* || true`]);
   return {
-    primary: seen?.primaries.join(", ") ?? "unwatched",
-    "acknowledged rows lost": seen?.lost.join(", ") ?? "unwatched",
-    "two at once": seen?.overlaps.join(", ") ?? "unwatched",
+    ...(await seenWriting(bed)),
     "beside the data directory": stdout,
   };
 }

@@ -1,6 +1,7 @@
 import type { AddNodeAnswer } from "#coordinator/api/contract.ts";
 import type { OperationRecord } from "#coordinator/store/store.ts";
 import type { Bed } from "./bed.ts";
+import { seenWriting, watchBed } from "./bed-watch.ts";
 import { everyNth, everyPoint } from "./choose.ts";
 import type { Course } from "./course.ts";
 
@@ -22,17 +23,21 @@ export const removeNode: Course = {
       4,
     ),
   booted: async () => undefined,
-  look: async ({ cluster }) => ({
-    "srv129 runs": String(await cluster.isRunning("srv129")),
+  look: async (bed) => ({
+    ...(await seenWriting(bed)),
+    "srv129 runs": String(await bed.cluster.isRunning("srv129")),
   }),
   mayLeaveRow: false,
 };
 
 /** Commits don't wait for the node, or the removal would be refused. */
-async function prepare({ cluster }: Bed): Promise<void> {
-  if (cluster.lane.product !== "postgresql") return;
-  await cluster.sql("srv127", "ALTER SYSTEM SET synchronous_standby_names = ''");
-  await cluster.sql("srv127", "SELECT pg_reload_conf()");
+async function prepare(bed: Bed): Promise<void> {
+  const { cluster } = bed;
+  if (cluster.lane.product === "postgresql") {
+    await cluster.sql("srv127", "ALTER SYSTEM SET synchronous_standby_names = ''");
+    await cluster.sql("srv127", "SELECT pg_reload_conf()");
+  }
+  await watchBed(bed);
 }
 
 async function start({ api, cluster }: Bed): Promise<OperationRecord> {

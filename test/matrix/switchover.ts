@@ -1,19 +1,16 @@
 import type { AddNodeAnswer } from "#coordinator/api/contract.ts";
 import type { OperationRecord } from "#coordinator/store/store.ts";
 import type { Bed } from "./bed.ts";
+import { seenWriting, watchBed } from "./bed-watch.ts";
 import { everyPoint } from "./choose.ts";
 import type { Course } from "./course.ts";
-import { watchWriters, type WriterWatch } from "./writer-watch.ts";
 
 /** From the primary to its standby: every node is asked all the while whether it takes writes. */
 export const switchover: Course = {
   operation: "switchover",
   hasPools: false,
   isSynchronous: true,
-  prepare: async (bed) => {
-    await watches.get(bed)?.stop();
-    watches.set(bed, watchWriters(bed.cluster));
-  },
+  prepare: watchBed,
   start,
   last: { process: "srv127", point: "step:primary-stopped/run:demote" },
   abortAtLast: async (bed, id) => {
@@ -23,12 +20,10 @@ export const switchover: Course = {
   },
   choose: (recording) => everyPoint(recording).filter(({ mode }) => !mode.startsWith("power-off")),
   booted: async () => undefined,
-  look,
+  look: seenWriting,
   goesForward: true,
   mayLeaveRow: false,
 };
-
-const watches = new WeakMap<Bed, WriterWatch>();
 
 async function start({ api, cluster }: Bed): Promise<OperationRecord> {
   const { operation } = await api.post<AddNodeAnswer>(`/clusters/${cluster.name}/switchover`, {
@@ -40,13 +35,4 @@ async function start({ api, cluster }: Bed): Promise<OperationRecord> {
   });
   if (operation === null) throw new Error("only a dry run answers without an operation");
   return operation;
-}
-
-async function look(bed: Bed): Promise<Readonly<Record<string, string>>> {
-  const seen = await watches.get(bed)?.look();
-  return {
-    primary: seen?.primaries.join(", ") ?? "unwatched",
-    "acknowledged rows lost": seen?.lost.join(", ") ?? "unwatched",
-    "two at once": seen?.overlaps.join(", ") ?? "unwatched",
-  };
 }

@@ -12,24 +12,30 @@ export async function addAndRemove(cluster: TestCluster, castellan: Castellan): 
   return "removed";
 }
 
-/** What a node that came and went could leave on the others: each is counted. */
+/** What a node that came and went could leave: each is counted. */
 export type Traces = {
   readonly slots: number;
   readonly hbaLines: number;
   readonly backendRows: number;
   /** In the data directory's own folder, beside it, and what the pool is configured with. */
   readonly files: number;
+  /** Agents' jobs and ledgers: what they note of what they make. */
+  readonly notes: number;
 };
 
 export async function tracesOn(cluster: TestCluster): Promise<Traces> {
-  const { nodes, pools } = cluster;
-  const sum = { slots: 0, hbaLines: 0, backendRows: 0, files: 0 };
+  const { newNode, nodes, pools } = cluster;
+  const sum = { slots: 0, hbaLines: 0, backendRows: 0, files: 0, notes: 0 };
   for (const { name, host, paths } of nodes) {
     sum.slots += (await cluster.sql(name, "SELECT slot_name FROM pg_replication_slots")).length;
     sum.hbaLines += (await host.readFile(paths.hbaFile)).split("\n").length;
     sum.backendRows += (await pools?.show(name))?.length ?? 0;
     const { stdout } = await host.exec(["sh", "-c", `ls -A ${paths.dataDir} ${paths.dataDir}/.. /etc/pgpool2 2>/dev/null | wc -l`]); // prettier-ignore
     sum.files += Number(stdout);
+  }
+  for (const { host } of newNode === null ? nodes : [...nodes, newNode]) {
+    const { stdout } = await host.exec(["find", "/var/lib/castellan-agent/jobs", "/var/lib/castellan-agent/ledger", "-type", "f"]); // prettier-ignore
+    sum.notes += stdout.split("\n").length;
   }
   return sum;
 }
