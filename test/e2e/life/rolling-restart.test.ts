@@ -31,12 +31,14 @@ test("a hot-standby parameter is raised node by node under load, and lowered aga
   const raised = await roll();
   expect(new Set(raised.programs.map(({ status }) => status))).toEqual(new Set(["active"]));
   expect(raised.steps.at(-1)?.state).toBe("done");
+  // The switchover starts the former primary anew, as the last one.
+  expect(restarted(raised)).toEqual(["srv129", "srv159"]);
   for (const name of names) expect(await value(cluster, name)).toBe(before + 20);
   expect(await roles(cluster)).toEqual({ srv127: true, srv129: false, srv159: true });
   await expectAgreement(cluster, "srv129");
 
   for (const name of names) await set(cluster, name, before);
-  await roll();
+  expect(restarted(await roll())).toEqual(["srv129", "srv127", "srv159"]);
   for (const name of names) expect(await value(cluster, name)).toBe(before);
   expect(await roles(cluster)).toEqual({ srv127: true, srv129: false, srv159: true });
   await expectAgreement(cluster, "srv129");
@@ -47,6 +49,10 @@ test("a hot-standby parameter is raised node by node under load, and lowered aga
   expect(acknowledged.length).toBeGreaterThan(0);
   expect(acknowledged.filter((id) => !ids.has(id))).toEqual([]);
 });
+
+function restarted({ plan }: Ended): readonly (string | null)[] {
+  return plan.steps.flatMap(({ kind, on }) => (kind === "restart-database" ? [on] : []));
+}
 
 async function value(cluster: TestCluster, node: string): Promise<number> {
   const [row] = await cluster.sql(node, "SELECT current_setting('max_connections')::int AS n");
