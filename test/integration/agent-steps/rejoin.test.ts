@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { StepContext } from "#agent/ports.ts";
+import { ledgerKey } from "#agent/steps/ledger-keys.ts";
 import { rejoin } from "#agent/steps/rejoin.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { createGuardBed, type GuardBed } from "#test/integration/agent-guard/guard-bed.ts";
@@ -43,10 +44,14 @@ test("a standby that runs and went another way, and the former primary, follow; 
     const { autoConf } = one.product.files;
     const path = `${one.settings.paths.dataDirectory}/${autoConf}`;
     const before = (await one.files.read(path))?.hash;
+    await one.ledger.put(ledgerKey.edited("test", path), { operationId: "op-abcdefgh", at: 1, facts: { from: null, hash: null } }); // prettier-ignore
+    await rejoin.undo(newPrimary(), one);
+    expect(await one.ledger.list(ledgerKey.edited("test", ""))).toEqual([]);
     const { files } = await runStep(rejoin, newPrimary(), one);
     expect(files.find((file) => file.path === path)?.from).toBe(before);
     expect(await bed.upstreamOf(node)).toBe("streams from srv129");
     expect(await runStep(rejoin, newPrimary(), one)).toMatchObject({ alreadyDone: true });
+    await expect(rejoin.undo(newPrimary(), one)).rejects.toMatchObject({ code: "PAST_RETURN" });
     await waitFor(
       async () => (await bed.cluster.sql(node, "SELECT to_regclass('astray') AS t"))[0]?.["t"] === null, // prettier-ignore
       { what: "the row of its own to be gone" },
