@@ -22,7 +22,7 @@ export const failures = {
   /** Someone else holds it, or it is there already. */
   OPERATION_CONFLICT: { exitCode: 7 },
   ALREADY_EXISTS: { exitCode: 7 },
-  /** Another node was told to lead: the operation only goes on. */
+  /** Another node was told to lead, or a rewind has begun: the operation only goes on. */
   PAST_RETURN: { exitCode: 7 },
   /** A sink answered, and did not take the alert. */
   SINK_REFUSED: { exitCode: 19 },

@@ -30,6 +30,7 @@ export const rejoinNode: Course = {
     ),
   booted: async () => undefined,
   look: seenWriting,
+  goesForward: true,
   mayLeaveRow: false,
 };
 
@@ -41,6 +42,9 @@ async function prepare(bed: Bed): Promise<void> {
     await cluster.stop("srv129");
     await cluster.sql(node, "INSERT INTO ledger (id, note) VALUES (1, 'on nobody else')");
     await cluster.stop(node, "immediate");
+    // As a guard in charge has fenced it: an abort leaves it so.
+    const former = cluster.node(node);
+    await former.host.writeFile(`${former.paths.dataDir}/standby.signal`, "", { mode: 0o600, owner: cluster.lane.osUser }); // prettier-ignore
     await cluster.start("srv129");
   } else await cluster.stop(node);
   await host.exec([paths.control, "-D", paths.dataDir, "-w", "promote"], {
