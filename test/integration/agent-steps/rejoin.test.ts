@@ -52,6 +52,12 @@ test("a standby that runs and went another way, and the former primary, follow; 
     expect(await bed.upstreamOf(node)).toBe("streams from srv129");
     expect(await runStep(rejoin, newPrimary(), one)).toMatchObject({ alreadyDone: true });
     await expect(rejoin.undo(newPrimary(), one)).rejects.toMatchObject({ code: "PAST_RETURN" });
+    // As an agent leaves it that is killed when the server streams already.
+    const cutOff = { stage: "rewound", mode: 0o700, files: [], slots: [] };
+    const key = ledgerKey.rejoin(one.settings.paths.dataDirectory);
+    await one.ledger.put(key, { operationId: "op-abcdefgh", at: 1, facts: cutOff });
+    await runStep(rejoin, newPrimary(), one);
+    expect(await one.ledger.get(key)).toBeNull();
     await waitFor(
       async () => (await bed.cluster.sql(node, "SELECT to_regclass('astray') AS t"))[0]?.["t"] === null, // prettier-ignore
       { what: "the row of its own to be gone" },
