@@ -17,8 +17,10 @@ import type { ChangeStep } from "./step.ts";
 /** What the guard does for a standby, or a former primary, that is left behind; asked for by an operation. */
 export const follow: ChangeStep<"follow"> = {
   check: async (to, context) => {
-    const problem = await receiverProblem(to, asGuardStep(context)).catch(() => "no session");
-    if (problem !== null) return null;
+    const guard = asGuardStep(context);
+    const problem = await receiverProblem(to, guard).catch(() => "no session");
+    // A rejoin that was cut off streams before its end.
+    if (problem !== null || (await rejoinRecord(guard)) !== null) return null;
     return evidence([followed(to)], { alreadyDone: true, files: await notedEdits(context) });
   },
   apply: async (to, context) => {
