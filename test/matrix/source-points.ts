@@ -57,6 +57,7 @@ export const unreachedPoints: Readonly<Record<string, string>> = {
   "step:killing-standby": "no drill",
   "step:primary-open-again": "no drill",
   "step:stopping-primary": "no drill",
+  "step:drill-fault-undone": "no drill",
   "step:drill-struck": "no drill",
   "step:load-table-made": "no drill",
   "step:stopping-standby": "no rebuild",
