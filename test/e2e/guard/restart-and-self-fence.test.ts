@@ -55,7 +55,8 @@ test("a dead standby is started again and a dead primary is not; only an armed p
   await castellan.connected(["srv127"]);
   await host.cutLink();
   const told = await bed.decided("srv127", "isolated-primary", "would");
-  expect(told.evidence).toContain("1 of 4 voters: itself");
+  // The first look without a majority: what a node's agent said last may count for it yet.
+  expect(told.evidence).toMatch(/^[12] of 4 voters: itself/);
   expect(await bed.postmaster("srv127")).toBe(primary);
   await set(bed, [[/armed: false/, "armed: true"]]);
   await bed.decided("srv127", "isolated-primary", "done");
