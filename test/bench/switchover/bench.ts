@@ -14,7 +14,13 @@ export type SwitchoverBenchOptions = {
 };
 
 type Blackout = { readonly p50: number; readonly p95: number; readonly p99: number; readonly max: number }; // prettier-ignore
-type Row = { readonly rounds: number; readonly blackoutMs: Blackout; readonly lostAcknowledged: number }; // prettier-ignore
+type Row = {
+  readonly rounds: number;
+  readonly blackoutMs: Blackout;
+  readonly lostAcknowledged: number;
+  /** What `failover_command` was called for and answered, with how often. */
+  readonly calls: Readonly<Record<string, number>>;
+};
 
 export type SwitchoverResult = Row & {
   /** KingbaseES' names on PostgreSQL 10. */
@@ -43,7 +49,7 @@ export async function benchSwitchover({
   const ok =
     pg15.blackoutMs.p95 <= targetP95Ms.pg15 &&
     pg10.blackoutMs.p95 <= targetP95Ms.pg10 &&
-    pg15.lostAcknowledged + pg10.lostAcknowledged === 0;
+    [pg15, pg10].every(({ lostAcknowledged, calls }) => lostAcknowledged === 0 && calls["promoted"] === undefined); // prettier-ignore
   return { ...pg15, pg10, targetP95Ms, ok, machine };
 }
 
@@ -53,11 +59,13 @@ async function measure(
   say: (line: string) => void,
 ): Promise<Row> {
   await using lab = await createLab({ hosts });
+  const { nodePath, projectPath } = lab.host("srv127");
+  const program = `${nodePath} ${projectPath}/dist/castellan-failover.js`;
   await using cluster = await createCluster(lab, {
     ...lane,
     nodes: names,
     pool: true,
-    poolSettings: { failover_command: "''" },
+    poolSettings: { failover_command: `'${program} %d %h %p %D %m %H %M %P %r %R'` },
   });
   await using castellan = await installCastellan(cluster, { coordinatorHost: lab.host("coord") });
   await castellan.cli(["cluster", "import", cluster.name]);
@@ -83,6 +91,7 @@ async function measure(
     rounds,
     blackoutMs: spread(gaps),
     lostAcknowledged: acknowledged.filter((id) => !ids.has(id)).length,
+    calls: await callsOf(cluster),
   };
 }
 
@@ -101,6 +110,19 @@ async function allAgree(cluster: TestCluster, primary: string): Promise<void> {
     );
     if (wrong.length > 0) throw new Error(`the pool of ${name} says ${JSON.stringify(wrong)}`);
   }
+}
+
+async function callsOf({ nodes }: TestCluster): Promise<Row["calls"]> {
+  const calls: Record<string, number> = {};
+  for (const { host } of nodes) {
+    const file = `${host.root}/var/lib/castellan-agent/failover.log`;
+    const text = host.exists(file) ? await host.readFile(file) : "";
+    for (const line of text.split("\n").filter((one) => one !== "")) {
+      const [, answer = ""] = line.split(": ");
+      calls[answer] = (calls[answer] ?? 0) + 1;
+    }
+  }
+  return calls;
 }
 
 function spread(values: readonly number[]): Blackout {
