@@ -80,6 +80,10 @@ export async function holders({ cluster }: Pick<Bed, "cluster">): Promise<readon
   return found;
 }
 
+export async function holdAddress({ cluster }: Bed, node: string): Promise<void> {
+  await cluster.node(node).host.exec(["ip", "addr", "add", virtualAddress, "dev", "eth0"]);
+}
+
 /** As a person adds it to the declaration. */
 async function declareAddress({ cluster, castellan }: Pick<Bed, "cluster" | "castellan">) {
   const { coordinatorHost, stateDirectory } = castellan;

@@ -2,18 +2,26 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { waitFor } from "#test/harness/wait-for.ts";
 import { randomOf } from "#test/walk/random.ts";
-import { createBed, nodes, primary } from "./bed.ts";
+import { createBed, holdAddress, nodes, primary, standbys } from "./bed.ts";
 import { stalls } from "./stalls.ts";
 import { isWhole, watch } from "./watch.ts";
 
-const { minutes, seed } = new Command("npm run soak --")
+const {
+  minutes,
+  seed,
+  harm: isHarmed,
+} = new Command("npm run soak --")
   .description(
     "Guards in charge of a healthy cluster that stalls at random: they do no harm. Exit status 0 only then.",
   )
   .option("--minutes <n>", "how long", positive, 30)
   .option("--seed <n>", "of the stalls", positive, 1)
+  .option(
+    "--harm",
+    "give a standby the virtual address half-way: the verdict has to be that of harm",
+  )
   .parse()
-  .opts<{ readonly minutes: number; readonly seed: number }>();
+  .opts<{ readonly minutes: number; readonly seed: number; readonly harm?: true }>();
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 await using bed = await createBed();
@@ -55,7 +63,14 @@ async function watchAll(): Promise<void> {
   }
 }
 
-await Promise.all([stallAll(), writeAll(), watchAll()]);
+async function harmOnce(): Promise<void> {
+  if (isHarmed !== true) return;
+  await sleep((minutes * 60_000) / 2);
+  await holdAddress(bed, standbys[0]);
+  say(`${new Date().toISOString()} harm: ${standbys[0]} holds the virtual address`);
+}
+
+await Promise.all([stallAll(), writeAll(), watchAll(), harmOnce()]);
 await waitFor(() => isWhole(bed), { timeoutMs: 60_000, what: "both standbys to stream" });
 for (let look = 0; look < 10; look += 1) await watching.look();
 const figures = watching.figures();
