@@ -2,6 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { StepContext } from "#agent/ports.ts";
 import { demote } from "#agent/steps/demote.ts";
 import { follow } from "#agent/steps/follow.ts";
+import { asGuardStep } from "#agent/steps/as-guard-step.ts";
+import { forgetEdits, notedEdits, notingFiles } from "#agent/steps/noted-edits.ts";
+import { hashOf } from "#agent/steps/own-file.ts";
+import { putShield } from "#agent/guard/read-only-shield.ts";
 import { promote } from "#agent/steps/promote.ts";
 import type { LaneOptions } from "#test/harness/postgres.ts";
 import { waitFor } from "#test/harness/wait-for.ts";
@@ -60,6 +64,35 @@ describe.each(lanes)("%s", (_title, lane) => {
     expect(old.guardMarks.current()).toMatchObject({ fencedAt: null, shieldedAt: null });
     // Its first answer may have been lost.
     expect(await demote.undo({ stallMs }, old)).toMatchObject({ lines: ["this operation demoted nobody here"], files: gone }); // prettier-ignore
+  });
+
+  test("an undone demotion that is cut off while it opens the server opens it when it is told again", async () => {
+    const old = await agent("srv127");
+    const marker = `${old.settings.paths.dataDirectory}/${lane.product === "postgresql" ? "standby.signal" : "recovery.conf"}`; // prettier-ignore
+    await runStep(demote, { stallMs }, old);
+    // Its marker is gone already, and the server not started yet.
+    await old.guardMarks.mark({ restartingSince: old.clock.now() });
+    await old.files.remove(marker);
+    await demote.undo({ stallMs }, old);
+    await bed.cluster.sql("srv127", "INSERT INTO handed_over VALUES (4)");
+
+    await runStep(demote, { stallMs }, old);
+    await old.files.remove(marker);
+    await putShield(asGuardStep(old));
+    await bed.cluster.start("srv127");
+    await old.guardMarks.mark({ restartingSince: old.clock.now() });
+    await demote.undo({ stallMs }, old);
+    await bed.cluster.sql("srv127", "DELETE FROM handed_over WHERE id = 4");
+    expect(old.guardMarks.current()).toMatchObject({ fencedAt: null, restartingSince: null, shieldedAt: null }); // prettier-ignore
+  });
+
+  test("a file that a step edits is noted before it is edited", async () => {
+    const old = await agent("srv127");
+    const full = { ...old.files, replace: () => Promise.reject(new Error("the disk is full")) };
+    const path = `${old.settings.paths.dataDirectory}/noted`;
+    await expect(notingFiles({ ...old, files: full }).replace(path, "")).rejects.toThrow("full");
+    expect(await notedEdits(old)).toEqual([{ path, from: null, hash: hashOf("") }]);
+    await forgetEdits(old);
   });
 
   test("a standby is not demoted, and a primary not promoted", async () => {
