@@ -91,11 +91,16 @@ async function report(
   return { ...evidence([line], { ...more, files }), shutdown: { checkpoint, timeline } };
 }
 
-/** One that is still stopping is waited for: it can't be stopped from stopping. */
+/**
+ * As the primary that was never stopped; not one that an undo before this one was opening. One that is still stopping is
+ * waited for: it can't be stopped from stopping.
+ */
 async function stillRuns(stallMs: number, context: StepContext): Promise<boolean> {
   const { dataDirectory } = context.settings.paths;
   if ((await findPostmaster(dataDirectory, context)) === null) return false;
-  if (await isPrimary(context).catch(() => false)) return true;
+  if (await isPrimary(context).catch(() => false)) {
+    return context.guardMarks.current().restartingSince === null;
+  }
   await stopServer({ dataDirectory, stallMs }, context);
   return false;
 }
@@ -107,8 +112,12 @@ async function keepOn(context: StepContext): Promise<string> {
 }
 
 async function openAgain(isSole: boolean, context: StepContext): Promise<string> {
-  const { clock, guardMarks } = context;
-  await startStandby(asGuardStep(context));
+  const { clock, guardMarks, settings } = context;
+  if ((await findPostmaster(settings.paths.dataDirectory, context)) === null) {
+    // An undo before this one may have taken it away already.
+    await putStandbyMarker({ ...context, files: notingFiles(context) });
+    await startStandby(asGuardStep(context));
+  }
   // Again: a look at the primary that still ran, fenced already, took it for one that was opened since.
   const now = clock.now();
   await guardMarks.mark({ fencedAt: now, ...(isSole ? { confirmedAt: now } : {}) });

@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { Evidence } from "#shared/domain/commands.ts";
 import type { Files, StepContext } from "../ports.ts";
 import { ledgerKey } from "./ledger-keys.ts";
+import { hashOf } from "./own-file.ts";
 import { noteOwn, ownFacts } from "./own-entry.ts";
 
 const EditFacts = z.object({ from: z.string().nullable(), hash: z.string().nullable() });
@@ -19,21 +20,20 @@ export async function noteEdit(
   });
 }
 
-/** The same files; what is written or removed through them is noted as this step's. */
+/** The same files; what is written or removed through them is noted as this step's, before it is. */
 export function notingFiles(context: StepContext): Files {
   const { files } = context;
   return {
     ...files,
     replace: async (path, text, mode, editedHash) => {
       const before = await files.read(path);
-      const hash = await files.replace(path, text, mode, editedHash);
-      await noteEdit(path, { from: before?.hash ?? null, hash }, context);
-      return hash;
+      await noteEdit(path, { from: before?.hash ?? null, hash: hashOf(text) }, context);
+      return files.replace(path, text, mode, editedHash);
     },
     remove: async (path) => {
       const before = await files.read(path);
-      await files.remove(path);
       if (before !== null) await noteEdit(path, { from: before.hash, hash: null }, context);
+      await files.remove(path);
     },
   };
 }

@@ -76,9 +76,12 @@ describe.each(lanes)("%s", (_title, lane) => {
     await demote.undo({ stallMs }, old);
     await bed.cluster.sql("srv127", "INSERT INTO handed_over VALUES (4)");
 
+    // It takes no write yet.
     await runStep(demote, { stallMs }, old);
-    await old.files.remove(marker);
+    await bed.cluster.start("srv127");
     await putShield(asGuardStep(old));
+    await bed.cluster.stop("srv127");
+    await old.files.remove(marker);
     await bed.cluster.start("srv127");
     await old.guardMarks.mark({ restartingSince: old.clock.now() });
     await demote.undo({ stallMs }, old);
