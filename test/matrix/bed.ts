@@ -123,6 +123,7 @@ export async function createBed(
     ]);
     if (course.cronActive === true) await addVirtualAddress(lab, cluster);
     await connected();
+    await waitFor(() => allStream(cluster), { timeoutMs: 60_000, what: "the standbys to stream" });
   };
   const restart = async (environments: Environments): Promise<void> => {
     const names = Object.keys(environments);
@@ -190,6 +191,13 @@ async function startDatabases(cluster: TestCluster): Promise<void> {
     ...(pools?.nodes ?? []).map(({ name }) => pools?.start(name)),
   ]);
   if (pools !== null) await poolsReady(pools);
+}
+
+async function allStream(cluster: TestCluster): Promise<boolean> {
+  const [primary, ...standbys] = cluster.nodes;
+  if (primary === undefined) return true;
+  const streams = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'";
+  return (await cluster.sql(primary.name, streams)).length >= standbys.length;
 }
 
 /** As the vendor's check of the primary leaves it; a guard in charge would add it. */
