@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { measureThroughput } from "#agent/steps/measure-throughput.ts";
 import { measureWalRate } from "#agent/steps/measure-wal-rate.ts";
+import { hashOf } from "#agent/steps/own-file.ts";
 import { setSynchronousList } from "#agent/steps/set-synchronous-list.ts";
 import { verifyData } from "#agent/steps/verify-data.ts";
 import type { CommandArgs } from "#shared/domain/commands.ts";
@@ -113,7 +114,8 @@ test("the synchronous list is set where it was expected, and undo takes our line
   const autoConf = join(lab.n1.paths.dataDirectory, "postgresql.auto.conf");
   const before = await readFile(autoConf, "utf8");
   const result = await runStep(setSynchronousList, list, primary);
-  expect(result.files[0]?.path).toBe(autoConf);
+  // What it was before: an undo whose answer is lost is read backwards.
+  expect(result.files[0]).toMatchObject({ path: autoConf, from: hashOf(before) });
   expect(await lab.sql(lab.n1.port, "SELECT sync_state FROM pg_stat_replication")).toBe("sync");
   await setSynchronousList.undo(list, primary);
   expect(await readFile(autoConf, "utf8")).toBe(before);
