@@ -24,14 +24,17 @@ const SettingFacts = z.object({
   /** Did *.auto.conf set it before us? Else undo takes the line out again. */
   previous: z.string(),
   wasInAutoConf: z.boolean(),
+  /** Of *.auto.conf; left out by agents of before. */
+  hashBefore: z.string().nullable().optional(),
 });
+type SettingFacts = z.infer<typeof SettingFacts>;
 
 /** The whole list, by ALTER SYSTEM on the primary: what *.auto.conf says beats every other file. */
 export const setSynchronousList: ChangeStep<"set-synchronous-list"> = {
   check: async (args, context) => {
     const current = await showSynchronousList(context);
     const ours = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
-    if (current === args.value) return report(args, context, ours === null);
+    if (current === args.value) return report(args, context, ours);
     assertExpected(args, current);
     return null;
   },
@@ -42,17 +45,19 @@ export const setSynchronousList: ChangeStep<"set-synchronous-list"> = {
     const known = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
     const wasInAutoConf = known?.wasInAutoConf ?? (await inAutoConf(context)) !== null;
     const previous = known?.previous ?? current;
+    const hashBefore = known === null ? ((await context.files.read(autoConfPath(context)))?.hash ?? null) : known.hashBefore; // prettier-ignore
     await noteOwn(context, ledgerKey.setting(name), {
       written: args.value,
       previous,
       wasInAutoConf,
+      ...(hashBefore === undefined ? {} : { hashBefore }),
     });
     await writeSynchronousList(args.value, context);
   },
   verify: async (args, context) => {
     await awaitSynchronousList(args.value, context);
     const ours = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
-    return report(args, context, ours === null);
+    return report(args, context, ours);
   },
   undo: async (_args, context) => {
     const facts = await ownFacts(context, ledgerKey.setting(name), SettingFacts);
@@ -91,9 +96,14 @@ async function inAutoConf(context: StepContext): Promise<string | null> {
   return file === null ? null : (effective(parseServerConf(file.text)).get(name)?.value ?? null);
 }
 
-async function report(args: Args, context: StepContext, alreadyDone: boolean): Promise<Evidence> {
-  const files = alreadyDone ? [] : await autoConfFile(context);
-  return evidence([`${name} = '${args.value}'`], { alreadyDone, files });
+async function report(
+  args: Args,
+  context: StepContext,
+  ours: SettingFacts | null,
+): Promise<Evidence> {
+  const from = ours?.hashBefore === undefined ? {} : { from: ours.hashBefore };
+  const files = ours === null ? [] : (await autoConfFile(context)).map((file) => ({ ...file, ...from })); // prettier-ignore
+  return evidence([`${name} = '${args.value}'`], { alreadyDone: ours === null, files });
 }
 
 async function autoConfFile(context: StepContext): Promise<Evidence["files"]> {
