@@ -79,6 +79,14 @@ describe.each(lanes)("%s", (_title, lane) => {
     await expect(fence(host.settings)).rejects.toThrow("it is a copy that was never finished");
     await place.exec(["rm", `${cluster.node("srv127").paths.dataDir}/${incompleteMarker}`]);
     expect(place.exists(marker())).toBe(false);
+
+    // Its recovery in single-user mode was cut off, and the guard was told to observe since.
+    await host.guardModes.setMode("observe", "test");
+    await place.writeFile(`${marker()}.castellan`, "standby_mode = 'on'\n", { owner: bed.cluster.lane.osUser }); // prettier-ignore
+    expect(await fence(host.settings)).toContain("it starts as a standby");
+    expect(place.exists(`${marker()}.castellan`)).toBe(false);
+    await place.exec(["rm", marker()]);
+    await host.guardModes.setMode("enforce", "test");
   });
 
   test("where it is not known any more who is in charge, a former primary is fenced too", async () => {
