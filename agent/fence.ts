@@ -11,7 +11,7 @@ import { fenceDirectory } from "./guard/steps/write-standby-marker.ts";
 import type { Ports } from "./ports.ts";
 import type { AgentSettings } from "./settings.ts";
 import { findPostmaster } from "./steps/postmaster.ts";
-import { copiedVersion, hasStandbyMarker } from "./steps/standby-marker.ts";
+import { copiedVersion, hasStandbyMarker, returnMarker } from "./steps/standby-marker.ts";
 
 type FencePorts = Pick<Ports, "settings" | "product" | "files" | "clock" | "guardModes" | "guardMarks">; // prettier-ignore
 
@@ -66,6 +66,9 @@ async function lookBeforeStart(ports: FencePorts): Promise<FenceInput> {
   const { guardMarks, guardModes, settings } = ports;
   const { dataDirectory } = settings.paths;
   const directory = await directoryState(ports);
+  const serverPid = (await findPostmaster(dataDirectory, ports))?.pid ?? null;
+  // Whoever is in charge: it was a standby's when it was put aside.
+  if (directory === "database" && serverPid === null) await returnMarker(dataDirectory, ports);
   const { wasPrimary, restartingSince, ranInBoot } = guardMarks.current();
   const bootId = (await readSmallFile("/proc/sys/kernel/random/boot_id"))?.trim();
   // One that only recovers to a point in time is none; it is refused where the fence would write.
@@ -75,7 +78,7 @@ async function lookBeforeStart(ports: FencePorts): Promise<FenceInput> {
     // Not known any more: a former primary that waits for a person is better than a second one.
     isInCharge: guardModes.lasting() === "enforce" || guardModes.trouble() !== null,
     directory,
-    serverPid: (await findPostmaster(dataDirectory, ports))?.pid ?? null,
+    serverPid,
     hasStandbyMarker: directory === "database" && (await marker()),
     isOpening:
       restartingSince !== null &&

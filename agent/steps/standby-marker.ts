@@ -34,6 +34,24 @@ export async function hasStandbyMarker(
   }); // prettier-ignore
 }
 
+/** Where the marker lies, and where it is put while a server recovers in single-user mode. */
+export async function markerPaths(
+  dataDirectory: string,
+  context: Pick<StepContext, "files" | "product">,
+): Promise<{ readonly marker: string; readonly aside: string }> {
+  const marker = `${dataDirectory}/${standbyMarkerFile(await standbyStyleOf(dataDirectory, context))}`;
+  return { marker, aside: `${marker}.castellan` };
+}
+
+/** One that was put aside by an agent that was killed then. */
+export async function returnMarker(
+  dataDirectory: string,
+  context: Pick<StepContext, "files" | "product">,
+): Promise<void> {
+  const { marker, aside } = await markerPaths(dataDirectory, context);
+  if ((await context.files.stat(aside)) !== null) await context.files.rename(aside, marker);
+}
+
 /**
  * Paths of the marker for a directory that is not copied yet. Empty, `standby.signal` is complete, and an empty
  * `recovery.conf` makes the server refuse to start at all: both keep it from opening as a primary.

@@ -1,6 +1,6 @@
 import { crashPoint } from "#shared/crash-point.ts";
 import { Failure } from "#shared/errors.ts";
-import { copiedVersion, standbyMarkerFile, standbyStyleOf } from "../../steps/standby-marker.ts";
+import { copiedVersion, markerPaths, returnMarker } from "../../steps/standby-marker.ts";
 import { stopServer } from "../../steps/server-stop.ts";
 import { startStandby } from "../start-standby.ts";
 import type { GuardStepContext } from "../steps/step.ts";
@@ -40,7 +40,7 @@ async function recoverAlone(found: StoppedServer, context: GuardStepContext): Pr
   if (found.state === "in archive recovery") {
     throw new Failure("REFUSED", "a standby of this version that crashed can't be rewound");
   }
-  const { marker, aside } = await markerPaths(context);
+  const { marker, aside } = await markerPaths(dataDirectory, context);
   await files.rename(marker, aside);
   crashPoint("guard:marker-aside");
   try {
@@ -65,15 +65,7 @@ async function recoverAlone(found: StoppedServer, context: GuardStepContext): Pr
   }
 }
 
-/** Also where an agent was killed in the middle of such a recovery. */
 async function putMarkerBack(context: GuardStepContext): Promise<void> {
-  const { marker, aside } = await markerPaths(context);
-  if ((await context.files.stat(aside)) !== null) await context.files.rename(aside, marker);
+  await returnMarker(context.settings.paths.dataDirectory, context);
   await putStandbyMarker(context);
-}
-
-async function markerPaths(context: GuardStepContext) {
-  const { dataDirectory } = context.settings.paths;
-  const marker = `${dataDirectory}/${standbyMarkerFile(await standbyStyleOf(dataDirectory, context))}`; // prettier-ignore
-  return { marker, aside: `${marker}.castellan` };
 }
