@@ -18,7 +18,7 @@ const {
   .option("--seed <n>", "of the stalls", positive, 1)
   .option(
     "--harm",
-    "give a standby the virtual address half-way: the verdict has to be that of harm",
+    "give one standby the virtual address half-way and restart the other: the verdict has to be that of harm",
   )
   .parse()
   .opts<{ readonly minutes: number; readonly seed: number; readonly harm?: true }>();
@@ -66,8 +66,12 @@ async function watchAll(): Promise<void> {
 async function harmOnce(): Promise<void> {
   if (isHarmed !== true) return;
   await sleep((minutes * 60_000) / 2);
-  await holdAddress(bed, standbys[0]);
-  say(`${new Date().toISOString()} harm: ${standbys[0]} holds the virtual address`);
+  const [holder, restarted] = standbys;
+  await holdAddress(bed, holder);
+  await bed.cluster.stop(restarted);
+  // Its guard may be quicker.
+  await bed.cluster.start(restarted).catch(() => undefined);
+  say(`${new Date().toISOString()} harm: ${holder} holds the virtual address, ${restarted} was started anew`); // prettier-ignore
 }
 
 await Promise.all([stallAll(), writeAll(), watchAll(), harmOnce()]);
